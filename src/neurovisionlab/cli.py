@@ -1,0 +1,169 @@
+"""The command `nvl`: parse, call one verb, print. Imports torch only in commands that need it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from neurovisionlab.core.errors import NvlError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from neurovisionlab.lab.store import Store
+
+app = typer.Typer(
+    help="Which image classifier should I use for these images, and how sure can I be?",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+DataOption = Annotated[
+    Path | None, typer.Option("--data", help="Folder of data sets (else NVL_DATA, else the cache).")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+RunArgument = Annotated[Path, typer.Argument(help="A run's folder, such as runs/quick.")]
+
+
+@app.callback()
+def _root() -> None:
+    """Compare image classifiers fairly, and say how sure one can be."""
+
+
+@app.command()
+def run(
+    study: Annotated[str, typer.Argument(help="A preset's name, or a TOML file.")],
+    data: DataOption = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder for results (else runs/NAME).")
+    ] = None,
+) -> None:
+    """Train and test every cell of a study that is not finished yet, and report."""
+    from neurovisionlab import api
+    from neurovisionlab.out import screen
+
+    console = _console()
+    wanted = api.load_study(study)
+    with screen.counting("reading pictures", console) as watch:
+        prepared = api.prepare(wanted, data, out, watch)
+    for message in prepared.messages:
+        console.print(message, style="yellow", markup=False)
+    todo = prepared.pending
+    console.print(f"{len(todo)} of {len(prepared.cells)} cells to run", markup=False)
+    num_failed = screen.follow(prepared.events(), todo, console) if todo else 0
+    _show_results(prepared.store, console, report=bool(todo))
+    if num_failed:
+        log = prepared.store.root / "failures.jsonl"
+        console.print(f"{num_failed} cells failed; see {log}", style="red", markup=False)
+        raise typer.Exit(1)
+
+
+@app.command()
+def status(run: RunArgument, as_json: JsonOption = False) -> None:
+    """Say how far a run is."""
+    store = _store(run)
+    counts: dict[str, int] = dict.fromkeys(("done", "diverged", "failed", "pending"), 0)
+    for row in _rows(store):
+        counts[row["status"]] += 1
+    name = store.plan().study.name
+    if as_json:
+        typer.echo(json.dumps({"name": name, "cells": sum(counts.values()), **counts}))
+    else:
+        parts = ", ".join(f"{count} {word}" for word, count in counts.items())
+        typer.echo(f"{name}: {sum(counts.values())} cells: {parts}")
+
+
+@app.command()
+def results(
+    run: RunArgument,
+    as_json: JsonOption = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+) -> None:
+    """Show a run's results: tables, or a row per cell with --json or --csv."""
+    from neurovisionlab.out.tables import to_csv
+
+    store = _store(run)
+    if as_json:
+        typer.echo(json.dumps(_rows(store), indent=1))
+    elif as_csv:
+        typer.echo(to_csv(_rows(store)), nl=False)
+    else:
+        _show_results(store, _console(), report=False)
+
+
+@app.command()
+def report(run: RunArgument) -> None:
+    """Write a run's report.html anew."""
+    from neurovisionlab.out.report import write_report
+
+    typer.echo(f"report: {write_report(_store(run))}")
+
+
+@app.command()
+def presets(name: Annotated[str | None, typer.Argument(help="Print this one.")] = None) -> None:
+    """List the studies that ship with the package, or print one."""
+    from neurovisionlab.core.errors import SpecError, mould, nearest
+    from neurovisionlab.core.spec import parse_study
+    from neurovisionlab.lab.studies import presets as shipped
+
+    texts = shipped()
+    if name is None:
+        for key, text in sorted(texts.items()):
+            typer.echo(f"{key:14} {parse_study(text, key).description}")
+    elif name in texts:
+        typer.echo(texts[name], nl=False)
+    else:
+        raise SpecError(
+            mould("preset", "a known name", repr(name), ", ".join(nearest(name, texts)))
+        )
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    # a file or a pipe has no width of its own: keep tables whole
+    return Console(width=None if sys.stdout.isatty() else 140, highlight=False)
+
+
+def _store(run: Path) -> Store:
+    from neurovisionlab.lab.store import Store
+
+    return Store.existing(run)
+
+
+def _rows(store: Store) -> list[dict[str, Any]]:
+    from neurovisionlab.out.tables import result_rows
+
+    cells = store.plan().cells()
+    return result_rows(cells, store.finished(cells), store.failures())
+
+
+def _show_results(store: Store, console: Console, report: bool) -> None:
+    from neurovisionlab.out.screen import show_table
+    from neurovisionlab.out.tables import summary_tables
+
+    for table in summary_tables(_rows(store)):
+        show_table(table, console)
+    page = store.root / "report.html"
+    if report or not page.is_file():
+        from neurovisionlab.out.report import write_report
+
+        page = write_report(store)
+    console.print(f"results: {store.root}\nreport:  {page}", markup=False, soft_wrap=True)
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is one message and exit code 2."""
+    try:
+        app()
+    except NvlError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        typer.echo("\nstopped; finished cells are kept, the same command goes on", err=True)
+        sys.exit(130)

@@ -1,0 +1,59 @@
+"""The error tree.
+
+    NvlError                 a user can mend it: one clear message, exit code 2, no traceback
+    ├── SpecError            a study says something that cannot be run
+    ├── DataError            a data set is missing, broken or does not fit
+    ├── ModelError           a model or its weights cannot be built as asked
+    ├── ResourceError        the machine is too small for what is asked
+    └── StoreError           a results folder cannot be read or written
+
+Anything else that is raised is a bug and shows its traceback.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+
+
+class NvlError(Exception):
+    """A mistake that the user can mend; its text says what, where, and how."""
+
+
+class SpecError(NvlError):
+    """A study that cannot be run as written."""
+
+
+class DataError(NvlError):
+    """A data set that is missing, broken, or not what it claims to be."""
+
+
+class ModelError(NvlError):
+    """A model, or its weights, that cannot be built as asked."""
+
+
+class ResourceError(NvlError):
+    """Memory, disk or device too small for what is asked."""
+
+
+class StoreError(NvlError):
+    """A results folder that cannot be read or written."""
+
+
+def mould(what: str, expected: str, got: str, remedy: str) -> str:
+    """Return the one sentence every error of this project is made of.
+
+    >>> mould("batch_size", "a whole number of at least 1", "0", "64")
+    'batch_size: expected a whole number of at least 1, got 0; try 64'
+    """
+    return f"{what}: expected {expected}, got {got}; try {remedy}"
+
+
+def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
+    """Return up to `count` known names that look most like `name`, best first.
+
+    When nothing looks alike the first known names are returned, so that an error can
+    always say what would have been valid.
+    """
+    choices: Sequence[str] = list(known)
+    return get_close_matches(name, choices, n=count, cutoff=0.5) or list(choices[:count])

@@ -1,0 +1,108 @@
+"""pydantic's findings, told in the project's mould: one line for every field that is wrong."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from neurovisionlab.core.errors import mould, nearest
+from neurovisionlab.core.protocol import Frozen, Protocol
+
+
+def problem_lines(error: ValidationError, root: type[Frozen]) -> list[str]:
+    """Return one line in the project's mould for every field that pydantic found wrong."""
+    by_field: dict[str, list[Any]] = {}
+    for item in error.errors(include_url=False):
+        # a union reports once per member, under the member's name: keep the field's path alone
+        path, known = _field_path(item["loc"], root)
+        by_field.setdefault(path, []).append((item, known))
+    lines: list[str] = []
+    for path, items in by_field.items():
+        item, known = items[0]
+        if item["type"] == "value_error":
+            text = str(item["ctx"]["error"])
+            lines += [f"{path}: {line}" if path else line for line in text.splitlines()]
+        elif item["type"] == "extra_forbidden":
+            close = ", ".join(nearest(path.split(".")[-1], known))
+            lines.append(mould(path, "a known key", "an unknown one", close))
+        else:
+            expected = " or ".join(dict.fromkeys(_expectation(one) for one, _ in items))
+            got = "nothing" if item["type"] == "missing" else repr(item["input"])
+            lines.append(mould(path, expected, got, _remedy(items)))
+    return lines
+
+
+def _field_path(loc: tuple[int | str, ...], root: type[Frozen]) -> tuple[str, list[str]]:
+    """Return the dotted path of a field, and the names that are valid where it stands."""
+    model: Any = root
+    parts: list[str] = []
+    known: list[str] = list(root.model_fields)
+    for piece in loc:
+        if isinstance(piece, int):
+            parts[-1] += f"[{piece}]"
+        elif model is not None:
+            parts.append(piece)
+            known = list(model.model_fields)
+            field = model.model_fields.get(piece)
+            inner = field.annotation if field else None
+            model = inner if isinstance(inner, type) and issubclass(inner, Frozen) else None
+    return ".".join(parts), known
+
+
+_EXPECTATIONS = {
+    "missing": "a value",
+    "bool_type": "true or false",
+    "string_type": "text",
+    "tuple_type": "a list",
+    "list_type": "a list",
+    "dict_type": "a table",
+    "model_type": "a table",
+    "model_attributes_type": "a table",
+    "finite_number": "a finite number",
+    "too_short": "at least one entry",
+}
+
+
+def _expectation(item: Mapping[str, Any]) -> str:
+    kind, ctx = item["type"], item.get("ctx", {})
+    if kind == "literal_error":
+        return str(ctx["expected"]).replace("'", '"')
+    for key, words in (("ge", "at least"), ("gt", "more than"), ("le", "at most"), ("lt", "below")):
+        if key in ctx:
+            return f"a number {words} {ctx[key]:g}"
+    if kind.startswith("int"):
+        return "a whole number"
+    if kind.startswith("float"):
+        return "a number"
+    return _EXPECTATIONS.get(kind, str(item["msg"]))
+
+
+def _remedy(items: list[tuple[Mapping[str, Any], list[str]]]) -> str:
+    """Suggest the nearest allowed word, or the field's default, or a look at the list of fields."""
+    item = items[0][0]
+    for one, _ in items:
+        if one["type"] == "literal_error":
+            allowed = re.findall(r"'([^']*)'", one["ctx"]["expected"])
+            return json.dumps(nearest(str(one["input"]), allowed, 1)[0])
+    name = next((p for p in reversed(item["loc"]) if isinstance(p, str)), "")
+    field = Protocol.model_fields.get(name)
+    if field is not None and not field.is_required():
+        return json.dumps(field.default)
+    return _EXAMPLES.get(name, "a value of that kind")
+
+
+_EXAMPLES = {
+    "name": 'name = "my-study"',
+    "datasets": 'datasets = ["digits"]',
+    "models": 'models = ["resnet18"]',
+    "seeds": "seeds = [0, 1, 2]",
+    "train_images": "1000",
+    "test_images": "1000",
+    "folds": "5",
+    "test_frac": "0.2",
+    "vary": "learning_rate = [0.001, 0.003]",
+}

@@ -1,0 +1,112 @@
+"""The protocol: how every model of a study is trained. One for all, every default decided here."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Frozen(BaseModel):
+    """A record that never changes and knows no field but its own."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+PositiveInt = Annotated[int, Field(ge=1)]
+Channels = tuple[float, ...]
+
+
+class Protocol(Frozen):
+    """Everything about training that is the same for all models of a study.
+
+    Attributes:
+        image_px: side of the square image a model sees, in pixels; "native" keeps the set's own.
+        color: "grey" (one channel, ITU-R 601 luma), "rgb" (three), or "native".
+        scaling: "unit" divides bytes by 255; "standardize" then subtracts a mean and divides by
+            a standard deviation per channel (of the training images unless given).
+        mean, std: constants for "standardize", one per channel, on the 0..1 scale.
+        val_frac: share of the training images held out for validation, stratified.
+        split_seed: decides which images are held out; a study's `seeds` never do.
+        optimizer: torch.optim's Adam, AdamW, or SGD with momentum 0.9.
+        learning_rate: highest learning rate of the schedule.
+        schedule: "constant"; "cosine" to zero; "one-cycle" (up over 30 %, then cosine down;
+            Smith & Topin 2018); "warm-up" (linear over the first 5 %, then constant).
+        batch_size: images a step.
+        epochs: passes over the training images.
+        weight_decay: as the optimiser defines it (L2 for Adam and SGD, decoupled for AdamW).
+        label_smoothing: share of the target spread over all classes.
+        dropout: "model" keeps what the architecture's authors chose; "off" sets all to zero.
+        augmentation: "none", or "character-safe": small shift, rotation, scale and elastic
+            distortion; never a flip, since a mirrored letter is another letter or none.
+        pretrained: start from published ImageNet weights.
+        stem: first layers: "imagenet" as published, made for 224 px; "small" with stride 1 and
+            no max-pool; "light" with stride 2 and no max-pool, cheap enough for a CPU.
+        stem_weights: with `pretrained`: "adapt" keeps the first layer, summed over colours
+            where the images are grey; "random" throws it away.
+        keep_epoch: which epoch is tested: the "last", or the "best" on validation accuracy.
+        precision: arithmetic of training and evaluation ("fp32", or autocast to "bf16", "fp16").
+        deterministic: the same numbers from the same seed on a GPU, too, slower; false allows
+            algorithms that differ from run to run, and TF32.
+        keep_weights: whose weights are stored: "all" cells, the "best" seed on validation of each
+            data set, model and variant, or "none". Changes no measurement, so no cell's identity.
+    """
+
+    image_px: Annotated[int, Field(ge=8, le=1024)] | Literal["native"] = "native"
+    color: Literal["grey", "rgb", "native"] = "native"
+    scaling: Literal["unit", "standardize"] = "unit"
+    mean: Channels | None = None
+    std: Channels | None = None
+    val_frac: Annotated[float, Field(gt=0, lt=1)] = 0.15
+    split_seed: Annotated[int, Field(ge=0)] = 0
+    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
+    schedule: Literal["constant", "cosine", "one-cycle", "warm-up"] = "constant"
+    batch_size: PositiveInt = 64
+    epochs: PositiveInt = 15
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    dropout: Literal["model", "off"] = "model"
+    augmentation: Literal["none", "character-safe"] = "none"
+    pretrained: bool = False
+    stem: Literal["imagenet", "small", "light"] = "imagenet"
+    stem_weights: Literal["adapt", "random"] = "adapt"
+    keep_epoch: Literal["last", "best"] = "last"
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    deterministic: bool = True
+    keep_weights: Literal["all", "best", "none"] = "best"
+
+    @model_validator(mode="after")
+    def _check_constants(self) -> Protocol:
+        if (self.mean is None) != (self.std is None):
+            raise ValueError("expected mean and std together, got one of them; try both or neither")
+        if self.std is not None and min(self.std, default=0) <= 0:
+            raise ValueError(f"expected every std above 0, got {list(self.std)}; try [0.3]")
+        if self.mean is not None and self.std is not None and len(self.mean) != len(self.std):
+            raise ValueError("expected as many means as stds; try one of each per channel")
+        return self
+
+    def identity(self) -> dict[str, Any]:
+        """Return the fields that can change a measurement, for the cell id."""
+        return self.model_dump(mode="json", exclude={"keep_weights"})
+
+
+def without_effect(protocol: Protocol) -> dict[str, str]:
+    """Return fields that are set but change nothing here: {field: why}.
+
+    A setting without effect is never silently obeyed: it warns, and `normalised` puts the
+    default back, so that two protocols that act alike have one identity.
+    """
+    found: dict[str, str] = {}
+    if not protocol.pretrained and protocol.stem_weights != "adapt":
+        found["stem_weights"] = "pretrained is false, every weight is random anyway"
+    if protocol.scaling == "unit" and protocol.mean is not None:
+        found["mean"] = found["std"] = 'scaling is "unit"; constants belong to "standardize"'
+    return found
+
+
+def normalised(protocol: Protocol) -> Protocol:
+    """Return the protocol with settings that have no effect put back to their defaults."""
+    defaults = {name: Protocol.model_fields[name].default for name in without_effect(protocol)}
+    return protocol.model_copy(update=defaults)

@@ -1,0 +1,143 @@
+"""What happened: frozen, JSON-able records. Units stand in the field names; unknown is null."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurovisionlab.core.metrics import Scores
+from neurovisionlab.core.protocol import Frozen
+from neurovisionlab.core.spec import SCHEMA_VERSION, CellSpec
+
+
+class Progress(Frozen):
+    """A sign of life from inside an epoch; never stored."""
+
+    epoch: int
+    num_images: int
+    num_images_total: int
+    images_per_s: float
+
+
+class EpochRow(Frozen):
+    """One pass over the training images, then one look at the validation images.
+
+    Training loss and accuracy are averages *during* the epoch, while the weights moved and with
+    augmentation and dropout on; validation is measured after it. `train_s` excludes evaluation.
+    A loss that is not finite is null.
+    """
+
+    epoch: int
+    learning_rate: float
+    train_loss: float | None
+    train_accuracy_frac: float
+    val_loss: float | None
+    val_accuracy_frac: float
+    train_s: float
+    eval_s: float
+
+
+class Machine(Frozen):
+    """Where a cell ran. Unknown is null."""
+
+    device: str
+    cpu: str | None
+    num_cores: int
+    num_threads: int
+    memory_mib: int
+    os: str
+    python: str
+    versions: dict[str, str]
+    load_1min: float | None = None
+    tf32: bool | None = None  # null where the device has no such thing
+
+
+class Clocks(Frozen):
+    """Where the wall time of a cell went, in seconds; the parts exclude each other."""
+
+    setup_s: float = 0.0
+    staging_s: float = 0.0
+    training_s: float = 0.0
+    evaluation_s: float = 0.0
+    saving_s: float = 0.0
+    wall_s: float = 0.0
+
+
+class ResourceUse(Frozen):
+    """What a cell took. `train_time_s` is the training clock alone: no loading, no evaluation."""
+
+    num_parameters: int
+    weights_mib: float
+    train_time_s: float
+    train_images_per_s: float | None
+    clocks: Clocks
+
+
+class CellRecord(Frozen):
+    """All that is kept of one cell beside its arrays.
+
+    `diverged` cells have no scores: a loss that is not finite, or that left its starting level
+    far behind, is an outcome of the protocol and no result. `tested_epoch` counts from 1.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    cell_id: str
+    cell: CellSpec
+    status: Literal["done", "diverged"]
+    epochs: tuple[EpochRow, ...]
+    diverged_epoch: int | None = None
+    tested_epoch: int | None = None
+    split_id: str
+    num_train: int
+    num_val: int
+    num_test: int
+    val_scores: Scores | None = None
+    test_scores: Scores | None = None
+    resources: ResourceUse
+    machine: Machine
+    finished_at: str
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Raw outputs for one part of a data set: every score can be recomputed from them.
+
+    `indices_N` count within the whole loaded set, training part first.
+    """
+
+    logits_NC: NDArray[np.float32]
+    labels_N: NDArray[np.int64]
+    indices_N: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class SplitIndices:
+    """Which images of a loaded set train, choose and test: int64 indices, no image twice."""
+
+    train_N: NDArray[np.int64]
+    val_N: NDArray[np.int64]
+    test_N: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class CellResult:
+    """A record and its arrays, as they travel from the process that trained to the store."""
+
+    record: CellRecord
+    split: SplitIndices
+    predictions: dict[Literal["val", "test"], Predictions] = field(default_factory=dict)
+    weights: bytes | None = None  # a safetensors file
+
+
+class Failure(Frozen):
+    """A cell that ended in an exception: written beside the results, never among them."""
+
+    cell_id: str
+    kind: str
+    message: str
+    traceback: str
+    is_user_error: bool
+    failed_at: str

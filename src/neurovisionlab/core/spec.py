@@ -1,0 +1,375 @@
+"""What a user asks for (`Study`) and what it comes to (`CellSpec`, one training each).
+
+A study names data sets, models and seeds under one protocol; `expand` crosses them, with every
+value of `[vary]`, for all models alike. A model cannot have a protocol of its own: an unfair
+comparison cannot be written down.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
+
+from neurovisionlab.core.errors import SpecError, mould, nearest
+from neurovisionlab.core.problems import problem_lines
+from neurovisionlab.core.protocol import Frozen, PositiveInt, Protocol, normalised, without_effect
+
+# Raised when the meaning of a stored cell changes: results of another version are kept apart.
+SCHEMA_VERSION = 1
+
+NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+class Subset(Frozen):
+    """A stratified part of a data set; None takes all.
+
+    `train_images` counts what is taken from the training part before validation is held out:
+    the budget of labelled images. Smaller subsets lie inside larger ones.
+    """
+
+    train_images: PositiveInt | None = None
+    test_images: PositiveInt | None = None
+
+
+class Split(Frozen):
+    """How a data set is divided, beyond the protocol's `val_frac` and `split_seed`.
+
+    Attributes:
+        test_frac: share held out for testing where a set has no test part of its own.
+        groups: CSV file with the columns image, group; images of one group (say, of one writer)
+            never lie on two sides of a split.
+        folds: cross-validation with this many folds: a fold takes the place of the test part
+            where a set has none of its own, otherwise of the validation part.
+    """
+
+    test_frac: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    groups: str | None = None
+    folds: Annotated[int, Field(ge=2, le=50)] | None = None
+
+
+class Labels(Frozen):
+    """Classes regrouped by name: `keep` chooses ("0-9", "A-Za-z"), `merge_case` joins a and A."""
+
+    keep: str | None = None
+    merge_case: bool = False
+
+
+class DataRef(Frozen):
+    """Which images, read in which way: all that decides the content of a loaded set.
+
+    `image_px` matters to folders alone: their pictures have no common size until they get one.
+    """
+
+    name: str
+    image_px: int | None = None
+    labels: Labels = Labels()
+    groups: str | None = None
+    on_bad_image: Literal["stop", "skip"] = "stop"
+
+
+class DataInfo(Frozen):
+    """What is known of a data set without holding its images.
+
+    `digest` covers pixels, labels, class names, groups and parts; `num_images` is per part.
+    """
+
+    name: str
+    digest: str
+    height_px: int
+    width_px: int
+    channels: int
+    class_names: tuple[str, ...]
+    num_images: dict[str, int]
+    synthetic: bool = False
+    source: str = ""
+    licence: str = ""
+    notes: tuple[str, ...] = ()
+
+
+class Study(Frozen):
+    """Data sets × models × seeds (× varied settings) under one protocol.
+
+    `seeds` decide initialisation, order of images and augmentation, never the split.
+
+    >>> Study(name="mini", datasets=("digits",), models=("resnet18",)).protocol.batch_size
+    64
+    """
+
+    name: str
+    description: str = ""
+    datasets: Annotated[tuple[str, ...], Field(min_length=1)]
+    models: Annotated[tuple[str, ...], Field(min_length=1)]
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = (0,)
+    protocol: Protocol = Protocol()
+    subset: Subset = Subset()
+    split: Split = Split()
+    labels: Labels = Labels()
+    on_bad_image: Literal["stop", "skip"] = "stop"
+    vary: dict[str, tuple[Any, ...]] = Field(default_factory=dict)
+
+    @field_validator("name")
+    @classmethod
+    def _name_is_a_folder(cls, name: str) -> str:
+        if not NAME_PATTERN.fullmatch(name):
+            raise ValueError(
+                f"expected letters, digits, dot, dash or underscore, got {name!r}; try my-study"
+            )
+        return name
+
+    @field_validator("datasets", "models", "seeds")
+    @classmethod
+    def _nothing_twice(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:
+        twice = sorted({str(v) for v in values if values.count(v) > 1})
+        if twice:
+            raise ValueError(f"expected each once, got {', '.join(twice)} twice; try to drop one")
+        return values
+
+    @field_validator("datasets", "models")
+    @classmethod
+    def _names_are_known(cls, names: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        """Check names where the caller says which exist: `context={"datasets": …, "models": …}`."""
+        known = (info.context or {}).get(info.field_name)
+        if known is None:
+            return names
+        problems = [
+            f"expected a known name, got {name!r}; try {', '.join(nearest(name, known))}"
+            for name in names
+            if ":" not in name and name not in known
+        ]
+        if problems:
+            raise ValueError("\n".join(problems))
+        return names
+
+    @field_validator("vary")
+    @classmethod
+    def _vary_is_protocol(cls, vary: dict[str, tuple[Any, ...]]) -> dict[str, tuple[Any, ...]]:
+        problems = list(_vary_problems(vary))
+        if problems:
+            raise ValueError("\n".join(problems))
+        return vary
+
+    def protocols(self) -> Iterator[tuple[str, Protocol]]:
+        """Yield (variant label, protocol) for every combination of varied values."""
+        for values in itertools.product(*self.vary.values()):
+            chosen = dict(zip(self.vary, values, strict=True))
+            label = ",".join(f"{field}={value}" for field, value in chosen.items())
+            merged = self.protocol.model_dump(mode="json") | chosen
+            yield label, Protocol.model_validate_json(json.dumps(merged), strict=True)
+
+    def data_refs(self) -> dict[str, tuple[DataRef, ...]]:
+        """Return, for each data set's name, every way in which the study reads it."""
+        sizes = dict.fromkeys(protocol.image_px for _, protocol in self.protocols())
+        return {name: tuple(self.data_ref(name, size) for size in sizes) for name in self.datasets}
+
+    def data_ref(self, name: str, image_px: int | Literal["native"]) -> DataRef:
+        """Return how the study reads the data set `name` at `image_px`."""
+        is_folder = name.startswith("folder:")
+        return DataRef(
+            name=name,
+            image_px=image_px if is_folder and image_px != "native" else None,
+            labels=self.labels,
+            groups=self.split.groups,
+            on_bad_image=self.on_bad_image,
+        )
+
+
+class CellSpec(Frozen):
+    """One training, fully resolved: the protocol holds numbers, never "native"."""
+
+    data: DataInfo
+    data_ref: DataRef
+    model: str
+    model_digest: str | None = None
+    seed: int
+    fold: int | None = None
+    variant: str = ""
+    protocol: Protocol
+    subset: Subset = Subset()
+    split: Split = Split()
+
+    @property
+    def image_px(self) -> int:
+        """Side of the square image the model sees, in pixels."""
+        assert self.protocol.image_px != "native", "expand() resolves sizes"
+        return self.protocol.image_px
+
+    @property
+    def channels(self) -> int:
+        """Channels of the image the model sees."""
+        return {"grey": 1, "rgb": 3}[self.protocol.color]
+
+    @property
+    def num_classes(self) -> int:
+        """Classes of the data set."""
+        return len(self.data.class_names)
+
+    @property
+    def cell_id(self) -> str:
+        """Readable name and the hash of everything that can change the result.
+
+        The name and place of a data set do not enter the hash: its content does.
+        """
+        content = {
+            "schema": SCHEMA_VERSION,
+            "data": self.data.digest,
+            "model": self.model,
+            "model_digest": self.model_digest,
+            "seed": self.seed,
+            "fold": self.fold,
+            "protocol": self.protocol.identity(),
+            "subset": self.subset.model_dump(mode="json"),
+            "split": self.split.model_dump(mode="json", exclude={"groups"}),
+        }
+        canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
+        digest = hashlib.sha256(canonical.encode()).hexdigest()[:12]
+        fold = "" if self.fold is None else f"-f{self.fold}"
+        return f"{slug(self.data.name)}-{slug(self.model)}-s{self.seed}{fold}-{digest}"
+
+
+def slug(name: str) -> str:
+    """Return `name` as a short piece of a file name.
+
+    >>> slug("folder:/home/ann/My Letters/")
+    'my-letters'
+    """
+    last = re.split(r"[/\\:]", name.rstrip("/\\"))[-1]
+    return re.sub(r"[^a-z0-9._]+", "-", last.lower()).strip("-.")[:40] or "x"
+
+
+def expand(
+    study: Study,
+    infos: Mapping[DataRef, DataInfo],
+    model_digests: Mapping[str, str] | None = None,
+) -> tuple[CellSpec, ...]:
+    """Return the study's cells, each once, models innermost so that they finish side by side.
+
+    Args:
+        study: what is asked for.
+        infos: for every `DataRef` of the study, what is known of the set.
+        model_digests: digests of models that are code of the user's own.
+
+    Raises:
+        SpecError: an image size that cannot be told, or constants that do not fit the channels.
+    """
+    folds: Iterable[int | None] = range(study.split.folds) if study.split.folds else (None,)
+    cells: dict[str, CellSpec] = {}
+    for name, (variant, protocol), seed, fold, model in itertools.product(
+        study.datasets, study.protocols(), study.seeds, folds, study.models
+    ):
+        ref = study.data_ref(name, protocol.image_px)
+        cell = CellSpec(
+            data=infos[ref],
+            data_ref=ref,
+            model=model,
+            model_digest=(model_digests or {}).get(model),
+            seed=seed,
+            fold=fold,
+            variant=variant,
+            protocol=resolve(protocol, infos[ref]),
+            subset=study.subset,
+            split=study.split,
+        )
+        cells.setdefault(cell.cell_id, cell)
+    return tuple(cells.values())
+
+
+def resolve(protocol: Protocol, info: DataInfo) -> Protocol:
+    """Return the protocol with "native" replaced by what the data set has.
+
+    Raises:
+        SpecError: "native" for images that are not square; constants for other channels.
+    """
+    if protocol.image_px == "native" and info.height_px != info.width_px:
+        size = f"images of {info.width_px}×{info.height_px} px"
+        raise SpecError(
+            mould(info.name, 'square images for image_px = "native"', size, "image_px = 64")
+        )
+    color = protocol.color
+    if color == "native":
+        color = "grey" if info.channels == 1 else "rgb"
+    channels = 1 if color == "grey" else 3
+    settled = normalised(protocol)
+    if settled.mean is not None and len(settled.mean) not in (1, channels):
+        raise SpecError(
+            mould(
+                "protocol.mean",
+                f"1 or {channels} values",
+                str(len(settled.mean)),
+                "one per channel",
+            )
+        )
+    image_px = info.height_px if protocol.image_px == "native" else protocol.image_px
+    return settled.model_copy(update={"image_px": image_px, "color": color})
+
+
+def warnings_of(study: Study) -> list[str]:
+    """Return a line for each setting of the study that changes nothing."""
+    found: dict[str, str] = {}
+    for _, protocol in study.protocols():
+        found |= without_effect(protocol)
+    lines = [f"{field} has no effect: {why}" for field, why in found.items()]
+    if "keep_weights" in study.vary:
+        lines.append("vary.keep_weights has no effect: it changes no measurement")
+    return lines
+
+
+def _vary_problems(vary: Mapping[str, tuple[Any, ...]]) -> Iterator[str]:
+    for field, values in vary.items():
+        if field not in Protocol.model_fields:
+            close = ", ".join(nearest(field, Protocol.model_fields))
+            yield f"{field}: expected a protocol field, got {field!r}; try {close}"
+            continue
+        if not values:
+            yield f"{field}: expected a list of values, got an empty one; try to leave it out"
+        for value in values:
+            try:
+                Protocol.model_validate_json(json.dumps({field: value}), strict=True)
+            except ValidationError as error:
+                yield from (f"{line}" for line in problem_lines(error, Protocol))
+
+
+def parse_study(
+    text: str, where: str = "study", known: Mapping[str, Iterable[str]] | None = None
+) -> Study:
+    """Read a study from TOML text; all mistakes are reported at once.
+
+    Args:
+        text: the TOML document.
+        where: what to call it in messages, say the file's name.
+        known: valid names for "datasets" and "models"; names with a colon are not looked up.
+
+    Raises:
+        SpecError: not TOML, or one line for every key, type, range or name that is wrong.
+    """
+    import tomllib
+
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SpecError(f"{where}: expected TOML, got {error}; try to mend that line") from None
+    return study_from(document, where, known)
+
+
+def study_from(
+    document: Mapping[str, Any], where: str, known: Mapping[str, Iterable[str]] | None = None
+) -> Study:
+    """Build a study from plain values, strictly: no text where a number belongs.
+
+    Raises:
+        SpecError: one line for every mistake.
+    """
+    context = {key: list(names) for key, names in (known or {}).items()}
+    try:
+        # by way of JSON: strict about types, yet lists may stand for tuples
+        as_json = json.dumps(document, default=str)
+        return Study.model_validate_json(as_json, strict=True, context=context)
+    except ValidationError as error:
+        lines = problem_lines(error, Study)
+        count = "1 mistake" if len(lines) == 1 else f"{len(lines)} mistakes"
+        raise SpecError("\n  ".join([f"{where}: {count}", *lines])) from None

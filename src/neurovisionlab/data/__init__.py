@@ -1,0 +1,1 @@
+"""Images and what happens to them before a model sees them."""

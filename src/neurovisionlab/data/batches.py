@@ -1,0 +1,143 @@
+"""The whole set on the device once, as bytes; batches are shuffled slices of it.
+
+Resizing, scaling and augmentation happen per batch on tensors: no worker processes, no copies
+from host to device, the same code on a CPU and a GPU.
+
+Shape suffixes: N images of a set, B of a batch, C channels, H, W pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from neurovisionlab.data.augment import Augment, no_augmentation
+
+# ITU-R BT.601, as Pillow's convert("L")
+LUMA = (0.299, 0.587, 0.114)
+
+
+@dataclass(frozen=True)
+class Staged:
+    """One part of a set on the device: bytes and labels."""
+
+    images_NCHW: Tensor
+    labels_N: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels_N)
+
+
+def stage(
+    images_NHWC: NDArray[np.uint8], labels_N: NDArray[np.int64], to_grey: bool, device: torch.device
+) -> Staged:
+    """Put images on the device as uint8 [N, C, H, W]; three channels become one if `to_grey`."""
+    images_NCHW = torch.from_numpy(np.ascontiguousarray(images_NHWC.transpose(0, 3, 1, 2)))
+    if to_grey and images_NCHW.shape[1] == 3:
+        images_NCHW = grey(images_NCHW)
+    return Staged(images_NCHW.to(device), torch.from_numpy(labels_N).to(device))
+
+
+def grey(images_NCHW: Tensor) -> Tensor:
+    """Return the luma of RGB bytes: uint8 [N, 1, H, W]."""
+    out = torch.empty_like(images_NCHW[:, :1])
+    weights = torch.tensor(LUMA).view(1, 3, 1, 1)
+    for first in range(0, len(images_NCHW), 4096):  # in pieces: floats take four times the bytes
+        piece = images_NCHW[first : first + 4096]
+        out[first : first + 4096] = (piece * weights).sum(1, keepdim=True).round()
+    return out
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """Bytes to floats: (byte / 255 - mean) / std, per channel; mean 0 and std 1 is "unit"."""
+
+    mean_C: tuple[float, ...]
+    std_C: tuple[float, ...]
+
+
+def statistics(staged: Staged) -> Scaling:
+    """Return mean and standard deviation per channel over all pixels of a part, on 0..1."""
+    images = staged.images_NCHW
+    num_channels = images.shape[1]
+    values = torch.arange(256, dtype=torch.float64, device=images.device) / 255
+    means, stds = [], []
+    for channel in range(num_channels):
+        counts = torch.zeros(256, dtype=torch.float64, device=images.device)
+        for piece in images[:, channel].split(8192):  # exact, and small whatever the set's size
+            counts += torch.bincount(piece.flatten(), minlength=256)
+        shares = counts / counts.sum()
+        mean = (shares * values).sum()
+        means.append(float(mean))
+        stds.append(max(float((shares * (values - mean) ** 2).sum().sqrt()), 1e-6))
+    return Scaling(tuple(means), tuple(stds))
+
+
+@dataclass(frozen=True)
+class Batches:
+    """A staged part and how its batches are made.
+
+    Attributes:
+        staged: bytes on the device.
+        batch_size: images a batch; the last one of an epoch may be smaller.
+        image_px: side of the square the model sees.
+        channels: 1 or 3; grey bytes are repeated where three are asked for.
+        scaling: constants per channel.
+        augment: applied to float batches in 0..1, training only.
+    """
+
+    staged: Staged
+    batch_size: int
+    image_px: int
+    channels: int
+    scaling: Scaling
+    augment: Augment = no_augmentation
+
+    def __len__(self) -> int:
+        return len(self.staged)
+
+    def in_order(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield (images_BCHW float32, labels_B) in the order of the set, never augmented."""
+        images, labels = self.staged.images_NCHW, self.staged.labels_N
+        for first in range(0, len(self), self.batch_size):
+            some = slice(first, first + self.batch_size)
+            yield self._finish(self._floats(images[some])), labels[some]
+
+    def shuffled(
+        self, order: torch.Generator, noise: torch.Generator
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield one epoch in random order, augmented.
+
+        A last batch of a single image is left out: batch normalisation cannot learn from one.
+        """
+        staged = self.staged
+        device = staged.images_NCHW.device
+        permutation = torch.randperm(len(self), generator=order).to(device)
+        for some in permutation.split(self.batch_size):
+            if len(some) == 1 and self.batch_size > 1 and len(self) > 1:
+                continue
+            floats = self._floats(staged.images_NCHW[some])
+            yield self._finish(self.augment(floats, noise)), staged.labels_N[some]
+
+    def _floats(self, bytes_BCHW: Tensor) -> Tensor:
+        """Return float32 in 0..1 at the model's size."""
+        images = bytes_BCHW.to(torch.float32).mul_(1 / 255)
+        if images.shape[-1] != self.image_px or images.shape[-2] != self.image_px:
+            size = (self.image_px, self.image_px)
+            images = functional.interpolate(images, size, mode="bilinear", antialias=True)
+        return images
+
+    def _finish(self, images_BCHW: Tensor) -> Tensor:
+        mean_C, std_C = self.scaling.mean_C, self.scaling.std_C
+        if any(mean_C) or any(one != 1 for one in std_C):
+            mean, std = (images_BCHW.new_tensor(v).view(1, -1, 1, 1) for v in (mean_C, std_C))
+            images_BCHW = (images_BCHW - mean).div_(std)
+        if images_BCHW.shape[1] != self.channels:
+            images_BCHW = images_BCHW.expand(-1, self.channels, -1, -1)
+        return images_BCHW

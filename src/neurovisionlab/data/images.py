@@ -1,0 +1,156 @@
+"""`ImageSet`: what every data set becomes, whatever it was. Pixels are bytes, N×H×W×C."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurovisionlab.core.errors import DataError, mould
+from neurovisionlab.core.spec import DataInfo, Labels
+
+Part = tuple[int, int]  # first image, one past the last
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where images come from and what a reader of results must know about them."""
+
+    source: str
+    licence: str
+    synthetic: bool = False
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """A whole data set in memory.
+
+    Attributes:
+        name: as the study writes it.
+        images_NHWC: uint8, one size for all; 1 channel (grey) or 3 (red, green, blue).
+        labels_N: int64, 0..C-1.
+        class_names: C names, in label order.
+        parts: {"train": (first, end), "val": …, "test": …}; a set without "test" is divided by
+            the study. Parts lie one behind the other, training first.
+        provenance: source, licence, remarks.
+        groups_N: who wrote each image, where known; a group never lies on two sides of a split.
+    """
+
+    name: str
+    images_NHWC: NDArray[np.uint8]
+    labels_N: NDArray[np.int64]
+    class_names: tuple[str, ...]
+    parts: dict[str, Part]
+    provenance: Provenance
+    groups_N: NDArray[np.int64] | None = field(default=None)
+
+    def __post_init__(self) -> None:
+        images, labels = self.images_NHWC, self.labels_N
+        if images.ndim != 4 or images.dtype != np.uint8 or images.shape[3] not in (1, 3):
+            got = f"{images.dtype} {list(images.shape)}"
+            raise DataError(mould(self.name, "uint8 images [N, H, W, 1 or 3]", got, "bytes 0..255"))
+        if len(labels) != len(images):
+            got = f"{len(labels)} labels for {len(images)} images"
+            raise DataError(mould(self.name, "a label for each image", got, "to make them agree"))
+        outside = np.flatnonzero((labels < 0) | (labels >= len(self.class_names)))
+        if len(outside):
+            raise DataError(
+                mould(
+                    self.name,
+                    f"labels in 0..{len(self.class_names) - 1}",
+                    f"{labels[outside[0]]} at image {outside[0]}",
+                    "to correct that label or to name every class",
+                )
+            )
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over everything a model could see, 64 hexadecimal digits."""
+        sha = hashlib.sha256()
+        layout = [self.images_NHWC.shape, self.class_names, sorted(self.parts.items())]
+        sha.update(json.dumps(layout).encode())
+        for array in (self.images_NHWC, self.labels_N, self.groups_N):
+            if array is not None:
+                sha.update(np.ascontiguousarray(array).data)
+        return sha.hexdigest()
+
+    def info(self) -> DataInfo:
+        """Return what is known of the set without holding its images."""
+        _, height, width, channels = self.images_NHWC.shape
+        return DataInfo(
+            name=self.name,
+            digest=self.digest,
+            height_px=height,
+            width_px=width,
+            channels=channels,
+            class_names=self.class_names,
+            num_images={part: stop - start for part, (start, stop) in self.parts.items()},
+            synthetic=self.provenance.synthetic,
+            source=self.provenance.source,
+            licence=self.provenance.licence,
+            notes=self.provenance.notes,
+        )
+
+    def part(self, name: str) -> NDArray[np.int64]:
+        """Return the indices of a part; none if the set has no such part."""
+        start, stop = self.parts.get(name, (0, 0))
+        return np.arange(start, stop, dtype=np.int64)
+
+
+def take(images: ImageSet, indices_N: NDArray[np.int64]) -> ImageSet:
+    """Return the set with only the images at `indices_N` (ascending), parts kept in step."""
+    parts: dict[str, Part] = {}
+    for name, bounds in images.parts.items():
+        first, stop = np.searchsorted(indices_N, bounds)
+        parts[name] = (int(first), int(stop))
+    return replace(
+        images,
+        images_NHWC=images.images_NHWC[indices_N],
+        labels_N=images.labels_N[indices_N],
+        parts=parts,
+        groups_N=None if images.groups_N is None else images.groups_N[indices_N],
+    )
+
+
+def regroup(images: ImageSet, labels: Labels) -> ImageSet:
+    """Return the set with classes chosen and joined by name, as `Labels` says.
+
+    Raises:
+        DataError: `keep` that is no character range, or that leaves fewer than two classes.
+    """
+    if labels == Labels():
+        return images
+    kept = [name for name in images.class_names if _is_kept(name, labels.keep)]
+    new_names = tuple(dict.fromkeys(n.upper() if labels.merge_case else n for n in kept))
+    if len(new_names) < 2:
+        raise DataError(
+            mould(
+                f"labels.keep for {images.name}",
+                "at least two classes to remain",
+                f"{len(new_names)} of {', '.join(images.class_names[:12])}",
+                'keep = "0-9"',
+            )
+        )
+    new_label = {
+        name: new_names.index(name.upper() if labels.merge_case else name) for name in kept
+    }
+    table_C = np.array([new_label.get(name, -1) for name in images.class_names], dtype=np.int64)
+    chosen = take(images, np.flatnonzero(table_C[images.labels_N] >= 0))
+    return replace(chosen, labels_N=table_C[chosen.labels_N], class_names=new_names)
+
+
+def _is_kept(name: str, keep: str | None) -> bool:
+    if keep is None:
+        return True
+    try:
+        return re.fullmatch(f"[{keep}]", name) is not None
+    except re.error:
+        raise DataError(
+            mould("labels.keep", "characters and ranges", repr(keep), '"0-9" or "A-Za-z"')
+        ) from None

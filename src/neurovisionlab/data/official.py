@@ -1,0 +1,240 @@
+"""The published sets: layout, checksums, orientation and class names, as literal tables.
+
+Files are looked for in torchvision's folder layout, plain or gzipped. A file whose checksum is
+not the published one is read all the same and says so in the set's notes: a stand-in of the same
+layout must never pass for the official set.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import string
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurovisionlab.core.errors import DataError, mould
+from neurovisionlab.data.formats import read_idx, read_mat
+from neurovisionlab.data.home import DataHome
+from neurovisionlab.data.images import ImageSet, Provenance
+
+DIGITS = tuple(string.digits)
+LETTERS = tuple(string.ascii_uppercase)
+# Cohen et al. 2017, table II: 15 letters whose cases look alike are merged
+BALANCED = DIGITS + LETTERS + tuple("abdefghnqrt")
+KANA = tuple("おきすつなはまやれを")
+
+EMNIST_LICENCE = "public domain (NIST SD-19); cite Cohen et al. 2017"
+MNIST_LICENCE = "CC BY-SA 3.0; cite LeCun et al. 1998"
+KMNIST_LICENCE = 'CC BY-SA 4.0; "KMNIST Dataset" (created by CODH), doi:10.20676/00000341'
+SVHN_LICENCE = "non-commercial research; cite Netzer et al. 2011"
+
+
+@dataclass(frozen=True)
+class Official:
+    """A published set.
+
+    Attributes:
+        title: what it is.
+        folders: where its files lie below the data folder, first choice first.
+        files: {part: (images, labels)}; one file for both in SVHN's format.
+        class_names: in label order.
+        licence: and whom to cite.
+        first_label: what the file calls class 0.
+        transposed: images are stored column by column (EMNIST's, copied from a Matlab array).
+        md5: published checksums, by file name; of what stands in the name: .gz or unpacked.
+        optional: parts that may be absent.
+    """
+
+    title: str
+    folders: tuple[str, ...]
+    files: Mapping[str, tuple[str, ...]]
+    class_names: tuple[str, ...]
+    licence: str
+    first_label: int = 0
+    transposed: bool = False
+    md5: tuple[tuple[str, str], ...] = ()
+    optional: tuple[str, ...] = ()
+
+
+def _emnist(
+    split: str, class_names: tuple[str, ...], md5: tuple[tuple[str, str], ...] = ()
+) -> Official:
+    names = ("images-idx3-ubyte", "labels-idx1-ubyte")
+    return Official(
+        title=f"EMNIST {split}, handwritten",
+        folders=("EMNIST/raw",),
+        files={p: tuple(f"emnist-{split}-{p}-{name}" for name in names) for p in ("train", "test")},
+        class_names=class_names,
+        licence=EMNIST_LICENCE,
+        first_label=1 if split == "letters" else 0,
+        transposed=True,
+        md5=md5,
+    )
+
+
+_IDX_FILES = {
+    "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
+    "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
+}
+
+OFFICIAL: dict[str, Official] = {
+    "emnist-letters": _emnist(
+        "letters",
+        LETTERS,
+        (
+            ("emnist-letters-train-images-idx3-ubyte", "6b7a6cdb4e8ae8838780bb5aeda8ab2a"),
+            ("emnist-letters-train-labels-idx1-ubyte", "49ecae16ee4c7ab14dcf3e8d8c39090b"),
+            ("emnist-letters-test-images-idx3-ubyte", "811ee95d607652077616dbaaea581e1d"),
+            ("emnist-letters-test-labels-idx1-ubyte", "dd1687ca8200da91c0dfd6321518806d"),
+        ),
+    ),
+    "emnist-balanced": _emnist("balanced", BALANCED),
+    "emnist-digits": _emnist("digits", DIGITS),
+    "emnist-byclass": _emnist("byclass", DIGITS + LETTERS + tuple(string.ascii_lowercase)),
+    "emnist-bymerge": _emnist("bymerge", BALANCED),
+    "emnist-mnist": _emnist("mnist", DIGITS),
+    "mnist": Official(
+        title="MNIST, handwritten digits",
+        folders=("MNIST/raw",),
+        files=_IDX_FILES,
+        class_names=DIGITS,
+        licence=MNIST_LICENCE,
+        md5=(
+            ("train-images-idx3-ubyte.gz", "f68b3c2dcbeaaa9fbdd348bbdeb94873"),
+            ("train-labels-idx1-ubyte.gz", "d53e105ee54ea40749a09fcbcd1e9432"),
+            ("t10k-images-idx3-ubyte.gz", "9fb629c4189551a2d022fa330f9573f3"),
+            ("t10k-labels-idx1-ubyte.gz", "ec29112dd5afa0611ce80d1b7f02629c"),
+        ),
+    ),
+    "kmnist": Official(
+        title="KMNIST, cursive Japanese hiragana",
+        folders=("KMNIST/raw",),
+        files=_IDX_FILES,
+        class_names=KANA,
+        licence=KMNIST_LICENCE,
+        md5=(
+            ("train-images-idx3-ubyte.gz", "bdb82020997e1d708af4cf47b453dcf7"),
+            ("train-labels-idx1-ubyte.gz", "e144d726b3acfaa3e44228e80efcd344"),
+            ("t10k-images-idx3-ubyte.gz", "5c965bf0a639b31b8f53240b1b52f4d7"),
+            ("t10k-labels-idx1-ubyte.gz", "7320c461ea6c1c855c0b718fb2a4b134"),
+        ),
+    ),
+    "svhn": Official(
+        title="SVHN, house numbers in street photographs",
+        folders=("SVHN", "."),
+        files={"train": ("train_32x32.mat",), "test": ("test_32x32.mat",)},
+        class_names=DIGITS,
+        licence=SVHN_LICENCE,
+        md5=(
+            ("train_32x32.mat", "e26dedcc434d2e4c54c9b2d4a06d8373"),
+            ("test_32x32.mat", "eb5a983be6a315427106f1b164d9cef3"),
+        ),
+    ),
+    "svhn-extra": Official(
+        title="SVHN with its 531,131 extra, easier training images",
+        folders=("SVHN", "."),
+        files={
+            "train": ("train_32x32.mat",),
+            "extra": ("extra_32x32.mat",),
+            "test": ("test_32x32.mat",),
+        },
+        class_names=DIGITS,
+        licence=SVHN_LICENCE,
+        md5=(
+            ("train_32x32.mat", "e26dedcc434d2e4c54c9b2d4a06d8373"),
+            ("extra_32x32.mat", "a93ce644f1a588dc4d68dda5feec44a7"),
+            ("test_32x32.mat", "eb5a983be6a315427106f1b164d9cef3"),
+        ),
+    ),
+}
+
+
+def files_of(name: str, home: DataHome) -> list[Path]:
+    """Return the files of an official set, in the order in which they are read.
+
+    Raises:
+        DataError: a file is missing: which, where it belongs and how to get it.
+    """
+    official = OFFICIAL[name]
+    return [_find(name, file, home) for pair in official.files.values() for file in pair]
+
+
+def _find(name: str, file: str, home: DataHome) -> Path:
+    folders = [home.data_dir / folder for folder in OFFICIAL[name].folders]
+    for folder in folders:
+        for candidate in (folder / file, folder / f"{file}.gz"):
+            if candidate.is_file():
+                return candidate
+    raise DataError(
+        mould(
+            name,
+            f"{file} (or {file}.gz) in {folders[0]}",
+            "no such file",
+            f"`nvl data fetch {name}`, or --data DIR with {OFFICIAL[name].folders[0]} in it",
+        )
+    )
+
+
+def read_official(name: str, home: DataHome) -> ImageSet:
+    """Read a published set from its files: upright, classes 0..C-1.
+
+    Raises:
+        DataError: a missing, truncated or foreign file, or parts of different image sizes.
+    """
+    official = OFFICIAL[name]
+    images: list[NDArray[np.uint8]] = []
+    labels: list[NDArray[np.int64]] = []
+    counts: dict[str, int] = {}
+    for part, files in official.files.items():
+        pictures, numbers = _read_part(official, [_find(name, file, home) for file in files])
+        images.append(pictures)
+        labels.append(numbers)
+        # extra images train as well: parts lie one behind the other, training first
+        own = "train" if part == "extra" else part
+        counts[own] = counts.get(own, 0) + len(pictures)
+    stops = np.cumsum(list(counts.values()))
+    return ImageSet(
+        name=name,
+        images_NHWC=np.concatenate(images),
+        labels_N=np.concatenate(labels),
+        class_names=official.class_names,
+        parts={
+            part: (int(stop) - count, int(stop))
+            for (part, count), stop in zip(counts.items(), stops, strict=True)
+        },
+        provenance=Provenance(official.title, official.licence),
+    )
+
+
+def _read_part(
+    official: Official, paths: list[Path]
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    if len(paths) == 1:
+        return read_mat(paths[0])
+    pictures_NHW, numbers_N = read_idx(paths[0]), read_idx(paths[1])
+    if official.transposed:
+        pictures_NHW = pictures_NHW.transpose(0, 2, 1)
+    return pictures_NHW[..., None], numbers_N.astype(np.int64) - official.first_label
+
+
+def checksum_notes(name: str, home: DataHome) -> tuple[str, ...]:
+    """Return a note for each file whose published checksum differs."""
+    published = dict(OFFICIAL[name].md5)
+    notes = []
+    for path in files_of(name, home):
+        for file, content in ((path.name, path.read_bytes), (path.stem, lambda p=path: _unpack(p))):
+            if file in published and (file == path.name or path.suffix == ".gz"):
+                if hashlib.md5(content(), usedforsecurity=False).hexdigest() != published[file]:
+                    notes.append(f"{path.name} is not the published file (its MD5 differs)")
+                break
+    return tuple(notes)
+
+
+def _unpack(path: Path) -> bytes:
+    with gzip.open(path) as file:
+        return file.read()

@@ -1,0 +1,225 @@
+"""The table of data sets, and the two verbs on it: `describe` (cheap, cached) and `load`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from neurovisionlab.core.errors import DataError, mould, nearest
+from neurovisionlab.core.spec import DataInfo, DataRef
+from neurovisionlab.data.home import (
+    DataHome,
+    cached_info,
+    cached_set,
+    file_facts,
+    fingerprint,
+    keep_info,
+    keep_set,
+)
+from neurovisionlab.data.images import ImageSet, Provenance, regroup
+from neurovisionlab.data.official import (
+    DIGITS,
+    KANA,
+    LETTERS,
+    OFFICIAL,
+    checksum_notes,
+    files_of,
+    read_official,
+)
+from neurovisionlab.data.own import (
+    locate,
+    npz_files,
+    picture_files,
+    read_folder_set,
+    read_groups,
+    read_npz_set,
+)
+from neurovisionlab.data.pictures import Watch
+from neurovisionlab.data.synthetic import GENERATOR_VERSION
+
+
+@dataclass(frozen=True)
+class Source:
+    """How one kind of data set is read.
+
+    Attributes:
+        read: the reader.
+        facts: lines that change whenever the content may have changed; cheap, reads no pixels.
+        is_slow: reading costs more than a copy of the decoded set on disk.
+        title: one line for lists.
+    """
+
+    read: Callable[[DataRef, DataHome, Watch], ImageSet]
+    facts: Callable[[DataRef, DataHome], Iterable[str]]
+    is_slow: bool
+    title: str
+
+
+def _read_digits(ref: DataRef, home: DataHome, watch: Watch) -> ImageSet:
+    """Serve scikit-learn's 8×8 digits (values 0..16; UCI optdigits test set) at 28 px."""
+    from PIL import Image
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+    bytes_NHW = (bunch.images * (255 / 16)).round().astype(np.uint8)
+    resize = Image.Resampling.BICUBIC
+    larger = [np.asarray(Image.fromarray(one).resize((28, 28), resize)) for one in bytes_NHW]
+    return ImageSet(
+        name=ref.name,
+        images_NHWC=np.stack(larger)[..., None],
+        labels_N=bunch.target.astype(np.int64),
+        class_names=tuple(str(name) for name in bunch.target_names),
+        parts={"train": (0, len(larger))},
+        provenance=Provenance(
+            "scikit-learn's handwritten digits (UCI optdigits, 8×8), enlarged to 28 px",
+            "CC BY 4.0; cite Alpaydin & Kaynak 1998",
+        ),
+    )
+
+
+def _synthetic(name: str, title: str) -> Source:
+    return Source(
+        read=lambda ref, home, watch: _draw(ref.name),
+        facts=lambda ref, home: (
+            [f"{p} {version(p)}" for p in ("kanjivg", "Hershey-Fonts", "numpy")]
+            + [f"generator {GENERATOR_VERSION}"]
+        ),
+        is_slow=True,
+        title=f"{title} (synthetic)",
+    )
+
+
+def _draw(name: str) -> ImageSet:
+    from neurovisionlab.data import synthetic
+
+    draw, class_names = {
+        "pen-letters": (synthetic.draw_pen_letters, LETTERS),
+        "pen-kana": (synthetic.draw_pen_kana, KANA),
+        "street-digits": (synthetic.draw_street_digits, DIGITS),
+    }[name]
+    drawn = draw()
+    return ImageSet(
+        name=name,
+        images_NHWC=drawn.images_NHWC,
+        labels_N=drawn.labels_N,
+        class_names=class_names,
+        parts={"train": (0, drawn.num_train), "test": (drawn.num_train, len(drawn.labels_N))},
+        provenance=Provenance(
+            "drawn from stroke vectors (KanjiVG, kanjivg.tagaini.net; Hershey fonts; our own)",
+            "CC BY-SA 3.0 (KanjiVG, © Ulrich Apel)",
+            synthetic=True,
+        ),
+        groups_N=drawn.writers_N,
+    )
+
+
+def _official(name: str) -> Source:
+    return Source(
+        read=lambda ref, home, watch: read_official(ref.name, home),
+        facts=lambda ref, home: file_facts(files_of(ref.name, home)),
+        is_slow=False,
+        title=OFFICIAL[name].title,
+    )
+
+
+SOURCES: dict[str, Source] = {
+    "digits": Source(
+        read=_read_digits,
+        facts=lambda ref, home: [f"scikit-learn {version('scikit-learn')}"],
+        is_slow=False,
+        title="scikit-learn's 1,797 real handwritten digits, at 28 px",
+    ),
+    "pen-letters": _synthetic("pen-letters", "handwritten A..Z, both cases merged, 28 px grey"),
+    "pen-kana": _synthetic("pen-kana", "KMNIST's ten hiragana, 28 px grey"),
+    "street-digits": _synthetic("street-digits", "house numbers 0..9, 32 px colour"),
+    **{name: _official(name) for name in OFFICIAL},
+}
+
+
+def _folder_facts(ref: DataRef, home: DataHome) -> list[str]:
+    found = picture_files(locate(ref, home))
+    return file_facts(path for files in found.values() for _, path in files)
+
+
+# "kind:DIR" names: a user's own images
+OWN_KINDS: dict[str, Source] = {
+    "folder": Source(
+        read=read_folder_set,
+        facts=_folder_facts,
+        is_slow=True,
+        title="a folder of pictures: train/CLASS/*.png, or CLASS/*.png",
+    ),
+    "npz": Source(
+        read=lambda ref, home, watch: read_npz_set(ref, home),
+        facts=lambda ref, home: file_facts(npz_files(locate(ref, home)).values()),
+        is_slow=False,
+        title="train.npz, val.npz, test.npz with images, labels, class_names",
+    ),
+}
+
+
+def source_of(name: str) -> Source:
+    """Return how the data set `name` is read.
+
+    Raises:
+        DataError: neither in the table nor "folder:DIR" or "npz:DIR"; names the nearest.
+    """
+    kind, colon, _ = name.partition(":")
+    found = OWN_KINDS.get(kind) if colon else SOURCES.get(name)
+    if found is None:
+        known = [*SOURCES, *(f"{kind}:DIR" for kind in OWN_KINDS)]
+        raise DataError(
+            mould("data set", "a known name", repr(name), ", ".join(nearest(name, known)))
+        )
+    return found
+
+
+def describe(ref: DataRef, home: DataHome, watch: Watch = lambda done, total: None) -> DataInfo:
+    """Return what is known of a set; instant if its files are those of last time.
+
+    Checksums are verified here, once per state of the files.
+
+    Raises:
+        DataError: a file is missing, broken or holds something else.
+    """
+    key = _key(ref, home)
+    info = cached_info(home, key)
+    if info is None:
+        info = load(ref, home, watch).info()
+        if ref.name in OFFICIAL:
+            notes = (*info.notes, *checksum_notes(ref.name, home))
+            info = info.model_copy(update={"notes": notes})
+        keep_info(home, key, info)
+    return info
+
+
+def load(ref: DataRef, home: DataHome, watch: Watch = lambda done, total: None) -> ImageSet:
+    """Read a whole set into memory; slow sources are kept decoded in the cache.
+
+    Raises:
+        DataError: a file is missing, broken or holds something else.
+        ResourceError: the set does not fit into memory.
+    """
+    source = source_of(ref.name)
+    key = _key(ref, home) if source.is_slow else ""
+    images = cached_set(home, key) if source.is_slow else None
+    if images is None:
+        images = source.read(ref, home, watch)
+        if source.is_slow:
+            keep_set(home, key, images)
+    if ref.groups is not None and images.groups_N is None:
+        positions = [str(number) for number in range(len(images.labels_N))]
+        images = replace(images, groups_N=read_groups(Path(ref.groups), positions))
+    return regroup(images, ref.labels)
+
+
+def _key(ref: DataRef, home: DataHome) -> str:
+    facts = list(source_of(ref.name).facts(ref, home))
+    if ref.groups is not None:
+        path = Path(ref.groups)
+        facts += file_facts([path]) if path.is_file() else [f"{path}: absent"]
+    return fingerprint(ref, facts)

@@ -1,0 +1,109 @@
+"""Every strength of the synthetic sets in one place.
+
+They were tuned by eye beside real letters, kana and house numbers, and by how well simple
+classifiers do on both. How usual each form of a character is stands in `glyphs`. Raise
+`GENERATOR_VERSION` in `draw` when any of them changes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from neurovisionlab.data.synthetic.writers import Hand, Spread
+
+PEN_SIZE = 28  # pixels
+LETTER_BOX = 24.0  # EMNIST leaves a margin of two pixels
+KANA_BOX = 27.0  # KMNIST leaves none
+
+IMAGES_PER_WRITER = 20
+LOYALTY = 0.75  # chance that a writer uses their favourite form of a character
+
+LETTER_HAND = Hand(
+    slant=Spread(0.10, 0.20, 0.06),
+    tilt=Spread(0.0, 0.06, 0.07),
+    aspect=Spread(0.0, 0.22, 0.14),
+    bend=Spread(0.044, 0.014, 0.012, 0.005),
+    wobble=Spread(0.004, 0.002, 0.001, 0.0),
+    looseness=Spread(0.030, 0.020, 0.010, 0.0),
+    overrun=Spread(0.030, 0.025, 0.015, 0.0),
+    rounding=Spread(0.060, 0.030, 0.012, 0.010),
+    joining=Spread(0.08, 0.15, 0.0, 0.0),
+    radius=Spread(1.40, 0.40, 0.12, 0.85),
+    pressure=Spread(0.12, 0.08, 0.03, 0.0),
+    nib=Spread(0.0, 0.15, 0.05),
+    softness=Spread(1.9, 0.30, 0.25, 1.0),
+)
+
+KANA_HAND = Hand(
+    slant=Spread(0.0, 0.09, 0.06),
+    tilt=Spread(0.0, 0.05, 0.05),
+    aspect=Spread(-0.22, 0.14, 0.12),
+    bend=Spread(0.040, 0.012, 0.012, 0.01),
+    wobble=Spread(0.006, 0.003, 0.002, 0.0),
+    looseness=Spread(0.034, 0.016, 0.010, 0.0),
+    overrun=Spread(0.030, 0.020, 0.020, 0.0),
+    rounding=Spread(0.070, 0.030, 0.012, 0.015),
+    joining=Spread(0.50, 0.30, 0.0, 0.0),
+    radius=Spread(1.32, 0.30, 0.12, 0.80),
+    pressure=Spread(0.45, 0.15, 0.08, 0.10),
+    nib=Spread(0.30, 0.25, 0.08),
+    softness=Spread(0.8, 0.12, 0.12, 0.6),
+)
+
+
+@dataclass(frozen=True)
+class Paper:
+    """What the scan adds to the ink."""
+
+    fading: float  # ink unevenness along the paper, 0..1
+    grain: float  # roughness of the ink's edge, standard deviation in pixels
+    specks: float  # average number of stray marks in a picture
+    gamma: float  # standard deviation of the logarithm of the ink's gamma
+
+
+LETTER_PAPER = Paper(fading=0.03, grain=0.06, specks=0.0, gamma=0.25)
+KANA_PAPER = Paper(fading=0.08, grain=0.15, specks=0.5, gamma=0.15)
+
+
+STREET_SIZE = 32  # pixels
+PICTURES_PER_SIGN = 8
+
+SIGN_HAND = Hand(
+    slant=Spread(0.03, 0.08, 0.02),
+    tilt=Spread(0.0, 0.05, 0.07),
+    aspect=Spread(0.0, 0.22, 0.05),
+    bend=Spread(0.008, 0.008, 0.004, 0.0),
+    wobble=Spread(0.0, 0.0, 0.0, 0.0),
+    looseness=Spread(0.0, 0.006, 0.004, 0.0),
+    overrun=Spread(0.0, 0.0, 0.0, 0.0),
+    rounding=Spread(0.030, 0.020, 0.0, 0.008),
+    joining=Spread(0.0, 0.0, 0.0, 0.0),
+    radius=Spread(2.3, 0.70, 0.08, 0.9),
+    pressure=Spread(0.0, 0.0, 0.0, 0.0),
+    nib=Spread(0.1, 0.35, 0.02),
+    softness=Spread(1.0, 0.0, 0.0),
+)
+
+
+@dataclass(frozen=True)
+class Street:
+    """What the street and the camera do to a house number. Colours and light are 0..1."""
+
+    height: tuple[float, float] = (25.0, 3.5)  # of a digit, pixels: mean, standard deviation
+    off_centre: float = 1.6  # standard deviation of the digit's place, pixels
+    perspective: float = 0.14  # standard deviation of how much smaller the far side is
+    neighbour: float = 0.65  # chance of a cut-off digit, for each side
+    gap: tuple[float, float] = (0.02, 0.30)  # between digits, least and most, digit heights
+    contrast: tuple[float, float] = (0.14, 0.75)  # of paint and wall, least and most
+    vivid: float = 0.30  # chance that paint or wall has a strong colour
+    outlined: float = 0.22  # chance of a rim of a third colour around the digits
+    hollow: float = 0.07  # chance that digits consist of their rim only
+    shadow: float = 0.30  # chance of a shadow beside the digits
+    edge: float = 0.35  # chance that the number plate's edge is in the picture
+    clutter: float = 0.045  # standard deviation of blots on the wall
+    shade: float = 0.16  # standard deviation of the light's change across the picture
+    blur: tuple[float, float] = (0.85, 0.48)  # pixels: median, deviation of the logarithm
+    noise: float = 0.008  # standard deviation of the camera's noise
+
+
+STREET = Street()

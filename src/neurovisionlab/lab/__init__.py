@@ -1,0 +1,1 @@
+"""Many cells: finding studies, running what is missing, keeping what is finished."""

@@ -1,0 +1,79 @@
+"""Pending cells → an executor → the store. Failures are written beside, never as results.
+
+`work` and `execute` are arguments: resuming, failing and storing are tested with a fake `work`
+in milliseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+
+from neurovisionlab.core.records import CellRecord, CellResult, EpochRow, Failure, Progress
+from neurovisionlab.core.spec import CellSpec
+from neurovisionlab.lab.executors import Execute, Failed, Said, Work
+from neurovisionlab.lab.store import Store
+
+Event = EpochRow | Progress | CellRecord | Failure
+
+
+def pending(cells: Sequence[CellSpec], store: Store) -> list[CellSpec]:
+    """Return the cells that the store has not finished."""
+    return [cell for cell in cells if not store.has(cell.cell_id)]
+
+
+def conduct(
+    cells: Sequence[CellSpec], store: Store, work: Work, execute: Execute
+) -> Iterator[tuple[CellSpec, Event]]:
+    """Run what is missing and keep it; yield (cell, what happened) as it happens.
+
+    Each cell ends with one `CellRecord` or one `Failure`; a failure does not stop the others, and
+    is tried again by the next run.
+
+    Raises:
+        StoreError: the folder cannot be written, or another run holds it.
+    """
+    with store.writing():
+        for cell, outcome in execute(pending(cells, store), work):
+            if isinstance(outcome, Said):
+                yield cell, outcome.content
+            elif isinstance(outcome, Failed):
+                failure = _failure(cell, outcome)
+                store.put_failure(failure)
+                yield cell, failure
+            else:
+                result: CellResult = outcome.result
+                store.put(result)
+                _prune_weights(cells, cell, store)
+                yield cell, result.record
+
+
+def _failure(cell: CellSpec, outcome: Failed) -> Failure:
+    return Failure(
+        cell_id=cell.cell_id,
+        kind=outcome.kind,
+        message=outcome.message,
+        traceback=outcome.trace,
+        is_user_error=outcome.is_user_error,
+        failed_at=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _prune_weights(cells: Sequence[CellSpec], finished: CellSpec, store: Store) -> None:
+    """With keep_weights = "best", keep one seed's weights per data set, model and variant."""
+    if finished.protocol.keep_weights != "best":
+        return
+    rivals = [
+        store.get(cell.cell_id)
+        for cell in cells
+        if (cell.data, cell.model, cell.variant)
+        == (finished.data, finished.model, finished.variant)
+        and store.has(cell.cell_id)
+        and store.has_weights(cell.cell_id)
+    ]
+    for loser in sorted(rivals, key=_val_accuracy)[:-1]:
+        store.drop_weights(loser.cell_id)
+
+
+def _val_accuracy(record: CellRecord) -> float:
+    return record.val_scores.accuracy_frac if record.val_scores else -1.0

@@ -1,0 +1,225 @@
+"""A folder of finished cells. The only file that writes results.
+
+    RUN/study.json              the resolved study and what was known of its data
+    RUN/studies/HASH.json       every earlier wording of the study
+    RUN/cells/CELL_ID/          record.json, predictions.npz, weights.safetensors
+    RUN/splits/SPLIT_ID.npz     train, val, test: indices into the loaded set
+    RUN/failures.jsonl          cells that ended in an exception, and why
+
+A cell's folder is written under another name and renamed into place: it is complete or absent.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from filelock import FileLock, Timeout
+from pydantic import Field, ValidationError
+
+from neurovisionlab.core.errors import StoreError, mould
+from neurovisionlab.core.protocol import Frozen
+from neurovisionlab.core.records import CellRecord, CellResult, Failure, Predictions, SplitIndices
+from neurovisionlab.core.spec import SCHEMA_VERSION, CellSpec, DataInfo, DataRef, Study, expand
+
+WEIGHTS = "weights.safetensors"
+
+
+class Plan(Frozen):
+    """A study and what was known of its data and models: `cells()` needs nothing else."""
+
+    study: Study
+    infos: tuple[tuple[DataRef, DataInfo], ...]
+    model_digests: dict[str, str] = Field(default_factory=dict)
+    schema_version: int = SCHEMA_VERSION
+
+    def cells(self) -> tuple[CellSpec, ...]:
+        """Return the study's cells."""
+        return expand(self.study, dict(self.infos), self.model_digests)
+
+
+class Store:
+    """Results below one folder; see the head of this file for its layout."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    @classmethod
+    def existing(cls, root: Path) -> Store:
+        """Return the store of a run.
+
+        Raises:
+            StoreError: there is no run in that folder.
+        """
+        if not (root / "study.json").is_file():
+            raise StoreError(mould(str(root), "a run (study.json)", "none", "runs/NAME"))
+        return cls(root)
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the folder for writing, creating it.
+
+        Raises:
+            StoreError: the folder cannot be written, or another run holds it.
+        """
+        try:
+            (self.root / "cells").mkdir(parents=True, exist_ok=True)
+            with FileLock(self.root / ".lock", timeout=0):
+                shutil.rmtree(self.root / "unfinished", ignore_errors=True)
+                yield
+        except Timeout:
+            got = "one that another run is writing to"
+            raise StoreError(mould(str(self.root), "a free folder", got, "--out DIR")) from None
+        except PermissionError as error:
+            raise StoreError(
+                mould(str(self.root), "a folder one can write to", str(error), "--out DIR")
+            ) from None
+
+    # the study
+
+    def plan(self) -> Plan:
+        """Return the study of this run.
+
+        Raises:
+            StoreError: study.json is damaged or of another version.
+        """
+        path = self.root / "study.json"
+        try:
+            return Plan.model_validate_json(path.read_bytes())
+        except ValidationError as error:
+            got = f"{error.error_count()} problems, first: {error.errors()[0]['msg']}"
+            raise StoreError(
+                mould(str(path), f"a study of schema {SCHEMA_VERSION}", got, "a new --out DIR")
+            ) from None
+
+    def keep_plan(self, plan: Plan) -> None:
+        """Make `plan` the study of this run; earlier wordings are kept aside."""
+        text = plan.model_dump_json(indent=2)
+        name = hashlib.sha256(text.encode()).hexdigest()[:12]
+        (self.root / "studies").mkdir(exist_ok=True)
+        _write(self.root / "studies" / f"{name}.json", text.encode())
+        _write(self.root / "study.json", text.encode())
+
+    # cells
+
+    def has(self, cell_id: str) -> bool:
+        """Return whether a finished cell is stored."""
+        return (self.root / "cells" / cell_id / "record.json").is_file()
+
+    def put(self, result: CellResult) -> None:
+        """Store a finished cell, all of it or nothing."""
+        record = result.record
+        draft = self.root / "unfinished" / record.cell_id
+        draft.mkdir(parents=True, exist_ok=True)
+        (draft / "record.json").write_text(record.model_dump_json(indent=1))
+        if result.predictions:
+            arrays: dict[str, Any] = {
+                f"{part}_{kind}": array
+                for part, p in result.predictions.items()
+                for kind, array in (
+                    ("logits", p.logits_NC),
+                    ("labels", p.labels_N),
+                    ("indices", p.indices_N),
+                )
+            }
+            np.savez(draft / "predictions.npz", **arrays)
+        if result.weights is not None:
+            (draft / WEIGHTS).write_bytes(result.weights)
+        self._keep_split(record.split_id, result.split)
+        draft.rename(self.root / "cells" / record.cell_id)
+
+    def _keep_split(self, split_id: str, split: SplitIndices) -> None:
+        path = self.root / "splits" / f"{split_id}.npz"
+        if path.is_file():
+            return
+        path.parent.mkdir(exist_ok=True)
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, train=split.train_N, val=split.val_N, test=split.test_N)
+        _write(path, buffer.getvalue())
+
+    def get(self, cell_id: str) -> CellRecord:
+        """Return the record of a finished cell.
+
+        Raises:
+            StoreError: it is absent, damaged or of another schema version.
+        """
+        path = self.root / "cells" / cell_id / "record.json"
+        try:
+            return CellRecord.model_validate_json(path.read_bytes())
+        except FileNotFoundError:
+            raise StoreError(mould(str(path), "a finished cell", "none", "nvl run")) from None
+        except ValidationError as error:
+            got = f"{error.error_count()} problems, first: {error.errors()[0]['msg']}"
+            raise StoreError(
+                mould(str(path), f"a record of schema {SCHEMA_VERSION}", got, "to delete that cell")
+            ) from None
+
+    def finished(self, cells: tuple[CellSpec, ...]) -> list[CellRecord]:
+        """Return the records of those `cells` that are finished, in their order."""
+        return [self.get(cell.cell_id) for cell in cells if self.has(cell.cell_id)]
+
+    def stored_ids(self) -> set[str]:
+        """Return the ids of all finished cells, of every wording of the study."""
+        return {path.parent.name for path in (self.root / "cells").glob("*/record.json")}
+
+    def predictions(self, cell_id: str, part: Literal["val", "test"]) -> Predictions:
+        """Return logits, labels and indices of a finished cell.
+
+        Raises:
+            StoreError: none are stored.
+        """
+        path = self.root / "cells" / cell_id / "predictions.npz"
+        if not path.is_file():
+            raise StoreError(mould(str(path), "stored predictions", "none", "another cell"))
+        with np.load(path, allow_pickle=False) as arrays:
+            return Predictions(
+                *(arrays[f"{part}_{kind}"] for kind in ("logits", "labels", "indices"))
+            )
+
+    def split(self, split_id: str) -> SplitIndices:
+        """Return the division that cells of that `split_id` used."""
+        with np.load(self.root / "splits" / f"{split_id}.npz", allow_pickle=False) as arrays:
+            return SplitIndices(arrays["train"], arrays["val"], arrays["test"])
+
+    def has_weights(self, cell_id: str) -> bool:
+        """Return whether the weights of a finished cell are stored."""
+        return (self.root / "cells" / cell_id / WEIGHTS).is_file()
+
+    def drop_weights(self, cell_id: str) -> None:
+        """Delete the weights of a finished cell; its record and predictions stay."""
+        (self.root / "cells" / cell_id / WEIGHTS).unlink(missing_ok=True)
+
+    # failures
+
+    def put_failure(self, failure: Failure) -> None:
+        """Write down that a cell ended in an exception."""
+        with (self.root / "failures.jsonl").open("a", encoding="utf-8") as file:
+            file.write(failure.model_dump_json() + "\n")
+
+    def failures(self) -> list[Failure]:
+        """Return every failure so far, oldest first."""
+        path = self.root / "failures.jsonl"
+        if not path.is_file():
+            return []
+        lines = path.read_text(encoding="utf-8").splitlines()
+        return [Failure.model_validate_json(line) for line in lines if line.strip()]
+
+    def write_text(self, name: str, text: str) -> Path:
+        """Write a file people read, such as the report, and return its path."""
+        path = self.root / name
+        _write(path, text.encode("utf-8"))
+        return path
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file so that it is complete or unchanged, whenever the power goes."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.write_bytes(content)
+    draft.replace(path)

@@ -1,0 +1,92 @@
+"""The table of models, readable without torch: names, what they are, which sizes they take."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from neurovisionlab.core.errors import ModelError, mould, nearest
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a model of the table is built.
+
+    Attributes:
+        title: one line for lists, with its paper.
+        timm_name: name in timm's registry; None for a small ViT made of timm's parts.
+        options: passed to timm.
+        patch_px: side of a transformer's patch; 0 where the largest from 4 to 8 is taken that
+            divides the image; None for networks that take any size.
+        dropout: of the classifier, as the architecture's authors trained it.
+        head_std: standard deviation of the classifier's first weights; None keeps timm's.
+    """
+
+    title: str
+    timm_name: str | None = None
+    options: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
+    patch_px: int | None = None
+    dropout: float = 0.0
+    head_std: float | None = None
+
+
+MODELS: dict[str, Recipe] = {
+    "resnet18": Recipe("ResNet-18 (He et al. 2016)", "resnet18"),
+    # dropout 0.2 and a head drawn with 0.01 are torchvision's, which the published study used;
+    # timm's head (uniform up to 1/√classes over 1,280 inputs) starts at twice the loss of guessing
+    "mobilenetv2": Recipe(
+        "MobileNetV2 1.0 (Sandler et al. 2018)", "mobilenetv2_100", dropout=0.2, head_std=0.01
+    ),
+    "vit-b16": Recipe("ViT-B/16 (Dosovitskiy et al. 2021)", "vit_base_patch16_224", patch_px=16),
+    "vit-tiny": Recipe(
+        "small-image ViT: 6 layers, width 192, about 1.8 M parameters",
+        options={"embed_dim": 192, "depth": 6, "num_heads": 3, "mlp_ratio": 2},
+        patch_px=0,
+    ),
+    "vit-small": Recipe(
+        "small-image ViT: 8 layers, width 384, about 9.5 M parameters",
+        options={"embed_dim": 384, "depth": 8, "num_heads": 6, "mlp_ratio": 2},
+        patch_px=0,
+    ),
+}
+
+
+def recipe_of(name: str) -> Recipe:
+    """Return how the model `name` of the table is built.
+
+    Raises:
+        ModelError: no such name; the three nearest are named.
+    """
+    if name not in MODELS:
+        near = ", ".join(nearest(name, MODELS))
+        raise ModelError(mould("model", "a known name", repr(name), near))
+    return MODELS[name]
+
+
+def patch_side(name: str, image_px: int) -> int | None:
+    """Return the side of the patches `name` cuts an image into, in pixels; None for networks.
+
+    Raises:
+        ModelError: the patch does not divide the image (a ViT would ignore the rest of it); the
+            nearest sizes that work are named.
+    """
+    fixed = recipe_of(name).patch_px
+    if fixed is None:
+        return None
+    side = _fitting_patch(fixed, image_px)
+    if side is None:
+        below = next((px for px in range(image_px, 0, -1) if _fitting_patch(fixed, px)), None)
+        above = next(px for px in range(image_px, 4096) if _fitting_patch(fixed, px))
+        near = " or ".join(f"image_px = {px}" for px in (below, above) if px is not None)
+        patch = f"{fixed} px patches" if fixed else "patches of 4 to 8 px, at least 4 a side"
+        raise ModelError(mould(f"{name}", f"an image that {patch} divide", f"{image_px} px", near))
+    return side
+
+
+def _fitting_patch(fixed: int, image_px: int) -> int | None:
+    sides = (fixed,) if fixed else tuple(side for side in range(8, 3, -1) if image_px // side >= 4)
+    return next((side for side in sides if image_px % side == 0), None)

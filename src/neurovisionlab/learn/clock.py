@@ -1,0 +1,60 @@
+"""Stopwatches: the only place that reads the time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from neurovisionlab.core.records import Clocks
+
+
+def now_iso() -> str:
+    """Return this moment in UTC, ISO 8601, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+class Stopwatches:
+    """Named clocks that exclude each other: starting one stops the one that ran.
+
+    Args:
+        synchronize: waits until the device has finished; called whenever a clock changes hands,
+            since a GPU's work is still going on when the call that started it returns.
+    """
+
+    def __init__(self, synchronize: Callable[[], None] = lambda: None) -> None:
+        self.synchronize = synchronize
+        self._seconds: dict[str, float] = {}
+        self._begun = time.perf_counter()
+        self._since = self._begun
+        self._running: str | None = None
+
+    @contextmanager
+    def on(self, name: str) -> Iterator[None]:
+        """Run the clock `name` inside the block, and the clock that ran before after it."""
+        before = self._switch(name)
+        try:
+            yield
+        finally:
+            self._switch(before)
+
+    def _switch(self, name: str | None) -> str | None:
+        self.synchronize()
+        now = time.perf_counter()
+        before = self._running
+        if before is not None:
+            self._seconds[before] = self._seconds.get(before, 0.0) + now - self._since
+        self._running, self._since = name, now
+        return before
+
+    def seconds(self, name: str) -> float:
+        """Return the seconds on a clock so far, the running stretch included."""
+        running = time.perf_counter() - self._since if self._running == name else 0.0
+        return self._seconds.get(name, 0.0) + running
+
+    def reading(self) -> Clocks:
+        """Return all clocks and the wall time since the beginning."""
+        names = ("setup", "staging", "training", "evaluation", "saving")
+        wall_s = time.perf_counter() - self._begun
+        return Clocks(**{f"{name}_s": self.seconds(name) for name in names}, wall_s=wall_s)

@@ -1,0 +1,160 @@
+"""Choose a device, seed it, set its precision, wait for it: the only file that says "cuda"."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import psutil
+import torch
+
+from neurovisionlab.core.errors import ResourceError, mould
+from neurovisionlab.core.records import Machine
+
+_LIBRARIES = ("torch", "torchvision", "timm", "numpy", "scikit-learn")
+
+
+@dataclass(frozen=True)
+class Device:
+    """Where a cell computes, and in which precision."""
+
+    torch_device: torch.device
+    precision: str
+
+    def synchronize(self) -> None:
+        """Return when everything that was started on the device has ended."""
+        if self.torch_device.type == "cuda":
+            torch.cuda.synchronize(self.torch_device)
+        elif self.torch_device.type == "mps":
+            torch.mps.synchronize()
+
+    def autocast(self) -> AbstractContextManager[object]:
+        """Return the context in which a forward pass runs at the device's precision."""
+        if self.precision == "fp32":
+            return contextlib.nullcontext()
+        kinds = {"bf16": torch.bfloat16, "fp16": torch.float16}
+        return torch.autocast(self.torch_device.type, dtype=kinds[self.precision])
+
+    def scaler(self) -> torch.amp.GradScaler:
+        """Return the gradient scaler; it acts in fp16 alone, whose range small gradients leave."""
+        return torch.amp.GradScaler(self.torch_device.type, enabled=self.precision == "fp16")
+
+    def check_fits(self, num_bytes: int, what: str) -> None:
+        """Refuse what does not fit into nine tenths of the device's free memory.
+
+        Raises:
+            ResourceError: naming both sizes.
+        """
+        free = self._free_bytes()
+        if num_bytes > 0.9 * free:
+            raise ResourceError(
+                mould(
+                    what,
+                    f"at most {0.9 * free / 2**20:,.0f} MiB on {self.torch_device}",
+                    f"{num_bytes / 2**20:,.0f} MiB",
+                    "[subset] train_images, or smaller images",
+                )
+            )
+
+    def _free_bytes(self) -> int:
+        if self.torch_device.type == "cuda":
+            return int(torch.cuda.mem_get_info(self.torch_device)[0])
+        return int(psutil.virtual_memory().available)
+
+
+def choose(precision: str = "fp32", deterministic: bool = True) -> Device:
+    """Return the best device there is, with threads and denormals set.
+
+    NVL_DEVICE ("cpu", "mps", "cuda", "cuda:1") overrules; NVL_THREADS sets the CPU threads.
+
+    Raises:
+        ResourceError: NVL_DEVICE or NVL_THREADS names what is not there.
+    """
+    torch.set_num_threads(_num_threads())
+    torch.backends.cudnn.deterministic = deterministic
+    torch.backends.cudnn.benchmark = not deterministic
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = not deterministic
+    torch.set_flush_denormal(True)  # denormal numbers cost a CPU a hundred times more, for nothing
+    return Device(_torch_device(os.environ.get("NVL_DEVICE")), precision)
+
+
+def _torch_device(wish: str | None) -> torch.device:
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if wish is None:
+        return torch.device(next((name for name, is_there in there.items() if is_there), "cpu"))
+    try:
+        device = torch.device(wish)
+    except RuntimeError:
+        device = torch.device("meta")
+    if device.type != "cpu" and not there.get(device.type, False):
+        usable = ", ".join(["cpu", *(name for name, is_there in there.items() if is_there)])
+        raise ResourceError(mould("NVL_DEVICE", f"one of {usable}", repr(wish), "cpu"))
+    return device
+
+
+def _num_threads() -> int:
+    wish = os.environ.get("NVL_THREADS")
+    if wish is None:
+        return _num_cores()
+    if not wish.isdigit() or int(wish) < 1:
+        raise ResourceError(mould("NVL_THREADS", "a whole number of at least 1", repr(wish), "2"))
+    return int(wish)
+
+
+def _num_cores() -> int:
+    """Return the cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@dataclass(frozen=True)
+class Chance:
+    """The random numbers of one cell, in separate streams so that none shifts another."""
+
+    order: torch.Generator
+    noise: torch.Generator
+
+
+def seed_everything(seed: int) -> Chance:
+    """Set torch's global state (initial weights, dropout); return the other two streams.
+
+    Three independent streams are spawned from the one seed (numpy's SeedSequence).
+    """
+    weights, order, noise = (int(s) for s in np.random.SeedSequence(seed).generate_state(3))
+    torch.manual_seed(weights)
+    return Chance(torch.Generator().manual_seed(order), torch.Generator().manual_seed(noise))
+
+
+def describe_machine(device: Device) -> Machine:
+    """Return where this process runs; what cannot be told is None."""
+    kind = name = device.torch_device.type
+    if kind == "cuda":
+        name = torch.cuda.get_device_name(device.torch_device)
+    return Machine(
+        device=name,
+        cpu=_cpu_name(),
+        num_cores=_num_cores(),
+        num_threads=torch.get_num_threads(),
+        memory_mib=psutil.virtual_memory().total // 2**20,
+        os=platform.platform(),
+        python=platform.python_version(),
+        versions={library: version(library) for library in _LIBRARIES},
+        load_1min=os.getloadavg()[0],
+        tf32=torch.backends.cuda.matmul.allow_tf32 if kind == "cuda" else None,
+    )
+
+
+def _cpu_name() -> str | None:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or None

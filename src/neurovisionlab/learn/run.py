@@ -1,0 +1,234 @@
+"""One cell from start to end. Read `run_cell` first: it is the method section of the study."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+import torch
+from safetensors.torch import save
+from torch import nn
+
+from neurovisionlab.core.errors import DataError, mould
+from neurovisionlab.core.metrics import Scores, score
+from neurovisionlab.core.records import (
+    CellRecord,
+    CellResult,
+    EpochRow,
+    Predictions,
+    Progress,
+    ResourceUse,
+    SplitIndices,
+)
+from neurovisionlab.core.spec import CellSpec
+from neurovisionlab.data.augment import AUGMENTATIONS, no_augmentation
+from neurovisionlab.data.batches import Batches, Scaling, Staged, stage, statistics
+from neurovisionlab.data.home import DataHome
+from neurovisionlab.data.images import ImageSet
+from neurovisionlab.data.sources import load
+from neurovisionlab.data.splits import split
+from neurovisionlab.learn.clock import Stopwatches, now_iso
+from neurovisionlab.learn.device import Device, choose, describe_machine, seed_everything
+from neurovisionlab.learn.train import Trainer, fit, has_diverged, predict
+from neurovisionlab.learn.zoo import Shape, build, num_parameters
+
+Watch = Callable[[EpochRow | Progress], None]
+
+
+def run_cell(cell: CellSpec, watch: Watch, home: DataHome) -> CellResult:
+    """Train one model on one data set from one seed, and test it once.
+
+    Args:
+        cell: what to do, fully resolved.
+        watch: called after each epoch and now and then within.
+        home: where data sets lie.
+
+    Raises:
+        NvlError: the data changed since the study was expanded, or something does not fit.
+    """
+    device = choose(cell.protocol.precision, cell.protocol.deterministic)
+    clocks = Stopwatches(device.synchronize)
+    with clocks.on("setup"):
+        images = _load_unchanged(cell, home)
+        indices = split(images, cell)
+        chance = seed_everything(cell.seed)
+        model = build(cell.model, shape_of(cell), cell.protocol)
+        # one layout for all: convolutions are up to twice as fast on a CPU, no model is slower
+        model = model.to(device.torch_device).to(memory_format=torch.channels_last)
+    with clocks.on("staging"):
+        parts = stage_parts(images, indices, cell, device)
+        del images
+    trainer = Trainer(cell.protocol, device, chance, clocks)
+    story = _Story(cell)
+    for row in fit(model, parts.train, parts.val, trainer):
+        watch(row)
+        if isinstance(row, EpochRow) and not story.goes_on_after(row, model):
+            break
+    predictions: dict[Literal["val", "test"], Predictions] = {}
+    if not story.diverged:
+        story.restore_tested_epoch(model)
+        predictions["val"] = Predictions(*predict(model, parts.val, trainer), indices.val_N)
+        # the only time that test images are looked at: training and all choices are over
+        predictions["test"] = Predictions(*predict(model, parts.test, trainer), indices.test_N)
+    with clocks.on("saving"):
+        weights = None if story.diverged else _serialised(model, cell)
+        scores = {part: score(p.logits_NC, p.labels_N) for part, p in predictions.items()}
+    record = story.record(model, trainer, indices, scores)
+    return CellResult(record, indices, predictions, weights)
+
+
+def shape_of(cell: CellSpec) -> Shape:
+    """Return what goes into the cell's model and what comes out."""
+    return Shape(cell.image_px, cell.channels, cell.num_classes)
+
+
+def _load_unchanged(cell: CellSpec, home: DataHome) -> ImageSet:
+    images = load(cell.data_ref, home)
+    if images.digest != cell.data.digest:
+        raise DataError(
+            mould(
+                cell.data.name,
+                f"the images of digest {cell.data.digest[:12]}",
+                f"{images.digest[:12]}: they changed since the run began",
+                "to run again",
+            )
+        )
+    return images
+
+
+class Parts(NamedTuple):
+    """The three parts of a set on the device, ready to be cut into batches."""
+
+    train: Batches
+    val: Batches
+    test: Batches
+
+
+def stage_parts(images: ImageSet, indices: SplitIndices, cell: CellSpec, device: Device) -> Parts:
+    """Put all parts on the device; scaling constants come from the training images alone.
+
+    Raises:
+        ResourceError: they do not fit.
+    """
+    protocol = cell.protocol
+    num = sum(len(where) for where in (indices.train_N, indices.val_N, indices.test_N))
+    device.check_fits(num * images.images_NHWC[0].size, f"staging {num:,} images")
+    staged = [
+        stage(
+            images.images_NHWC[where],
+            images.labels_N[where],
+            to_grey=protocol.color == "grey",
+            device=device.torch_device,
+        )
+        for where in (indices.train_N, indices.val_N, indices.test_N)
+    ]
+    scaling = _scaling(cell, staged[0])
+
+    def batches(part: Staged, augmentation: str) -> Batches:
+        return Batches(
+            staged=part,
+            batch_size=protocol.batch_size,
+            image_px=cell.image_px,
+            channels=cell.channels,
+            scaling=scaling,
+            augment=AUGMENTATIONS.get(augmentation, no_augmentation),
+        )
+
+    train, val, test = staged
+    return Parts(batches(train, protocol.augmentation), batches(val, "none"), batches(test, "none"))
+
+
+def _scaling(cell: CellSpec, train: Staged) -> Scaling:
+    protocol = cell.protocol
+    if protocol.scaling == "unit":
+        return Scaling((0.0,), (1.0,))
+    if protocol.mean is not None and protocol.std is not None:
+        return Scaling(protocol.mean, protocol.std)
+    return statistics(train)
+
+
+def _serialised(model: nn.Module, cell: CellSpec) -> bytes | None:
+    """Return the weights as a safetensors file, unless the study keeps none."""
+    if cell.protocol.keep_weights == "none":
+        return None
+    tensors = {name: tensor.cpu().contiguous() for name, tensor in model.state_dict().items()}
+    content: bytes = save(tensors, {"cell_id": cell.cell_id})
+    return content
+
+
+@dataclass
+class _Story:
+    """What happened to a cell so far: its epochs, and the weights that will be tested."""
+
+    cell: CellSpec
+    rows: list[EpochRow] = field(default_factory=list)
+    diverged: bool = False
+    best: EpochRow | None = None
+    best_weights: dict[str, Any] | None = None
+
+    def goes_on_after(self, row: EpochRow, model: nn.Module) -> bool:
+        """Take note of an epoch; return whether training goes on."""
+        self.rows.append(row)
+        self.diverged = has_diverged(row, self.cell.num_classes)
+        if self.diverged or self.cell.protocol.keep_epoch == "last":
+            return not self.diverged
+        if self.best is None or row.val_accuracy_frac > self.best.val_accuracy_frac:
+            self.best, self.best_weights = row, copy.deepcopy(model.state_dict())
+        return True
+
+    def restore_tested_epoch(self, model: nn.Module) -> None:
+        """Give the model the weights of the epoch that is to be tested."""
+        if self.best_weights is not None:
+            model.load_state_dict(self.best_weights)
+
+    def record(
+        self,
+        model: nn.Module,
+        trainer: Trainer,
+        indices: SplitIndices,
+        scores: dict[Literal["val", "test"], Scores],
+    ) -> CellRecord:
+        """Return the record of the whole cell."""
+        last = self.rows[-1].epoch
+        return CellRecord(
+            cell_id=self.cell.cell_id,
+            cell=self.cell,
+            status="diverged" if self.diverged else "done",
+            epochs=tuple(self.rows),
+            diverged_epoch=last if self.diverged else None,
+            tested_epoch=None if self.diverged else self.best.epoch if self.best else last,
+            split_id=split_id(indices),
+            num_train=len(indices.train_N),
+            num_val=len(indices.val_N),
+            num_test=len(indices.test_N),
+            val_scores=scores.get("val"),
+            test_scores=scores.get("test"),
+            resources=_resource_use(model, trainer, self.rows, len(indices.train_N)),
+            machine=describe_machine(trainer.device),
+            finished_at=now_iso(),
+        )
+
+
+def split_id(indices: SplitIndices) -> str:
+    """Return a name for a division: equal for cells that train and test on the same images."""
+    sha = hashlib.sha256()
+    for where_N in (indices.train_N, indices.val_N, indices.test_N):
+        sha.update(len(where_N).to_bytes(8, "little") + where_N.tobytes())
+    return sha.hexdigest()[:16]
+
+
+def _resource_use(
+    model: nn.Module, trainer: Trainer, rows: list[EpochRow], num_train: int
+) -> ResourceUse:
+    train_time_s = trainer.clocks.seconds("training")
+    num_bytes = sum(t.numel() * t.element_size() for t in model.state_dict().values())
+    return ResourceUse(
+        num_parameters=num_parameters(model),
+        weights_mib=num_bytes / 2**20,
+        train_time_s=train_time_s,
+        train_images_per_s=len(rows) * num_train / train_time_s if train_time_s else None,
+        clocks=trainer.clocks.reading(),
+    )

@@ -1,0 +1,187 @@
+"""The one training loop, for every model alike, and the one evaluation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.optim import lr_scheduler
+
+from neurovisionlab.core.protocol import Protocol
+from neurovisionlab.core.records import EpochRow, Progress
+from neurovisionlab.data.batches import Batches
+from neurovisionlab.learn.clock import Stopwatches
+from neurovisionlab.learn.device import Chance, Device
+
+# A mean training loss this many times the loss of guessing, ln(classes), will not come back.
+HOPELESS = 10.0
+STEPS_PER_SIGN = 50  # a sign of life; costs nothing, as nothing is read from the device for it
+
+
+@dataclass(frozen=True)
+class Trainer:
+    """All that an epoch needs beside the model: fixed for the whole training."""
+
+    protocol: Protocol
+    device: Device
+    chance: Chance
+    clocks: Stopwatches
+
+
+def fit(
+    model: nn.Module, train: Batches, val: Batches, trainer: Trainer
+) -> Iterator[EpochRow | Progress]:
+    """Train for the protocol's epochs, yielding a row after each and signs of life within.
+
+    The training clock stands still while the caller holds what was yielded. The caller ends a
+    training that diverges by not asking for more (see `has_diverged`).
+    """
+    protocol, clocks = trainer.protocol, trainer.clocks
+    optimizer = make_optimizer(model, protocol)
+    scheduler = make_schedule(optimizer, protocol, steps_per_epoch(len(train), protocol))
+    for epoch in range(1, protocol.epochs + 1):
+        train_before_s, eval_before_s = clocks.seconds("training"), clocks.seconds("evaluation")
+        learning_rate = optimizer.param_groups[0]["lr"]
+        sums = torch.zeros(3, dtype=torch.float64, device=_sums_device(trainer.device))
+        for seen in _steps(model, train, trainer, (optimizer, scheduler), sums):
+            spent_s = clocks.seconds("training") - train_before_s
+            yield Progress(
+                epoch=epoch,
+                num_images=seen,
+                num_images_total=len(train),
+                images_per_s=seen / max(spent_s, 1e-9),
+            )
+        loss_sum, hits, num = sums.tolist()
+        logits_NC, labels_N = predict(model, val, trainer)
+        yield EpochRow(
+            epoch=epoch,
+            learning_rate=learning_rate,
+            train_loss=_finite(loss_sum / num),
+            train_accuracy_frac=hits / num,
+            val_loss=_finite(_cross_entropy(logits_NC, labels_N)),
+            val_accuracy_frac=float((logits_NC.argmax(axis=1) == labels_N).mean()),
+            train_s=clocks.seconds("training") - train_before_s,
+            eval_s=clocks.seconds("evaluation") - eval_before_s,
+        )
+
+
+def _steps(
+    model: nn.Module,
+    train: Batches,
+    trainer: Trainer,
+    movers: tuple[torch.optim.Optimizer, lr_scheduler.LRScheduler],
+    sums: Tensor,
+) -> Iterator[int]:
+    """Run one epoch, adding loss, hits and images to `sums`; yield images seen now and then."""
+    device, chance = trainer.device, trainer.chance
+    optimizer, scheduler = movers
+    scaler = device.scaler()
+    smoothing = trainer.protocol.label_smoothing
+    model.train()
+    batches = train.shuffled(chance.order, chance.noise)
+    seen = step = 0
+    done = False
+    while not done:
+        with trainer.clocks.on("training"):
+            for images_BCHW, labels_B in batches:
+                with device.autocast():
+                    logits_BC = model(images_BCHW)
+                    loss = functional.cross_entropy(logits_BC, labels_B, label_smoothing=smoothing)
+                scaler.scale(loss).backward()
+                scaler.step(optimizer)
+                scaler.update()
+                optimizer.zero_grad(set_to_none=True)
+                scheduler.step()
+                _count(sums, loss, logits_BC, labels_B)
+                seen += len(labels_B)
+                step += 1
+                if step % STEPS_PER_SIGN == 0:
+                    break
+            else:
+                done = True
+        yield seen
+
+
+def _sums_device(device: Device) -> torch.device:
+    # MPS has no float64; the sums are small enough to live on the host there
+    return torch.device("cpu") if device.torch_device.type == "mps" else device.torch_device
+
+
+def _count(sums: Tensor, loss: Tensor, logits_BC: Tensor, labels_B: Tensor) -> None:
+    """Add a batch's loss, hits and images to the sums on the device, without waiting for it."""
+    hits = (logits_BC.detach().argmax(dim=1) == labels_B).sum()
+    sums[0] += loss.detach() * len(labels_B)
+    sums[1] += hits
+    sums[2] += len(labels_B)
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def has_diverged(row: EpochRow, num_classes: int) -> bool:
+    """Return whether a loss is not finite, or training's hopelessly above that of guessing.
+
+    A high validation loss alone is no divergence: batch statistics may lag behind for an epoch.
+    """
+    if row.train_loss is None or row.val_loss is None:
+        return True
+    return row.train_loss > HOPELESS * math.log(max(num_classes, 2))
+
+
+@torch.inference_mode()
+def predict(
+    model: nn.Module, batches: Batches, trainer: Trainer
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return (logits_NC float32, labels_N) for every image, in the order of the set."""
+    with trainer.clocks.on("evaluation"):
+        model.eval()
+        pieces = []
+        for images_BCHW, _ in batches.in_order():
+            with trainer.device.autocast():
+                pieces.append(model(images_BCHW).float().cpu())
+        labels = batches.staged.labels_N.cpu()
+        return torch.cat(pieces).numpy(), labels.numpy()
+
+
+def _cross_entropy(logits_NC: NDArray[np.float32], labels_N: NDArray[np.int64]) -> float:
+    return float(functional.cross_entropy(torch.from_numpy(logits_NC), torch.from_numpy(labels_N)))
+
+
+def steps_per_epoch(num_images: int, protocol: Protocol) -> int:
+    """Return the steps of an epoch; a last batch of a single image is left out."""
+    full, rest = divmod(num_images, protocol.batch_size)  # with a batch of 1, rest is 0
+    return max(1, full + (rest > 1))
+
+
+def make_optimizer(model: nn.Module, protocol: Protocol) -> torch.optim.Optimizer:
+    """Return the protocol's optimiser, in its fused form: one call for all parameters."""
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    rate, decay = protocol.learning_rate, protocol.weight_decay
+    if protocol.optimizer == "sgd":
+        return torch.optim.SGD(parameters, rate, momentum=0.9, weight_decay=decay, fused=True)
+    kind = torch.optim.Adam if protocol.optimizer == "adam" else torch.optim.AdamW
+    return kind(parameters, rate, weight_decay=decay, fused=True)
+
+
+def make_schedule(
+    optimizer: torch.optim.Optimizer, protocol: Protocol, steps: int
+) -> lr_scheduler.LRScheduler:
+    """Return the learning rate over all steps of the training (`steps` are those of one epoch)."""
+    total = steps * protocol.epochs
+    if protocol.schedule == "cosine":
+        return lr_scheduler.CosineAnnealingLR(optimizer, T_max=total)
+    if protocol.schedule == "one-cycle":
+        rate = protocol.learning_rate
+        # total + 1: the scheduler steps once more after the last batch
+        return lr_scheduler.OneCycleLR(optimizer, rate, total + 1, cycle_momentum=False)
+    if protocol.schedule == "warm-up":
+        ramp = max(1, round(0.05 * total))
+        return lr_scheduler.LambdaLR(optimizer, lambda step: min(1.0, (step + 1) / ramp))
+    return lr_scheduler.ConstantLR(optimizer, factor=1.0)

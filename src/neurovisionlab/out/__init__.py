@@ -1,0 +1,1 @@
+"""What people see: tables, figures, reports. Reads records, never trains."""

@@ -1,0 +1,120 @@
+"""Charts: records → data → a Vega-Lite chart → SVG, without a network and without a browser."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+import numpy as np
+import vl_convert
+
+from neurovisionlab.core.records import CellRecord
+
+Chart = Any  # an altair chart; its own methods are typed to return Any
+
+# Okabe & Ito's palette: told apart by colour-blind readers, too
+PALETTE = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
+MAX_CONFUSION_CLASSES = 64
+
+
+def to_svg(chart: Chart) -> str:
+    """Return a chart as SVG text."""
+    svg: str = vl_convert.vegalite_to_svg(chart.to_dict())
+    return svg
+
+
+def label(record: CellRecord) -> str:
+    """Return what a chart calls the cell's model, with its variant if there is one."""
+    cell = record.cell
+    return f"{cell.model} ({cell.variant})" if cell.variant else cell.model
+
+
+def _colour(records: Sequence[CellRecord]) -> alt.Color:
+    names = list(dict.fromkeys(label(record) for record in records))
+    colours = [PALETTE[i % len(PALETTE)] for i in range(len(names))]
+    return alt.Color("model:N", scale=alt.Scale(domain=names, range=colours), title=None)
+
+
+def accuracy_chart(records: Sequence[CellRecord]) -> Chart | None:
+    """Return test accuracy: a dot for each cell, a bar at the mean; None without results."""
+    rows = [
+        {
+            "model": label(record),
+            "accuracy": 100 * record.test_scores.accuracy_frac,
+            "seed": record.cell.seed,
+        }
+        for record in records
+        if record.test_scores is not None
+    ]
+    if not rows:
+        return None
+    base = alt.Chart(alt.Data(values=rows)).encode(
+        y=alt.Y("model:N", title=None, sort="-x"), color=_colour(records).legend(None)
+    )
+    dots = base.mark_circle(size=70, opacity=0.7).encode(
+        x=alt.X("accuracy:Q", title="test accuracy, %", scale=alt.Scale(zero=False))
+    )
+    means = base.mark_tick(thickness=3, size=26).encode(x="mean(accuracy):Q")
+    return (dots + means).properties(width=460, height=alt.Step(44))
+
+
+def convergence_chart(records: Sequence[CellRecord]) -> Chart | None:
+    """Return accuracy by epoch, a line per cell: validation solid, training dashed."""
+    rows: list[dict[str, Any]] = []
+    for record in records:
+        for row in record.epochs:
+            shared = {"model": label(record), "cell": record.cell_id, "epoch": row.epoch}
+            rows.append(shared | {"part": "training", "accuracy": 100 * row.train_accuracy_frac})
+            rows.append(shared | {"part": "validation", "accuracy": 100 * row.val_accuracy_frac})
+    if not rows:
+        return None
+    return (
+        alt.Chart(alt.Data(values=rows))
+        .mark_line(point=True, strokeWidth=1.6, opacity=0.8)
+        .encode(
+            x=alt.X("epoch:Q", axis=alt.Axis(tickMinStep=1, format="d")),
+            y=alt.Y("accuracy:Q", title="accuracy, %", scale=alt.Scale(zero=False)),
+            color=_colour(records),
+            detail="cell:N",
+            strokeDash=alt.StrokeDash(
+                "part:N", title=None, scale=alt.Scale(domain=["validation", "training"])
+            ),
+        )
+        .properties(width=460, height=260)
+    )
+
+
+def confusion_chart(
+    counts_CC: np.ndarray[Any, np.dtype[np.int64]], class_names: Sequence[str]
+) -> Chart | None:
+    """Return a confusion matrix, share of each true class; None beyond 64 classes or below two."""
+    if not 2 <= len(class_names) <= MAX_CONFUSION_CLASSES:
+        return None
+    totals_C1 = np.maximum(counts_CC.sum(axis=1, keepdims=True), 1)
+    shares_CC = counts_CC / totals_C1
+    rows = [
+        {
+            "truth": class_names[i],
+            "answer": class_names[j],
+            "share": float(shares_CC[i, j]),
+        }
+        for i, j in np.ndindex(*counts_CC.shape)
+    ]
+    side = max(9, min(26, 520 // len(class_names)))
+    order = list(class_names)
+    return (
+        alt.Chart(alt.Data(values=rows))
+        .mark_rect()
+        .encode(
+            x=alt.X("answer:N", sort=order, title="answer", axis=alt.Axis(labelAngle=0)),
+            y=alt.Y("truth:N", sort=order, title="truth"),
+            # the square root lets rare confusions be seen beside the diagonal
+            color=alt.Color(
+                "share:Q",
+                title="share of class",
+                scale=alt.Scale(type="sqrt", domain=[0, 1], scheme="blues"),
+            ),
+        )
+        .properties(width=side * len(order), height=side * len(order))
+    )

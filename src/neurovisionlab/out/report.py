@@ -1,0 +1,116 @@
+"""One self-contained HTML page about a run: opens from disk, asks no network for anything."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from neurovisionlab.core.metrics import confusion
+from neurovisionlab.core.records import CellRecord
+from neurovisionlab.core.spec import DataInfo
+from neurovisionlab.lab.store import Plan, Store
+from neurovisionlab.out.figures import (
+    Chart,
+    accuracy_chart,
+    confusion_chart,
+    convergence_chart,
+    to_svg,
+)
+from neurovisionlab.out.tables import Table, result_rows, summary_tables
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """What the report says of one data set."""
+
+    info: DataInfo
+    table: Table
+    accuracy: Markup | None
+    convergence: Markup | None
+    confusion: Markup | None
+    confusion_of: str
+
+
+def write_report(store: Store) -> Path:
+    """Write `report.html` into the run's folder and return its path."""
+    return store.write_text("report.html", render(store))
+
+
+def render(store: Store) -> str:
+    """Return the report of a run as HTML."""
+    plan = store.plan()
+    cells = plan.cells()
+    records = store.finished(cells)
+    rows = result_rows(cells, records, store.failures())
+    environment = Environment(
+        loader=PackageLoader("neurovisionlab.out"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html.j2").render(
+        plan=plan,
+        chapters=_chapters(plan, store, records, summary_tables(rows)),
+        rows=rows,
+        failures=store.failures(),
+        machines=_machines(records),
+        num_done=len(records),
+        num_cells=len(cells),
+    )
+
+
+def _chapters(
+    plan: Plan, store: Store, records: Sequence[CellRecord], tables: Sequence[Table]
+) -> list[Chapter]:
+    info_of = {info.name: info for _, info in plan.infos}
+    return [
+        _chapter(info_of[table.title], table, store, [r for r in records if _is_on(r, table.title)])
+        for table in tables
+    ]
+
+
+def _is_on(record: CellRecord, dataset: str) -> bool:
+    return record.cell.data.name == dataset
+
+
+def _chapter(info: DataInfo, table: Table, store: Store, records: Sequence[CellRecord]) -> Chapter:
+    best = max(
+        (record for record in records if record.val_scores is not None),
+        key=lambda record: record.val_scores.accuracy_frac if record.val_scores else 0.0,
+        default=None,
+    )
+    return Chapter(
+        info=info,
+        table=table,
+        accuracy=_drawn(accuracy_chart(records)),
+        convergence=_drawn(convergence_chart(records)),
+        confusion=_drawn(_confusion_of(best, info, store)) if best else None,
+        confusion_of=best.cell_id if best else "",
+    )
+
+
+def _confusion_of(record: CellRecord, info: DataInfo, store: Store) -> Chart | None:
+    told = store.predictions(record.cell_id, "test")
+    counts_CC = confusion(told.logits_NC.argmax(axis=1), told.labels_N, len(info.class_names))
+    return confusion_chart(counts_CC, info.class_names)
+
+
+def _drawn(chart: Chart | None) -> Markup | None:
+    # safe: the renderer escapes what data wrote into the chart
+    return None if chart is None else Markup(to_svg(chart))
+
+
+def _machines(records: Sequence[CellRecord]) -> list[str]:
+    """Return a line for each machine that cells ran on."""
+    lines = {
+        f"{m.device} · {m.cpu or 'processor unknown'}, {m.num_cores} cores, {m.num_threads} "
+        f"threads, {m.memory_mib / 1024:.0f} GiB · {m.os} · Python {m.python} · "
+        + ", ".join(f"{name} {number}" for name, number in m.versions.items()): None
+        for m in (record.machine for record in records)
+    }
+    return list(lines)

@@ -1,0 +1,172 @@
+"""Records to tables: rows as data first, then text for whoever asks."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from statistics import fmean, stdev
+from typing import Any
+
+from neurovisionlab.core.protocol import Frozen
+from neurovisionlab.core.records import CellRecord, Failure
+from neurovisionlab.core.spec import CellSpec
+
+Row = dict[str, Any]
+
+RESULT_COLUMNS = (
+    "cell_id",
+    "dataset",
+    "model",
+    "variant",
+    "seed",
+    "fold",
+    "status",
+    "accuracy_frac",
+    "macro_f1_frac",
+    "weighted_f1_frac",
+    "macro_precision_frac",
+    "macro_recall_frac",
+    "weighted_precision_frac",
+    "nll",
+    "brier",
+    "ece_frac",
+    "val_accuracy_frac",
+    "num_parameters",
+    "train_time_s",
+    "train_images_per_s",
+    "num_train",
+    "num_val",
+    "num_test",
+    "tested_epoch",
+    "diverged_epoch",
+)
+
+
+class Table(Frozen):
+    """A table as people read it: strings, with what must be said below it."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    notes: tuple[str, ...] = ()
+
+
+def result_rows(
+    cells: Sequence[CellSpec], records: Iterable[CellRecord], failures: Iterable[Failure]
+) -> list[Row]:
+    """Return a row per planned cell, finished or not; what is unknown is None."""
+    record_of = {record.cell_id: record for record in records}
+    failed = {failure.cell_id for failure in failures}
+    return [_result_row(cell, record_of.get(cell.cell_id), failed) for cell in cells]
+
+
+def _result_row(cell: CellSpec, record: CellRecord | None, failed: set[str]) -> Row:
+    row: Row = dict.fromkeys(RESULT_COLUMNS)
+    row |= {
+        "cell_id": cell.cell_id,
+        "dataset": cell.data.name,
+        "model": cell.model,
+        "variant": cell.variant,
+        "seed": cell.seed,
+        "fold": cell.fold,
+        "status": "failed" if cell.cell_id in failed else "pending",
+    }
+    if record is None:
+        return row
+    found = record.model_dump(include=set(RESULT_COLUMNS), exclude={"cell_id"})
+    found |= record.resources.model_dump(include=set(RESULT_COLUMNS))
+    if record.test_scores is not None and record.val_scores is not None:
+        found |= record.test_scores.model_dump(include=set(RESULT_COLUMNS))
+        found["val_accuracy_frac"] = record.val_scores.accuracy_frac
+    return row | found
+
+
+def to_csv(rows: Sequence[Row]) -> str:
+    """Return rows as CSV text with a header."""
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, RESULT_COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return buffer.getvalue()
+
+
+def summary_tables(rows: Sequence[Row]) -> list[Table]:
+    """Return a table per data set: mean ± standard deviation over seeds (and folds)."""
+    datasets = dict.fromkeys(row["dataset"] for row in rows)
+    return [_summary(name, [row for row in rows if row["dataset"] == name]) for name in datasets]
+
+
+def _summary(dataset: str, rows: Sequence[Row]) -> Table:
+    has_variants = len({row["variant"] for row in rows}) > 1
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        groups.setdefault((row["variant"], row["model"]), []).append(row)
+    ranked = sorted(groups.items(), key=lambda item: -_mean(item[1], "accuracy_frac"))
+    columns = ("model", *(("variant",) if has_variants else ()), "cells", *_SUMMARY_HEADS)
+    body = tuple(
+        (model, *((variant or "–",) if has_variants else ()), *_summary_row(group))
+        for (variant, model), group in ranked
+    )
+    return Table(title=dataset, columns=columns, rows=body, notes=tuple(_summary_notes(rows)))
+
+
+_SUMMARY_HEADS = (
+    "accuracy %",
+    "macro F1 %",
+    "precision %",
+    "recall %",
+    "parameters",
+    "train time s",
+)
+
+
+def _summary_row(group: Sequence[Row]) -> tuple[str, ...]:
+    parameters = next((row["num_parameters"] for row in group if row["num_parameters"]), None)
+    names = ("accuracy_frac", "macro_f1_frac", "macro_precision_frac", "macro_recall_frac")
+    done = sum(row["status"] == "done" for row in group)
+    return (
+        f"{done}/{len(group)}" if done < len(group) else str(done),
+        *(spread([row[name] for row in group], 100, 2) for name in names),
+        "–" if parameters is None else f"{parameters:,}",
+        spread([row["train_time_s"] for row in group if row["status"] == "done"], 1, 1),
+    )
+
+
+def _summary_notes(rows: Sequence[Row]) -> Iterable[str]:
+    yield "mean ± standard deviation over seeds; precision and recall are macro averages"
+    counts = {status: sum(row["status"] == status for row in rows) for status in _UNFINISHED}
+    for status, count in counts.items():
+        if count:
+            yield f"{count} of {len(rows)} cells {status}"
+
+
+_UNFINISHED = ("diverged", "failed", "pending")
+
+
+def _mean(group: Sequence[Row], name: str) -> float:
+    values = [row[name] for row in group if row[name] is not None]
+    return fmean(values) if values else -1.0
+
+
+def spread(values: Sequence[float | None], scale: float, digits: int) -> str:
+    """Return "mean ± standard deviation" of the known values; a single one has no spread.
+
+    >>> spread([0.91, 0.93, None], 100, 1)
+    '92.0 ± 1.4'
+    """
+    known = [value * scale for value in values if value is not None]
+    if not known:
+        return "–"
+    mean = f"{fmean(known):.{digits}f}"
+    return mean if len(known) == 1 else f"{mean} ± {stdev(known):.{digits}f}"
+
+
+def to_markdown(table: Table) -> str:
+    """Return a table in Markdown, numbers to the right."""
+    lines = [
+        "| " + " | ".join(table.columns) + " |",
+        "|" + "|".join(["---", *["---:"] * (len(table.columns) - 1)]) + "|",
+        *("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in table.rows),
+    ]
+    return "\n".join(lines)
