@@ -1,0 +1,58 @@
+# make study     install and run the quick study; says where results and report lie
+# make install   only the environment
+# make check     format, lint, types, import rules
+# make test      the default suite; make test-slow the long tests
+# make bench     benchmarks (ratios within one run; an idle machine gives better ones)
+#
+# PYTHON=…       another interpreter, 3.11 or newer
+# VENV_FLAGS=--system-site-packages   use a torch that PYTHON already has, say a CPU-only one
+
+PYTHON ?= python3
+VENV ?= .venv
+VENV_FLAGS ?=
+BIN := $(VENV)/bin
+NVL_TEST_WORKERS ?= 2
+
+.PHONY: study install dev check format test test-slow bench clean
+
+study: install
+	$(BIN)/nvl run quick
+
+install: $(VENV)/installed
+dev: $(VENV)/installed-dev
+
+$(BIN)/python:
+	$(PYTHON) scripts/check_machine.py
+	$(PYTHON) -m venv $(VENV_FLAGS) $(VENV)
+
+$(VENV)/installed: pyproject.toml $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/installed-dev: pyproject.toml $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable ".[dev]"
+	@touch $@ $(VENV)/installed
+
+check: dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+test: dev
+	$(BIN)/pytest -n $(NVL_TEST_WORKERS)
+
+test-slow: dev
+	$(BIN)/pytest --slow
+
+bench: dev
+	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/batches.py
+	$(BIN)/python benchmarks/start.py
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
