@@ -56,7 +56,7 @@ def run_cell(cell: CellSpec, watch: Watch, home: DataHome) -> CellResult:
         indices = split(images, cell)
         chance = seed_everything(cell.seed)
         model = build(cell.model, shape_of(cell), cell.protocol)
-        # one layout for all: convolutions are up to twice as fast on a CPU, no model is slower
+        # one layout for all: convolutions are up to twice as fast with it on a CPU
         model = model.to(device.torch_device).to(memory_format=torch.channels_last)
     with clocks.on("staging"):
         parts = stage_parts(images, indices, cell, device)
