@@ -89,20 +89,20 @@ SIGN_HAND = Hand(
 class Street:
     """What the street and the camera do to a house number. Colours and light are 0..1."""
 
-    height: tuple[float, float] = (25.0, 3.5)  # of a digit, pixels: mean, standard deviation
-    off_centre: float = 1.6  # standard deviation of the digit's place, pixels
-    perspective: float = 0.14  # standard deviation of how much smaller the far side is
+    height: tuple[float, float] = (25.0, 2.5)  # of a digit, pixels: mean, standard deviation
+    off_centre: float = 1.1  # standard deviation of the digit's place, pixels
+    perspective: float = 0.10  # standard deviation of how much smaller the far side is
     neighbour: float = 0.65  # chance of a cut-off digit, for each side
     gap: tuple[float, float] = (0.02, 0.30)  # between digits, least and most, digit heights
-    contrast: tuple[float, float] = (0.14, 0.75)  # of paint and wall, least and most
+    contrast: tuple[float, float] = (0.26, 0.80)  # of paint and wall, least and most
     vivid: float = 0.30  # chance that paint or wall has a strong colour
     outlined: float = 0.22  # chance of a rim of a third colour around the digits
-    hollow: float = 0.07  # chance that digits consist of their rim only
+    hollow: float = 0.03  # chance that digits consist of their rim only
     shadow: float = 0.30  # chance of a shadow beside the digits
     edge: float = 0.35  # chance that the number plate's edge is in the picture
     clutter: float = 0.045  # standard deviation of blots on the wall
     shade: float = 0.16  # standard deviation of the light's change across the picture
-    blur: tuple[float, float] = (0.85, 0.48)  # pixels: median, deviation of the logarithm
+    blur: tuple[float, float] = (0.80, 0.40)  # pixels: median, deviation of the logarithm
     noise: float = 0.008  # standard deviation of the camera's noise
 
 
