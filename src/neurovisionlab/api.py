@@ -9,19 +9,20 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from neurovisionlab.core.records import CellRecord
-from neurovisionlab.core.spec import CellSpec, Study, warnings_of
+from neurovisionlab.core.spec import CellSpec, DataRef, Study, warnings_of, weights_key
 from neurovisionlab.data.home import DataHome
 from neurovisionlab.data.pictures import Watch
-from neurovisionlab.data.sources import SOURCES
+from neurovisionlab.data.sources import SOURCES, load
+from neurovisionlab.data.splits import split
 from neurovisionlab.lab.conduct import Event, conduct, pending
 from neurovisionlab.lab.executors import Execute, local
 from neurovisionlab.lab.store import Plan, Store
-from neurovisionlab.lab.studies import changes, make_plan, read_study
+from neurovisionlab.lab.studies import Difference, changes, differences, make_plan, read_study
 
 WORKER = "neurovisionlab.learn.run"
 
@@ -87,22 +88,109 @@ def prepare(
     Raises:
         NvlError: anything a user can mend.
     """
-    from neurovisionlab.learn.catalogue import patch_side, recipe_of
-
-    for model in study.models:
-        recipe_of(model)
+    digests, notes = _look_at_models(study)
     home = DataHome.find(data_dir)
     store = Store(Path(out_dir or Path("runs") / study.name))
-    plan = make_plan(study, home, watch)
+    plan = make_plan(study, home, watch).model_copy(update={"model_digests": digests})
     cells = plan.cells()
-    for cell in cells:
-        patch_side(cell.model, cell.image_px)
-    messages = [f"warning: {line}" for line in warnings_of(study)]
+    warnings = warnings_of(study) + _check_models(cells, pending(cells, store))
+    _check_splits(pending(cells, store), home)
+    messages = [*(f"warning: {line}" for line in warnings), *notes]
     messages += _data_messages(plan)
     with store.writing():
         messages += _folder_messages(plan, store)
         store.keep_plan(plan)
     return Run(plan, store, home, cells, tuple(pending(cells, store)), tuple(messages))
+
+
+def _check_splits(cells: Iterable[CellSpec], home: DataHome) -> None:
+    """Divide each data set as its cells will, so that what cannot be divided is said at once."""
+    by_ref: dict[DataRef, dict[str, CellSpec]] = {}
+    for cell in cells:
+        protocol = cell.protocol
+        division = f"{cell.fold} {protocol.val_frac} {protocol.split_seed}"
+        by_ref.setdefault(cell.data_ref, {}).setdefault(division, cell)
+    for ref, different in by_ref.items():
+        images = load(ref, home)
+        for cell in different.values():
+            split(images, cell)
+
+
+def difference(first: str, second: str) -> list[Difference]:
+    """Return every difference in protocol and data between two studies, given as to `load_study`.
+
+    Names and descriptions of the studies do not count.
+
+    Raises:
+        SpecError: see `load_study`.
+    """
+    found = differences(load_study(first), load_study(second))
+    return [one for one in found if one.setting not in ("name", "description")]
+
+
+def _look_at_models(study: Study) -> tuple[dict[str, str], list[str]]:
+    """Return digests of the user's own code and of pretrained weights, and whose weights they are.
+
+    Names of the table are looked up without torch.
+    """
+    from neurovisionlab.learn.catalogue import kind_of, own_digest, recipe_of
+    from neurovisionlab.learn.weights import find
+
+    digests: dict[str, str] = {}
+    notes: list[str] = []
+    is_pretrained = any(protocol.pretrained for _, protocol in study.protocols())
+    for model in study.models:
+        kind = kind_of(model)
+        if kind == "table":
+            recipe_of(model)
+        elif kind == "own":
+            digests[model] = own_digest(model)
+        else:
+            from neurovisionlab.learn.zoo import check_name
+
+            check_name(model)
+        if is_pretrained:
+            weights = find(model)
+            digests[weights_key(model)] = weights.digest
+            notes.append(f"{model}: pretrained, {weights.origin} ({weights.path})")
+    return digests, notes
+
+
+def _check_models(cells: Sequence[CellSpec], todo: Sequence[CellSpec]) -> list[str]:
+    """Refuse models that do not suit the images; return a line where `stem` has no effect."""
+    from neurovisionlab.learn.catalogue import kind_of, patch_side, recipe_of
+
+    unchanged: dict[str, dict[str, None]] = {}  # by stem, in the order of the study
+    for cell in cells:
+        stem = cell.protocol.stem
+        if kind_of(cell.model) == "table":
+            patch_side(cell.model, cell.image_px)
+            if stem != "imagenet" and stem not in recipe_of(cell.model).stems:
+                unchanged.setdefault(stem, {})[cell.model] = None
+    for cell in _unlike(todo):
+        from neurovisionlab.learn.run import shape_of
+        from neurovisionlab.learn.zoo import check
+
+        if not check(cell.model, shape_of(cell), cell.protocol):
+            unchanged.setdefault(cell.protocol.stem, {})[cell.model] = None
+    return [
+        f'stem = "{stem}" has no effect on {", ".join(models)}: their first layers stay as they are'
+        for stem, models in unchanged.items()
+    ]
+
+
+def _unlike(cells: Sequence[CellSpec]) -> list[CellSpec]:
+    """Return the cells whose models must be built to be checked, one of each build."""
+    from neurovisionlab.learn.catalogue import kind_of
+
+    kinds: dict[object, CellSpec] = {}
+    for cell in cells:
+        protocol = cell.protocol
+        if protocol.pretrained or kind_of(cell.model) != "table":
+            settings = (protocol.pretrained, protocol.stem, protocol.stem_weights, protocol.dropout)
+            size = (cell.image_px, cell.channels, cell.num_classes)
+            kinds.setdefault((cell.model, size, settings), cell)
+    return list(kinds.values())
 
 
 def _data_messages(plan: Plan) -> Iterator[str]:

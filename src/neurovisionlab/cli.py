@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from neurovisionlab.cli_data import data_app
+from neurovisionlab.cli_models import diff, models
 from neurovisionlab.core.errors import NvlError
 
 if TYPE_CHECKING:
@@ -157,6 +159,11 @@ def _show_results(store: Store, console: Console, report: bool) -> None:
     console.print(f"results: {store.root}\nreport:  {page}", markup=False, soft_wrap=True)
 
 
+app.add_typer(data_app, name="data")
+app.command()(models)
+app.command()(diff)
+
+
 def main() -> None:
     """Run the command line; a user's mistake is one message and exit code 2."""
     try:
@@ -164,6 +171,7 @@ def main() -> None:
     except NvlError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(2)
-    except KeyboardInterrupt:
-        typer.echo("\nstopped; finished cells are kept, the same command goes on", err=True)
-        sys.exit(130)
+    except SystemExit as end:
+        if end.code == 130:  # what typer makes of Ctrl-C
+            typer.echo("\nstopped; finished cells are kept, the same command goes on", err=True)
+        raise

@@ -44,6 +44,8 @@ def _field_path(loc: tuple[int | str, ...], root: type[Frozen]) -> tuple[str, li
     for piece in loc:
         if isinstance(piece, int):
             parts[-1] += f"[{piece}]"
+        elif parts == ["vary"]:  # a table whose keys are the user's
+            parts.append(piece)
         elif model is not None:
             parts.append(piece)
             known = list(model.model_fields)
@@ -89,8 +91,10 @@ def _remedy(items: list[tuple[Mapping[str, Any], list[str]]]) -> str:
             allowed = re.findall(r"'([^']*)'", one["ctx"]["expected"])
             return json.dumps(nearest(str(one["input"]), allowed, 1)[0])
     name = next((p for p in reversed(item["loc"]) if isinstance(p, str)), "")
+    if "vary" in item["loc"]:
+        name = "vary"
     field = Protocol.model_fields.get(name)
-    if field is not None and not field.is_required():
+    if field is not None and field.default is not None:
         return json.dumps(field.default)
     return _EXAMPLES.get(name, "a value of that kind")
 
@@ -100,6 +104,8 @@ _EXAMPLES = {
     "datasets": 'datasets = ["digits"]',
     "models": 'models = ["resnet18"]',
     "seeds": "seeds = [0, 1, 2]",
+    "mean": "mean = [0.5] and std = [0.5]",
+    "std": "mean = [0.5] and std = [0.5]",
     "train_images": "1000",
     "test_images": "1000",
     "folds": "5",

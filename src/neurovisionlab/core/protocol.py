@@ -59,7 +59,7 @@ class Protocol(Frozen):
     mean: Channels | None = None
     std: Channels | None = None
     val_frac: Annotated[float, Field(gt=0, lt=1)] = 0.15
-    split_seed: Annotated[int, Field(ge=0)] = 0
+    split_seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     optimizer: Literal["adam", "adamw", "sgd"] = "adam"
     learning_rate: Annotated[float, Field(gt=0)] = 1e-3
     schedule: Literal["constant", "cosine", "one-cycle", "warm-up"] = "constant"

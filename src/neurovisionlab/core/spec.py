@@ -252,7 +252,8 @@ def expand(
     Args:
         study: what is asked for.
         infos: for every `DataRef` of the study, what is known of the set.
-        model_digests: digests of models that are code of the user's own.
+        model_digests: digests of models that are code of the user's own, by name, and of files
+            of pretrained weights, by `weights_key(name)`.
 
     Raises:
         SpecError: an image size that cannot be told, or constants that do not fit the channels.
@@ -267,7 +268,7 @@ def expand(
             data=infos[ref],
             data_ref=ref,
             model=model,
-            model_digest=(model_digests or {}).get(model),
+            model_digest=_model_digest(model, protocol, model_digests or {}),
             seed=seed,
             fold=fold,
             variant=variant,
@@ -277,6 +278,17 @@ def expand(
         )
         cells.setdefault(cell.cell_id, cell)
     return tuple(cells.values())
+
+
+def weights_key(model: str) -> str:
+    """Return the key under which the digest of a model's pretrained weights is kept."""
+    return f"weights of {model}"
+
+
+def _model_digest(model: str, protocol: Protocol, digests: Mapping[str, str]) -> str | None:
+    """Return what identifies a model beyond its name: its code, and weights that are used."""
+    keys = (model, weights_key(model)) if protocol.pretrained else (model,)
+    return "+".join(digests[key] for key in keys if key in digests) or None
 
 
 def resolve(protocol: Protocol, info: DataInfo) -> Protocol:

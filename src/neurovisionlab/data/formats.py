@@ -117,6 +117,10 @@ def read_mat(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         raise DataError(
             mould(str(path), "X uint8 [H, W, 3, N] and y [N]", got, "the official file")
         )
+    if labels.dtype.kind not in "iu" or not np.isin(labels, range(11)).all():
+        raise DataError(
+            mould(f"{path}, y", "whole numbers 1..10 (10 means 0)", "others", "the official file")
+        )
     digits = labels.astype(np.int64) % 10
     return np.ascontiguousarray(images.transpose(3, 0, 1, 2)), digits
 
@@ -133,7 +137,8 @@ def read_npz(path: Path) -> dict[str, NDArray[Any]]:
                 _check_npy_header(archive, entry, path)
         with np.load(path, allow_pickle=False) as content:
             return {name: content[name] for name in content.files}
-    except (zipfile.BadZipFile, EOFError, OSError, zlib.error, ValueError) as error:
+    # RuntimeError: a password, or a way of packing that Python cannot undo
+    except (zipfile.BadZipFile, EOFError, OSError, zlib.error, ValueError, RuntimeError) as error:
         raise DataError(
             mould(str(path), "an .npz of plain arrays", f"a broken one ({error})", "numpy.savez")
         ) from None

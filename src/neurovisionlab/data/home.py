@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ import numpy as np
 import platformdirs
 from pydantic import ValidationError
 
+from neurovisionlab.core.errors import DataError
 from neurovisionlab.core.spec import DataInfo, DataRef
 from neurovisionlab.data.images import ImageSet, Provenance
 
@@ -79,7 +81,7 @@ def cached_set(home: DataHome, key: str) -> ImageSet | None:
             provenance=Provenance(**(meta["provenance"] | {"notes": tuple(meta["notes"])})),
             groups_N=np.load(folder / "groups.npy") if meta["has_groups"] else None,
         )
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError, EOFError, DataError):
         return None
 
 
@@ -98,15 +100,18 @@ def keep_set(home: DataHome, key: str, images: ImageSet) -> None:
             "synthetic": provenance.synthetic,
         },
     }
+    parent = home.cache_dir / "sets"
     try:
-        parent = home.cache_dir / "sets"
         parent.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(dir=parent))
+    except OSError:  # read-only
+        return
+    try:
         np.save(folder / "images.npy", images.images_NHWC)
         np.save(folder / "labels.npy", images.labels_N)
         if images.groups_N is not None:
             np.save(folder / "groups.npy", images.groups_N)
         (folder / "meta.json").write_text(json.dumps(meta))
         folder.rename(parent / key)
-    except OSError:  # full, read-only, or another process was faster
-        pass
+    except OSError:  # full, or another process was faster: leave no half set behind
+        shutil.rmtree(folder, ignore_errors=True)

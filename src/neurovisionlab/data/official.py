@@ -197,6 +197,9 @@ def read_official(name: str, home: DataHome) -> ImageSet:
         # extra images train as well: parts lie one behind the other, training first
         own = "train" if part == "extra" else part
         counts[own] = counts.get(own, 0) + len(pictures)
+    if len({one.shape[1:] for one in images}) > 1:
+        got = " and ".join(str(list(one.shape[1:])) for one in images)
+        raise DataError(mould(name, "one image shape in all parts", got, "the official files"))
     stops = np.cumsum(list(counts.values()))
     return ImageSet(
         name=name,
@@ -217,21 +220,34 @@ def _read_part(
     if len(paths) == 1:
         return read_mat(paths[0])
     pictures_NHW, numbers_N = read_idx(paths[0]), read_idx(paths[1])
+    _check_pair(pictures_NHW, numbers_N, paths[0])
     if official.transposed:
         pictures_NHW = pictures_NHW.transpose(0, 2, 1)
     return pictures_NHW[..., None], numbers_N.astype(np.int64) - official.first_label
 
 
+def _check_pair(pictures_NHW: NDArray[np.uint8], numbers_N: NDArray[np.uint8], path: Path) -> None:
+    if pictures_NHW.ndim != 3 or numbers_N.shape != pictures_NHW.shape[:1]:
+        got = f"{list(pictures_NHW.shape)} and {list(numbers_N.shape)}"
+        raise DataError(mould(f"{path} and its labels", "[N, H, W] and [N]", got, "to fetch again"))
+
+
 def checksum_notes(name: str, home: DataHome) -> tuple[str, ...]:
-    """Return a note for each file whose published checksum differs."""
+    """Return a note for each file whose published checksum differs, and one for the unknown."""
     published = dict(OFFICIAL[name].md5)
-    notes = []
+    notes, unknown = [], []
     for path in files_of(name, home):
-        for file, content in ((path.name, path.read_bytes), (path.stem, lambda p=path: _unpack(p))):
-            if file in published and (file == path.name or path.suffix == ".gz"):
-                if hashlib.md5(content(), usedforsecurity=False).hexdigest() != published[file]:
-                    notes.append(f"{path.name} is not the published file (its MD5 differs)")
-                break
+        if path.name in published:
+            content, md5 = path.read_bytes(), published[path.name]
+        elif path.suffix == ".gz" and path.stem in published:
+            content, md5 = _unpack(path), published[path.stem]
+        else:
+            unknown.append(path.name)
+            continue
+        if hashlib.md5(content, usedforsecurity=False).hexdigest() != md5:
+            notes.append(f"{path.name} is not the published file (its MD5 differs)")
+    if unknown:
+        notes.append(f"not verified, no published MD5 is known: {', '.join(unknown)}")
     return tuple(notes)
 
 

@@ -87,12 +87,16 @@ def _npz_images(path: Path, arrays: dict[str, NDArray[np.generic]]) -> NDArray[n
         raise DataError(
             mould(f"{path}, images", "uint8 [N, H, W] or [N, H, W, C]", got, "bytes 0..255")
         )
-    return images.astype(np.uint8, copy=False).reshape(*images.shape[:3], -1)
+    if arrays["labels"].shape != images.shape[:1]:
+        got = f"labels {list(arrays['labels'].shape)} for {len(images)} images"
+        raise DataError(mould(str(path), "a label for each image", got, "to make them agree"))
+    pixels = images.astype(np.uint8, copy=False)
+    return pixels[..., None] if pixels.ndim == 3 else pixels
 
 
 def _npz_labels(folder: Path, arrays: dict[str, NDArray[np.generic]]) -> NDArray[np.int64]:
     labels = arrays["labels"]
-    if labels.ndim != 1 or labels.dtype.kind not in "iu":
+    if labels.dtype.kind not in "iu":
         got = f"{labels.dtype} {list(labels.shape)}"
         raise DataError(mould(f"{folder}, labels", "whole numbers [N]", got, "0..C-1"))
     return labels.astype(np.int64)
@@ -102,9 +106,14 @@ def _npz_class_names(
     folder: Path, arrays: dict[str, NDArray[np.generic]], labels_N: NDArray[np.int64]
 ) -> tuple[str, ...]:
     if "class_names" in arrays:
-        return tuple(str(name) for name in arrays["class_names"])
-    if labels_N.size and labels_N.min() < 0:
-        got = f"{labels_N.min()}"
+        names = arrays["class_names"]
+        if names.ndim != 1 or len(set(names.tolist())) < len(names):
+            got = str(names.tolist())[:80]
+            raise DataError(mould(f"{folder}, class_names", "a name a class", got, "A, B, C"))
+        return tuple(str(name) for name in names.astype(str))
+    # more classes than images: a label that is no class number, such as a code point
+    if labels_N.size and not 0 <= labels_N.min() <= labels_N.max() < len(labels_N):
+        got = f"{labels_N.min()}..{labels_N.max()} for {len(labels_N)} images"
         raise DataError(mould(f"{folder}, labels", "numbers from 0", got, "0..C-1"))
     return tuple(str(number) for number in range(int(labels_N.max(initial=0)) + 1))
 
@@ -152,7 +161,8 @@ def _classes_below(root: Path, folder: Path) -> list[tuple[str, Path]]:
         names = sorted(entry.name for entry in entries if entry.is_dir())
     for name in (name for name in names if not name.startswith(".")):
         for path in sorted((root / name).rglob("*")):
-            if path.suffix.lower() not in SUFFIXES or path.name.startswith("."):
+            hidden = any(piece.startswith(".") for piece in path.relative_to(root).parts)
+            if path.suffix.lower() not in SUFFIXES or hidden:
                 continue
             if not path.resolve().is_relative_to(home):
                 got = f"{path}, a link out of it"
@@ -204,12 +214,13 @@ def read_groups(path: Path, images: list[str]) -> NDArray[np.int64]:
         DataError: no such file or columns, or an image without a group.
     """
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            group_of = {row["image"]: row["group"] for row in csv.DictReader(file)}
-    except (OSError, KeyError, UnicodeDecodeError) as error:
+        with path.open(newline="", encoding="utf-8-sig") as file:  # spreadsheets write that mark
+            rows = [(row["image"], row["group"]) for row in csv.DictReader(file)]
+    except (OSError, KeyError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(
             mould(f"split.groups {path}", "a CSV file with image,group", repr(error), "that header")
         ) from None
+    group_of = {image: group for image, group in rows if group}
     missing = [image for image in images if image not in group_of]
     if missing:
         got = f"none for {missing[0]} ({len(missing)} in all)"

@@ -31,6 +31,7 @@ def split(images: ImageSet, cell: CellSpec) -> SplitIndices:
         train, val = _divide(images, np.concatenate([train, val]), cell, 0.0, cell.fold)
     if len(val) == 0:
         train, val = _divide(images, train, cell, protocol.val_frac, None)
+    _check_classes(images, train, sides=1)  # unbroken groups may have taken a whole class away
     budget = cell.subset.train_images
     if budget is not None:
         share = budget / (len(train) + len(val))
@@ -90,8 +91,10 @@ def _folds(images: ImageSet, pool: Indices, num_folds: int, seed: int) -> NDArra
     if groups is not None and len(np.unique(groups)) < num_folds:
         got = f"{len(np.unique(groups))} groups"
         raise DataError(mould(images.name, f"at least {num_folds} groups", got, "fewer folds"))
-    smallest = int(np.bincount(labels_N).min())
-    if groups is None and smallest < num_folds:
+    counts_C = np.bincount(labels_N)
+    smallest = int(counts_C.min())
+    # a group may hold all of one class, not every class be smaller than the number of folds
+    if (smallest if groups is None else counts_C.max()) < num_folds:
         got = f"a class with {smallest}"
         raise DataError(
             mould(images.name, f"{num_folds} images of each class", got, f"folds = {smallest}")

@@ -7,12 +7,12 @@ in milliseconds.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 
 from neurovisionlab.core.records import CellRecord, CellResult, EpochRow, Failure, Progress
 from neurovisionlab.core.spec import CellSpec
 from neurovisionlab.lab.executors import Execute, Failed, Said, Work
 from neurovisionlab.lab.store import Store
+from neurovisionlab.learn.clock import now_iso
 
 Event = EpochRow | Progress | CellRecord | Failure
 
@@ -55,7 +55,7 @@ def _failure(cell: CellSpec, outcome: Failed) -> Failure:
         message=outcome.message,
         traceback=outcome.trace,
         is_user_error=outcome.is_user_error,
-        failed_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        failed_at=now_iso(),
     )
 
 

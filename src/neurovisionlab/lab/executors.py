@@ -5,6 +5,7 @@ The unit of distribution is the cell; what a worker says on the way (`say`) is p
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -129,7 +130,8 @@ def _child(pipe: Connection, cell: Any, work: Work) -> None:
         end: Outcome = Done(work(cell, say))
     except Exception as error:
         end = _failure(error)
-    pipe.send(end)
+    with contextlib.suppress(BrokenPipeError):  # the parent is gone: nobody would keep it
+        pipe.send(end)
     pipe.close()
 
 

@@ -16,7 +16,7 @@ import io
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -69,18 +69,26 @@ class Store:
         Raises:
             StoreError: the folder cannot be written, or another run holds it.
         """
+        lock = FileLock(self.root / ".lock", timeout=0)
         try:
             (self.root / "cells").mkdir(parents=True, exist_ok=True)
-            with FileLock(self.root / ".lock", timeout=0):
-                shutil.rmtree(self.root / "unfinished", ignore_errors=True)
-                yield
+            lock.acquire()
         except Timeout:
             got = "one that another run is writing to"
             raise StoreError(mould(str(self.root), "a free folder", got, "--out DIR")) from None
+        except OSError as error:  # no permission, a file in the way, a read-only disk
+            raise self._unwritable(error) from None
+        try:
+            shutil.rmtree(self.root / "unfinished", ignore_errors=True)
+            yield
         except PermissionError as error:
-            raise StoreError(
-                mould(str(self.root), "a folder one can write to", str(error), "--out DIR")
-            ) from None
+            raise self._unwritable(error) from None
+        finally:
+            lock.release()
+
+    def _unwritable(self, error: OSError) -> StoreError:
+        got = str(error)
+        return StoreError(mould(str(self.root), "a folder one can write to", got, "--out DIR"))
 
     # the study
 
@@ -133,7 +141,9 @@ class Store:
         if result.weights is not None:
             (draft / WEIGHTS).write_bytes(result.weights)
         self._keep_split(record.split_id, result.split)
-        draft.rename(self.root / "cells" / record.cell_id)
+        target = self.root / "cells" / record.cell_id
+        shutil.rmtree(target, ignore_errors=True)  # what is left of a cell whose record is gone
+        draft.rename(target)
 
     def _keep_split(self, split_id: str, split: SplitIndices) -> None:
         path = self.root / "splits" / f"{split_id}.npz"
@@ -208,8 +218,11 @@ class Store:
         path = self.root / "failures.jsonl"
         if not path.is_file():
             return []
-        lines = path.read_text(encoding="utf-8").splitlines()
-        return [Failure.model_validate_json(line) for line in lines if line.strip()]
+        failures = []
+        for line in path.read_text(encoding="utf-8").splitlines():
+            with suppress(ValidationError):  # a line torn by a crash; the next run tells anew
+                failures.append(Failure.model_validate_json(line))
+        return failures
 
     def write_text(self, name: str, text: str) -> Path:
         """Write a file people read, such as the report, and return its path."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
+from typing import NamedTuple
 
 from neurovisionlab.core.errors import SpecError, mould, nearest
 from neurovisionlab.core.spec import DataInfo, DataRef, Study, parse_study
@@ -49,15 +50,27 @@ def make_plan(study: Study, home: DataHome, watch: Watch = lambda done, total: N
     return Plan(study=study, infos=tuple(infos))
 
 
+class Difference(NamedTuple):
+    """A setting that differs between two studies; None where one of them does not have it."""
+
+    setting: str
+    first: object
+    second: object
+
+
+def differences(first: Study, second: Study) -> list[Difference]:
+    """Return every setting in which two studies differ, sorted by name."""
+    one, other = (_flat(study.model_dump(mode="json")) for study in (first, second))
+    return [
+        Difference(key, one.get(key), other.get(key))
+        for key in sorted(one.keys() | other.keys())
+        if one.get(key) != other.get(key)
+    ]
+
+
 def changes(old: Study, new: Study) -> list[str]:
     """Return a line for each setting that differs: "protocol.epochs: 2 → 3"."""
-    before, after = (_flat(one.model_dump(mode="json")) for one in (old, new))
-    keys = sorted(before.keys() | after.keys())
-    return [
-        f"{key}: {before.get(key)} → {after.get(key)}"
-        for key in keys
-        if before.get(key) != after.get(key)
-    ]
+    return [f"{key}: {before} → {after}" for key, before, after in differences(old, new)]
 
 
 def _flat(tree: Mapping[str, object], prefix: str = "") -> dict[str, object]:

@@ -1,11 +1,26 @@
-"""The table of models, readable without torch: names, what they are, which sizes they take."""
+"""The table of models, readable without torch: names, what they are, which sizes they take.
+
+Four kinds of names:
+
+    NAME                        of the table below
+    timm:NAME                   any model of timm, with or without a tag
+    torchvision:NAME            any classifier of torchvision.models
+    package.module:function     a function of the user's own
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+import importlib
+import inspect
+import os
+import re
+import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import Any
+from pathlib import Path
+from types import MappingProxyType, ModuleType
+from typing import Any, Literal
 
 from neurovisionlab.core.errors import ModelError, mould, nearest
 
@@ -24,6 +39,8 @@ class Recipe:
             divides the image; None for networks that take any size.
         dropout: of the classifier, as the architecture's authors trained it.
         head_std: standard deviation of the classifier's first weights; None keeps timm's.
+        stems: the protocol's values of `stem` that change this model.
+        torchvision_name, weights_file: whose published ImageNet weights it starts from.
     """
 
     title: str
@@ -32,16 +49,38 @@ class Recipe:
     patch_px: int | None = None
     dropout: float = 0.0
     head_std: float | None = None
+    stems: tuple[str, ...] = ()
+    torchvision_name: str | None = None
+    weights_file: str | None = None
 
 
+# pretrained, the first three start from torchvision's IMAGENET1K_V1, as the published study did
 MODELS: dict[str, Recipe] = {
-    "resnet18": Recipe("ResNet-18 (He et al. 2016)", "resnet18"),
+    "resnet18": Recipe(
+        "ResNet-18 (He et al. 2016)",
+        "resnet18",
+        stems=("small", "light"),
+        torchvision_name="resnet18",
+        weights_file="resnet18-f37072fd.pth",
+    ),
     # dropout 0.2 and a head drawn with 0.01 are torchvision's, which the published study used;
     # timm's head (uniform up to 1/√classes over 1,280 inputs) starts at twice the loss of guessing
     "mobilenetv2": Recipe(
-        "MobileNetV2 1.0 (Sandler et al. 2018)", "mobilenetv2_100", dropout=0.2, head_std=0.01
+        "MobileNetV2 1.0 (Sandler et al. 2018)",
+        "mobilenetv2_100",
+        dropout=0.2,
+        head_std=0.01,
+        stems=("small",),
+        torchvision_name="mobilenet_v2",
+        weights_file="mobilenet_v2-b0353104.pth",
     ),
-    "vit-b16": Recipe("ViT-B/16 (Dosovitskiy et al. 2021)", "vit_base_patch16_224", patch_px=16),
+    "vit-b16": Recipe(
+        "ViT-B/16 (Dosovitskiy et al. 2021)",
+        "vit_base_patch16_224",
+        patch_px=16,
+        torchvision_name="vit_b_16",
+        weights_file="vit_b_16-c867db91.pth",
+    ),
     "vit-tiny": Recipe(
         "small-image ViT: 6 layers, width 192, about 1.8 M parameters",
         options={"embed_dim": 192, "depth": 6, "num_heads": 3, "mlp_ratio": 2},
@@ -53,6 +92,31 @@ MODELS: dict[str, Recipe] = {
         patch_px=0,
     ),
 }
+
+
+Kind = Literal["table", "timm", "torchvision", "own"]
+_OWN_NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+
+
+def kind_of(name: str) -> Kind:
+    """Return which of the four kinds of names this is.
+
+    >>> [kind_of(name) for name in ("resnet18", "timm:convnext_atto", "my_models:tiny")]
+    ['table', 'timm', 'own']
+
+    Raises:
+        ModelError: a colon in a name that is none of the four.
+    """
+    if ":" not in name:
+        return "table"
+    if name.startswith("timm:"):
+        return "timm"
+    if name.startswith("torchvision:"):
+        return "torchvision"
+    if not _OWN_NAME.fullmatch(name):
+        kinds = "timm:NAME, torchvision:NAME or package.module:function"
+        raise ModelError(mould("model", kinds, repr(name), "my_models:tiny_net"))
+    return "own"
 
 
 def recipe_of(name: str) -> Recipe:
@@ -90,3 +154,78 @@ def patch_side(name: str, image_px: int) -> int | None:
 def _fitting_patch(fixed: int, image_px: int) -> int | None:
     sides = (fixed,) if fixed else tuple(side for side in range(8, 3, -1) if image_px // side >= 4)
     return next((side for side in sides if image_px % side == 0), None)
+
+
+ModelFunction = Callable[..., Any]
+
+
+def own_function(name: str) -> ModelFunction:
+    """Import the function that "package.module:function" names.
+
+    The module is looked for where Python looks, then in the current folder.
+
+    Raises:
+        ModelError: no such module or function, the module does not import, or the function
+            cannot be called with num_classes, channels and image_px.
+    """
+    module_name, function_name = name.split(":")
+    module = _own_module(name, module_name)
+    function: ModelFunction | None = getattr(module, function_name, None)
+    if not callable(function):
+        there = [key for key, value in vars(module).items() if inspect.isfunction(value)]
+        near = ", ".join(nearest(function_name, there)) or f"to write {function_name}"
+        raise ModelError(mould(name, "a function of that name", "none", near))
+    try:
+        inspect.signature(function).bind(num_classes=10, channels=1, image_px=28)
+    except (TypeError, ValueError) as error:
+        expected = "a function of num_classes, channels, image_px"
+        remedy = f"def {function_name}(num_classes, channels, image_px)"
+        raise ModelError(mould(name, expected, one_line(error), remedy)) from None
+    return function
+
+
+def _own_module(name: str, module_name: str) -> ModuleType:
+    # last, so that a user's files hide nobody else's; absolute, so that worker processes, which
+    # inherit the search path, find it wherever they run
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.append(here)
+    importlib.invalidate_caches()
+    try:
+        return importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is not None and f"{module_name}.".startswith(f"{error.name}."):
+            remedy = "to run where it lies, or set PYTHONPATH"
+            got = f"no module {error.name!r} here or on Python's path"
+            raise ModelError(mould(name, f"a module {module_name}", got, remedy)) from None
+        got = one_line(error)
+        raise ModelError(
+            mould(name, "a module that imports", got, f"to install {error.name}")
+        ) from None
+    except Exception as error:  # whatever a user's file raises while it is read
+        remedy = f"`python -c 'import {module_name}'`"
+        raise ModelError(mould(name, "a module that imports", one_line(error), remedy)) from error
+
+
+def own_digest(name: str) -> str:
+    """Return SHA-256 (hex) over the source of the module a user's function is named in.
+
+    What that module imports is not covered, but for the file that defines the function.
+
+    Raises:
+        ModelError: see `own_function`.
+    """
+    function = own_function(name)
+    module = sys.modules[name.partition(":")[0]]
+    files = {inspect.getsourcefile(module), inspect.getsourcefile(inspect.unwrap(function))}
+    sha = hashlib.sha256()
+    for file in sorted(os.fspath(file) for file in files if file):
+        sha.update(Path(file).read_bytes())
+    return sha.hexdigest()
+
+
+def one_line(error: BaseException) -> str:
+    """Return an exception as one short line: its kind and the first line of its text."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    text = " ".join(lines[:2])
+    return f"{type(error).__name__}: {text[:200]}" if text else type(error).__name__

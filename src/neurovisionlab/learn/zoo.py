@@ -2,17 +2,54 @@
 
 from __future__ import annotations
 
+import fnmatch
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, cast
 
 import timm
+import torch
 from timm.layers.drop import DropPath
-from timm.models.vision_transformer import VisionTransformer
-from torch import nn
+from timm.layers.pos_embed import resample_abs_pos_embed
+from timm.models.vision_transformer import VisionTransformer, checkpoint_filter_fn
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+from torchvision import models as torchvision_models  # type: ignore[import-untyped]
+from torchvision.ops import StochasticDepth  # type: ignore[import-untyped]
 
-from neurovisionlab.core.errors import ModelError, mould
+from neurovisionlab.core.errors import ModelError, mould, nearest
 from neurovisionlab.core.protocol import Protocol
-from neurovisionlab.learn.catalogue import Recipe, patch_side, recipe_of
+from neurovisionlab.learn.catalogue import (
+    MODELS,
+    Recipe,
+    kind_of,
+    one_line,
+    own_function,
+    patch_side,
+    recipe_of,
+)
+from neurovisionlab.learn.stems import (
+    change_stem,
+    draw_anew,
+    first_layers,
+    summed,
+    take_channels,
+)
+from neurovisionlab.learn.weights import State, WeightsFile, find, published, read
+
+# what a library raises when a size, a shape or a checkpoint does not suit a model
+_UNSUITABLE = (
+    RuntimeError,
+    ValueError,
+    TypeError,
+    AssertionError,
+    KeyError,
+    AttributeError,
+    NotImplementedError,
+    IndexError,
+    ZeroDivisionError,
+)
 
 
 @dataclass(frozen=True)
@@ -25,37 +62,242 @@ class Shape:
 
 
 def build(name: str, shape: Shape, protocol: Protocol) -> nn.Module:
-    """Build a model with fresh weights drawn from torch's global generator.
+    """Build a model; what is not pretrained is drawn from torch's global generator.
 
     Raises:
-        ModelError: no such model, or an image size its patches do not divide.
+        ModelError: no such model, a size it cannot take, weights that are missing or do not fit.
     """
-    recipe = recipe_of(name)
-    patch_px = patch_side(name, shape.image_px)
-    if protocol.pretrained:
-        raise ModelError(mould("protocol.pretrained", "false", "true", "pretrained = false"))
-    model = _from_timm(recipe, shape, patch_px)
-    if recipe.head_std is not None:
-        _draw_head(model, recipe.head_std)
-    change_stem(model, protocol.stem)
+    kind = kind_of(name)
+    weights = find(name) if protocol.pretrained else None
+    if kind == "table":
+        model = _table_model(name, shape, weights)
+    elif kind == "timm":
+        model = _timm_model(name, shape, weights)
+    elif kind == "torchvision":
+        model = _torchvision_model(name, shape, weights)
+    else:
+        model = _own_model(name, shape, weights)
+    keeps_first = weights is not None and protocol.stem_weights == "adapt"
+    if kind != "own":
+        change_stem(model, protocol.stem, keeps_first)
+    if weights is not None and not keeps_first:
+        draw_anew(model)
     if protocol.dropout == "off":
         drop_nothing(model)
     return model
 
 
-def _from_timm(recipe: Recipe, shape: Shape, patch_px: int | None) -> nn.Module:
-    options: dict[str, Any] = {
-        "in_chans": shape.channels,
-        "num_classes": shape.num_classes,
-        "drop_rate": recipe.dropout,
-        **recipe.options,
-    }
+def _table_model(name: str, shape: Shape, weights: WeightsFile | None) -> nn.Module:
+    recipe = recipe_of(name)
+    patch_px = patch_side(name, shape.image_px)
+    options: dict[str, Any] = {"drop_rate": recipe.dropout, **recipe.options}
     if patch_px is not None:
         options["img_size"] = shape.image_px
-    if recipe.timm_name is None:
-        return VisionTransformer(patch_size=patch_px or 1, **options)
-    model: nn.Module = timm.create_model(recipe.timm_name, **options)
+    if recipe.timm_name is not None:
+        state = None if weights is None else _timm_layout(recipe, read(weights.path))
+        model = _from_timm(recipe.timm_name, shape, options, _Loaded.of(weights, state))
+    else:
+        options |= {"in_chans": shape.channels, "num_classes": shape.num_classes}
+        model = VisionTransformer(patch_size=patch_px or 1, **options)
+        if weights is not None:
+            _load(model, read(weights.path), weights)
+    if recipe.head_std is not None and weights is None:
+        _draw_head(model, recipe.head_std)
     return model
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    """A file of weights and what was read from it."""
+
+    file: WeightsFile
+    state: State
+
+    @classmethod
+    def of(cls, file: WeightsFile | None, state: State | None) -> _Loaded | None:
+        return None if file is None or state is None else cls(file, state)
+
+
+def _timm_model(name: str, shape: Shape, weights: WeightsFile | None) -> nn.Module:
+    timm_name = name.removeprefix("timm:")
+    cfg = timm.get_pretrained_cfg(timm_name)
+    # only models of a fixed size take one
+    fixed = cfg is not None and cfg.fixed_input_size
+    options: dict[str, Any] = {"img_size": shape.image_px} if fixed else {}
+    state = None if weights is None else read(weights.path)
+    try:
+        model = _from_timm(timm_name, shape, options, _Loaded.of(weights, state))
+    except (AssertionError, ValueError, ZeroDivisionError) as error:
+        raise _wrong_size(name, shape, error) from None
+    patch_px = getattr(getattr(model, "patch_embed", None), "patch_size", None)
+    side = patch_px[0] if isinstance(patch_px, (tuple, list)) else patch_px
+    if isinstance(side, int) and shape.image_px % side:
+        # timm would build it, and ignore what is left of the image
+        below, above = shape.image_px // side * side, -(-shape.image_px // side) * side
+        near = " or ".join(f"image_px = {px}" for px in (below, above) if px)
+        got = f"{shape.image_px} px"
+        raise ModelError(mould(name, f"an image that {side} px patches divide", got, near))
+    return model
+
+
+def _from_timm(
+    timm_name: str, shape: Shape, options: dict[str, Any], loaded: _Loaded | None
+) -> nn.Module:
+    options = {"in_chans": shape.channels, "num_classes": shape.num_classes, **options}
+    if loaded is None:
+        fresh: nn.Module = timm.create_model(timm_name, **options)
+        return fresh
+    # As many classes as the file has, so that timm leaves out nothing silently; its own functions
+    # resample patch and position embeddings and sum the first layer's channels.
+    classifier = getattr(timm.get_pretrained_cfg(timm_name), "classifier", None) or ()
+    heads = (classifier,) if isinstance(classifier, str) else tuple(classifier)
+    head = next((loaded.state.get(f"{name}.weight") for name in heads), None)
+    num_classes = 0 if head is None else len(head)
+    overlay = {
+        "state_dict": loaded.state,
+        "num_classes": num_classes,
+        "label_offset": 0,
+        "custom_load": False,
+    }
+    options["num_classes"] = num_classes
+    try:
+        model: nn.Module = timm.create_model(
+            timm_name, pretrained=True, pretrained_cfg_overlay=overlay, **options
+        )
+    except _UNSUITABLE as error:
+        raise _unfit(loaded.file, timm_name, one_line(error)) from None
+    cast(Any, model).pretrained_cfg.pop("state_dict", None)  # it would be held twice
+    if num_classes != shape.num_classes:
+        cast(Any, model).reset_classifier(shape.num_classes)
+    return model
+
+
+def _timm_layout(recipe: Recipe, state: State) -> State:
+    """Return torchvision's weights under timm's names; timm's come back as they are.
+
+    Both build the same networks from the same layers: they differ in names, and in where a ViT's
+    position embedding stands.
+    """
+    with torch.device("meta"):
+        theirs = list(torchvision_models.get_model(recipe.torchvision_name).state_dict())
+        ours = list(timm.create_model(recipe.timm_name or "").state_dict())
+    for keys in (theirs, ours):
+        keys.sort(key=lambda key: "pos_embed" in key)  # stable: all others keep their places
+    if theirs == ours or theirs[0] not in state:
+        return state
+    new_names = dict(zip(theirs, ours, strict=True))
+    return {new_names.get(key, key): tensor for key, tensor in _modern(state).items()}
+
+
+def _torchvision_model(name: str, shape: Shape, weights: WeightsFile | None) -> nn.Module:
+    torchvision_name = name.removeprefix("torchvision:")
+    options: dict[str, Any] = {}
+    if torchvision_name.startswith("vit_"):
+        options["image_size"] = shape.image_px
+    if torchvision_name.startswith("maxvit"):
+        options["input_size"] = (shape.image_px, shape.image_px)
+    if torchvision_name in ("googlenet", "inception_v3"):  # their extra heads train other losses
+        options |= {"aux_logits": False, "init_weights": True}
+    try:
+        model: nn.Module = torchvision_models.get_model(
+            torchvision_name, weights=None, num_classes=shape.num_classes, **options
+        )
+    except NotImplementedError:  # no size is at fault: see `_trial`
+        raise
+    except _UNSUITABLE as error:
+        raise _wrong_size(name, shape, error) from None
+    take_channels(model, shape.channels)
+    if weights is not None:
+        _load(model, _modern(read(weights.path)), weights)
+    return model
+
+
+def _modern(state: State) -> State:
+    """Return torchvision's older files under its present names, without its extra heads."""
+    renamed: State = {}
+    for key, tensor in state.items():
+        new = key.replace("mlp.linear_1.", "mlp.0.").replace("mlp.linear_2.", "mlp.3.")
+        new = re.sub(r"(denselayer\d+\.(?:norm|conv))\.([12]\.)", r"\1\2", new)
+        if not new.startswith(("aux1.", "aux2.", "AuxLogits.")):
+            renamed[new] = tensor
+    return renamed
+
+
+def _own_model(name: str, shape: Shape, weights: WeightsFile | None) -> nn.Module:
+    function = own_function(name)
+    try:
+        model = function(
+            num_classes=shape.num_classes, channels=shape.channels, image_px=shape.image_px
+        )
+    except Exception as error:  # whatever a user's function raises
+        call = f"{shape.num_classes} classes, {shape.channels} channels, {shape.image_px} px"
+        got = one_line(error)
+        raise ModelError(mould(name, f"a model for {call}", got, "to mend the function")) from error
+    if not isinstance(model, nn.Module):
+        got = f"a {type(model).__name__}"
+        raise ModelError(mould(name, "a torch.nn.Module returned", got, "return model"))
+    if weights is not None:
+        _load(model, read(weights.path), weights)
+    return model
+
+
+def _load(model: nn.Module, state: State, file: WeightsFile) -> None:
+    """Give a model the weights of a file: all of them, but for a head of other classes.
+
+    Raises:
+        ModelError: names or shapes that do not fit.
+    """
+    wanted = model.state_dict()
+    state = _fitted(model, state)
+    head = _head_name(model)
+    if len(state.get(f"{head}.weight", ())) != len(wanted.get(f"{head}.weight", ())):
+        state |= {key: tensor for key, tensor in wanted.items() if key.startswith(f"{head}.")}
+    wanted = {k: t for k, t in wanted.items() if not k.endswith("num_batches_tracked")}
+    problems = [f"no {key}" for key in wanted if key not in state]
+    problems += [f"an unknown {key}" for key in state.keys() - model.state_dict().keys()]
+    problems += [
+        f"{key} of shape {list(state[key].shape)} for {list(tensor.shape)}"
+        for key, tensor in wanted.items()
+        if key in state and state[key].shape != tensor.shape
+    ]
+    if problems:
+        more = f" and {len(problems) - 1} more" if len(problems) > 1 else ""
+        raise _unfit(file, type(model).__name__, problems[0] + more)
+    model.load_state_dict(state, strict=False)
+
+
+def _fitted(model: nn.Module, state: State) -> State:
+    """Return the weights with channels summed, patch and position embeddings resampled."""
+    state = dict(state)
+    for layer in first_layers(model):
+        key, channels = f"{layer}.weight", cast(Any, model.get_submodule(layer)).in_channels
+        if key in state:
+            state[key] = summed(state[key], channels)
+    if isinstance(model, VisionTransformer):
+        state = checkpoint_filter_fn(state, model)
+    key = "encoder.pos_embedding"  # torchvision's ViT
+    if isinstance(model, torchvision_models.VisionTransformer) and key in state:
+        side = model.image_size // model.patch_size
+        state[key] = resample_abs_pos_embed(state[key], [side, side], num_prefix_tokens=1)
+    return state
+
+
+def _head_name(model: nn.Module) -> str:
+    """Return the name of the last layer with weights: the classifier."""
+    kinds = (nn.Linear, nn.Conv2d)
+    named = [name for name, module in model.named_modules() if isinstance(module, kinds)]
+    return named[-1] if named else ""
+
+
+def _unfit(file: WeightsFile, model: str, got: str) -> ModelError:
+    return ModelError(mould(str(file.path), f"weights of {model}", got, f"the file of {model}"))
+
+
+def _wrong_size(name: str, shape: Shape, error: Exception) -> ModelError:
+    own_px = own_size(name)
+    got = f"{shape.image_px} px ({one_line(error)})"
+    larger = f"image_px = {own_px}" if own_px != shape.image_px else "another model"
+    return ModelError(mould(name, "images of a size it can take", got, f'{larger}, stem = "small"'))
 
 
 def _draw_head(model: nn.Module, std: float) -> None:
@@ -65,43 +307,198 @@ def _draw_head(model: nn.Module, std: float) -> None:
     nn.init.zeros_(head.bias)
 
 
-def change_stem(model: nn.Module, stem: str) -> bool:
-    """Make a convolutional stem gentler to small images; return whether it changed anything.
-
-    "small": the first convolution has stride 1 and ResNet's max-pool goes; "light": the stride
-    stays, the max-pool goes. ResNet's 7×7 kernel becomes 3×3 in both, as is usual at 28–64 px
-    (He et al. 2016, section 4.2). A transformer's patch embedding is left alone.
-    """
-    if stem == "imagenet":
-        return False
-    stride = 1 if stem == "small" else 2
-    net = cast(Any, model)
-    if isinstance(getattr(model, "maxpool", None), nn.MaxPool2d):
-        first = net.conv1
-        net.conv1 = nn.Conv2d(
-            first.in_channels, first.out_channels, 3, stride=stride, padding=1, bias=False
-        )
-        nn.init.kaiming_normal_(net.conv1.weight, mode="fan_out", nonlinearity="relu")
-        net.maxpool = nn.Identity()
-        return True
-    first = getattr(model, "conv_stem", None)
-    if isinstance(first, nn.Conv2d) and first.stride != (stride, stride):
-        first.stride = (stride, stride)
-        return True
-    return False
-
-
 def drop_nothing(model: nn.Module) -> None:
     """Set every dropout and stochastic depth of the model to zero."""
     for module in model.modules():
-        if isinstance(module, nn.modules.dropout._DropoutNd):
-            module.p = 0.0
+        if isinstance(module, (nn.modules.dropout._DropoutNd, StochasticDepth)):
+            cast(Any, module).p = 0.0
         if isinstance(module, DropPath):
             cast(Any, module).drop_prob = 0.0
-        if isinstance(getattr(module, "drop_rate", None), float):  # timm's functional dropout
-            cast(Any, module).drop_rate = 0.0
+        # functional dropout: timm's, torch's attention, torchvision's DenseNet and Swin
+        for field in ("drop_rate", "dropout", "attention_dropout"):
+            if isinstance(getattr(module, field, None), float):
+                setattr(module, field, 0.0)
 
 
 def num_parameters(model: nn.Module) -> int:
     """Return how many trainable numbers the model has."""
     return sum(p.numel() for p in model.parameters() if p.requires_grad)
+
+
+# before training
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that nothing stands for.
+
+    Raises:
+        ModelError: the three nearest names are given.
+    """
+    kind = kind_of(name)
+    if kind == "table":
+        recipe_of(name)
+    elif kind == "own":
+        own_function(name)
+    elif kind == "timm":
+        bare = name.removeprefix("timm:")
+        if not timm.is_model(bare):
+            raise _unknown(name, "timm:", timm.list_models())
+        arch, _, tag = bare.partition(".")
+        tagged = [one for one in timm.list_pretrained() if one.startswith(f"{arch}.")]
+        if tag and bare not in tagged:
+            raise _unknown(name, "timm:", tagged or [arch])
+    elif name.removeprefix("torchvision:") not in torchvision_names():
+        raise _unknown(name, "torchvision:", torchvision_names())
+
+
+def _unknown(name: str, prefix: str, known: Iterable[str]) -> ModelError:
+    near = (prefix + one for one in nearest(name.removeprefix(prefix), known))
+    return ModelError(mould("model", "a known name", repr(name), ", ".join(near)))
+
+
+def torchvision_names() -> list[str]:
+    """Return the names of torchvision's classifiers."""
+    return list(torchvision_models.list_models(module=torchvision_models))
+
+
+def check(name: str, shape: Shape, protocol: Protocol) -> bool:
+    """Build the model as a cell would, look at its answer; return whether `stem` changed it.
+
+    Without pretrained weights timm's and torchvision's models are built without numbers, which
+    takes no time and no memory. The caller's random numbers are left alone.
+
+    Raises:
+        ModelError: whatever `build` raises, or an answer that is not [images, classes].
+    """
+    with torch.random.fork_rng(devices=[]):
+        plain = protocol.model_copy(update={"stem": "imagenet", "pretrained": False})
+        model = _trial(name, shape, protocol)
+        changed = protocol.stem == "imagenet" or (
+            kind_of(name) != "own" and change_stem(_trial(name, shape, plain), protocol.stem)
+        )
+    got = _answer(name, model, shape)
+    expected = [2, shape.num_classes]
+    if got != expected:
+        remedy = "a last layer with num_classes outputs"
+        raise ModelError(mould(f"{name}, answer to 2 images", str(expected), str(got), remedy))
+    return changed
+
+
+def _trial(name: str, shape: Shape, protocol: Protocol) -> nn.Module:
+    if not protocol.pretrained and kind_of(name) != "own":
+        try:
+            with torch.device("meta"):
+                return build(name, shape, protocol)
+        except NotImplementedError:  # a model that computes its initial weights
+            pass
+    return build(name, shape, protocol)
+
+
+def _answer(name: str, model: nn.Module, shape: Shape) -> list[int] | str:
+    """Return the shape of the model's answer to two blank images, or what it is instead."""
+    device = next((p.device for p in model.parameters()), torch.device("cpu"))
+    size = (2, shape.channels, shape.image_px, shape.image_px)
+    model.eval()
+    try:
+        with torch.no_grad():
+            logits_BC = model(torch.zeros(size, device=device))
+    except Exception as error:  # a user's model may raise anything
+        raise _wrong_size(name, shape, error) from None
+    return list(logits_BC.shape) if isinstance(logits_BC, Tensor) else type(logits_BC).__name__
+
+
+# what is known of a model
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What `nvl models` says of a model.
+
+    `num_macs` counts multiply-accumulates of matrix products and convolutions for one image of
+    `image_px` and `channels`; None where they cannot be counted. One MAC is two FLOPs.
+    """
+
+    name: str
+    title: str
+    num_parameters: int
+    num_macs: int | None
+    image_px: int
+    channels: int
+    num_classes: int
+    weights: str | None
+    weights_licence: str | None
+
+
+def list_names(pattern: str | None) -> list[str]:
+    """Return the names that match: "timm:convnext*", "torchvision:*", "res*"; None: the table.
+
+    Raises:
+        ModelError: nothing matches.
+    """
+    kind = "table" if pattern is None else kind_of(pattern.replace("*", "x").replace("?", "x"))
+    if pattern is None:
+        return list(MODELS)
+    if kind == "own":
+        check_name(pattern)
+        return [pattern]
+    prefix = "" if kind == "table" else f"{kind}:"
+    bare = pattern.removeprefix(prefix)
+    known = {"table": list(MODELS), "timm": timm.list_models(), "torchvision": torchvision_names()}
+    found = fnmatch.filter(known[kind], bare)
+    if not found and kind == "timm" and timm.is_model(bare):
+        check_name(pattern)
+        found = [bare]
+    if not found:
+        raise _unknown(pattern, prefix, known[kind])
+    return [prefix + one for one in found]
+
+
+def own_size(name: str) -> int:
+    """Return the image side a model was made for, in pixels; 28 where none is known."""
+    kind = kind_of(name)
+    if kind == "timm":
+        cfg = timm.get_pretrained_cfg(name.removeprefix("timm:"))
+        return int(cfg.input_size[-1]) if cfg is not None else 224
+    if kind == "torchvision":
+        weights: Any = torchvision_models.get_model_weights(name.removeprefix("torchvision:"))
+        return int(weights["DEFAULT"].transforms().crop_size[0])
+    return 224 if kind == "table" and recipe_of(name).patch_px else 28
+
+
+def facts(name: str) -> Facts:
+    """Return what is known of a model: of the table and own ones at 28 px grey where they take it.
+
+    timm's and torchvision's are looked at as published: their own size, colour, 1,000 classes.
+
+    Raises:
+        ModelError: see `build`.
+    """
+    kind = kind_of(name)
+    is_small = kind in ("table", "own")
+    shape = Shape(own_size(name), 1 if is_small else 3, 10 if is_small else 1000)
+    with torch.random.fork_rng(devices=[]):
+        model = _trial(name, shape, Protocol())
+    source = published(name)
+    return Facts(
+        name=name,
+        title=recipe_of(name).title if kind == "table" else "",
+        num_parameters=num_parameters(model),
+        num_macs=_num_macs(model, shape),
+        image_px=shape.image_px,
+        channels=shape.channels,
+        num_classes=shape.num_classes,
+        weights=source.publisher,
+        weights_licence=source.licence,
+    )
+
+
+def _num_macs(model: nn.Module, shape: Shape) -> int | None:
+    device = next((p.device for p in model.parameters()), torch.device("cpu"))
+    counter = FlopCounterMode(display=False)
+    model.eval()
+    try:
+        with counter, torch.no_grad():
+            model(torch.zeros(1, shape.channels, shape.image_px, shape.image_px, device=device))
+    except _UNSUITABLE:
+        return None
+    return int(counter.get_total_flops()) // 2

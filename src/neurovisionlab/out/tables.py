@@ -164,9 +164,9 @@ def spread(values: Sequence[float | None], scale: float, digits: int) -> str:
 
 def to_markdown(table: Table) -> str:
     """Return a table in Markdown, numbers to the right."""
-    lines = [
-        "| " + " | ".join(table.columns) + " |",
-        "|" + "|".join(["---", *["---:"] * (len(table.columns) - 1)]) + "|",
-        *("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in table.rows),
-    ]
-    return "\n".join(lines)
+
+    def line(cells: Sequence[str]) -> str:
+        return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+    rule = "|" + "|".join(["---", *["---:"] * (len(table.columns) - 1)]) + "|"
+    return "\n".join([line(table.columns), rule, *(line(row) for row in table.rows)])

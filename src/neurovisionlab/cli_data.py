@@ -1,0 +1,271 @@
+"""The commands `nvl data …`: look at data sets, get them, and see whether to trust them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from neurovisionlab.core.spec import DataRef
+    from neurovisionlab.data.audit import Audit
+    from neurovisionlab.data.home import DataHome
+    from neurovisionlab.data.images import ImageSet
+
+data_app = typer.Typer(
+    help="List, fetch, look at and audit data sets.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+NameArgument = Annotated[
+    str, typer.Argument(help="A name of `nvl data list`, folder:DIR, npz:DIR.")
+]
+DataOption = Annotated[
+    Path | None, typer.Option("--data", help="Folder of data sets (else NVL_DATA, else the cache).")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+PxOption = Annotated[
+    int | None, typer.Option("--px", min=8, max=1024, help="Folders: resize to this square.")
+]
+
+# training and test images, as published or as drawn; what a list can say without reading pixels
+NUM_IMAGES: dict[str, tuple[int, int]] = {
+    "digits": (1_797, 0),
+    "pen-letters": (4_000, 1_000),
+    "pen-kana": (4_000, 1_000),
+    "street-digits": (4_000, 1_000),
+    "emnist-letters": (124_800, 20_800),
+    "emnist-balanced": (112_800, 18_800),
+    "emnist-digits": (240_000, 40_000),
+    "emnist-byclass": (697_932, 116_323),
+    "emnist-bymerge": (697_932, 116_323),
+    "emnist-mnist": (60_000, 10_000),
+    "mnist": (60_000, 10_000),
+    "kmnist": (60_000, 10_000),
+    "svhn": (73_257, 26_032),
+    "svhn-extra": (604_388, 26_032),
+}
+
+
+@data_app.command("list")
+def list_(data: DataOption = None, as_json: JsonOption = False) -> None:
+    """List the data sets known by name, and how to get each."""
+    rows = _listed(_home(data))
+    if as_json:
+        typer.echo(json.dumps(rows, indent=1, ensure_ascii=False))
+        return
+    from neurovisionlab.out.screen import show_table
+    from neurovisionlab.out.tables import Table
+
+    columns = ("name", "what", "images", "classes", "train", "test", "where")
+    table = Table(
+        title="Data sets",
+        columns=columns,
+        rows=tuple(_listed_texts(row) for row in rows),
+        notes=("your own: folder:DIR (train/CLASS/*.png) or npz:DIR (train.npz, test.npz)",),
+    )
+    show_table(table, _console())
+
+
+@data_app.command()
+def info(
+    name: NameArgument, data: DataOption = None, px: PxOption = None, as_json: JsonOption = False
+) -> None:
+    """Say what is known of a data set: size, classes, source, licence, digest."""
+    from neurovisionlab.data.sources import describe
+
+    found = describe(_ref(name, px), _home(data))
+    if as_json:
+        typer.echo(found.model_dump_json(indent=1))
+        return
+    counts = ", ".join(f"{count:,} {part}" for part, count in found.num_images.items())
+    size = f"{found.width_px} × {found.height_px} px, {found.channels} channel(s)"
+    lines = {
+        "images": f"{counts}; {size}; {'synthetic' if found.synthetic else 'real'}",
+        "classes": f"{len(found.class_names)}: {' '.join(found.class_names)}",
+        "source": found.source,
+        "licence": found.licence,
+        "digest": found.digest,
+        **{f"note {i}": note for i, note in enumerate(found.notes, 1)},
+    }
+    _show_lines(found.name, lines)
+
+
+@data_app.command()
+def audit(
+    name: NameArgument,
+    data: DataOption = None,
+    px: PxOption = None,
+    as_json: JsonOption = False,
+    sheet: Annotated[Path | None, typer.Option("--sheet", help="Write a PNG as well.")] = None,
+) -> None:
+    """Search a data set for copies, contradicting labels, empty images and imbalance."""
+    from neurovisionlab.data.audit import audit as look
+    from neurovisionlab.data.sheets import write_sheet
+
+    images = _load(_ref(name, px), _home(data))
+    found = look(images)
+    if as_json:
+        typer.echo(found.model_dump_json(indent=1))
+    else:
+        _show_audit(found)
+    if sheet is not None:
+        typer.echo(f"contact sheet: {write_sheet(images, sheet)}", err=as_json)
+
+
+@data_app.command()
+def fetch(name: NameArgument, data: DataOption = None) -> None:
+    """Download a published data set; goes on where an earlier attempt stopped."""
+    from neurovisionlab.data.fetch import downloads_of, missing, obtain
+
+    home = _home(data)
+    for download in missing(name, home):
+        for path in _with_bar(download.path, lambda watch, d=download: obtain(d, home, watch)):
+            typer.echo(f"fetched {path}")
+    folder = (home.data_dir / downloads_of(name)[0].path).parent
+    typer.echo(f"{name} is complete in {folder}; see `nvl data info {name}`")
+
+
+@data_app.command()
+def sheet(
+    name: NameArgument,
+    file: Annotated[Path, typer.Argument(help="The picture to write, FILE.png.")],
+    data: DataOption = None,
+    px: PxOption = None,
+) -> None:
+    """Write a contact sheet: ten random images of every class."""
+    from neurovisionlab.data.sheets import write_sheet
+
+    typer.echo(f"contact sheet: {write_sheet(_load(_ref(name, px), _home(data)), file)}")
+
+
+def _home(data: Path | None) -> DataHome:
+    from neurovisionlab.data.home import DataHome
+
+    return DataHome.find(data)
+
+
+def _ref(name: str, px: int | None) -> DataRef:
+    from neurovisionlab.core.spec import DataRef
+
+    return DataRef(name=name, image_px=px if name.startswith("folder:") else None)
+
+
+def _load(ref: DataRef, home: DataHome) -> ImageSet:
+    from neurovisionlab.data.sources import load
+    from neurovisionlab.out.screen import counting
+
+    with counting("reading pictures", _console(stderr=True)) as watch:
+        return load(ref, home, watch)
+
+
+def _console(stderr: bool = False) -> Console:
+    from rich.console import Console
+
+    # a file or a pipe has no width of its own: keep tables whole
+    return Console(width=None if sys.stdout.isatty() else 140, highlight=False, stderr=stderr)
+
+
+def _listed(home: DataHome) -> list[dict[str, Any]]:
+    from neurovisionlab.data.official import OFFICIAL
+    from neurovisionlab.data.sources import SOURCES
+
+    rows = []
+    for name, source in SOURCES.items():
+        num_train, num_test = NUM_IMAGES.get(name, (None, None))
+        where = _where(name, home) if name in OFFICIAL else "embedded"
+        rows.append(
+            {
+                "name": name,
+                "title": source.title.removesuffix(" (synthetic)"),
+                "synthetic": source.title.endswith("(synthetic)"),
+                "num_classes": _num_classes(name),
+                "num_train": num_train,
+                "num_test": num_test,
+                "available": not where.startswith("nvl data fetch"),
+                "where": where,
+            }
+        )
+    return rows
+
+
+def _num_classes(name: str) -> int:
+    from neurovisionlab.data.official import KANA, LETTERS, OFFICIAL
+
+    if name in OFFICIAL:
+        return len(OFFICIAL[name].class_names)
+    return len({"pen-letters": LETTERS, "pen-kana": KANA}.get(name, range(10)))
+
+
+def _where(name: str, home: DataHome) -> str:
+    from neurovisionlab.core.errors import DataError
+    from neurovisionlab.data.official import files_of
+
+    try:
+        size_mib = sum(path.stat().st_size for path in files_of(name, home)) / 2**20
+    except DataError:
+        return f"nvl data fetch {name}"
+    return f"on disk ({size_mib:,.0f} MiB)"
+
+
+def _listed_texts(row: dict[str, Any]) -> tuple[str, ...]:
+    counts = ("–" if row[key] is None else f"{row[key]:,}" for key in ("num_train", "num_test"))
+    kind = "synthetic" if row["synthetic"] else "real"
+    return (row["name"], row["title"], kind, str(row["num_classes"]), *counts, row["where"])
+
+
+def _show_lines(title: str, lines: dict[str, str]) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    grid = Table.grid(padding=(0, 2))
+    for key, value in lines.items():
+        grid.add_row(f"[dim]{key}[/dim]", escape(value))
+    console = _console()
+    console.print(title, style="bold", markup=False)
+    console.print(grid)
+
+
+def _show_audit(found: Audit) -> None:
+    from neurovisionlab.out.screen import show_table
+    from neurovisionlab.out.tables import Table
+
+    names = list(found.parts[0].num_per_class) if found.parts else []
+    table = Table(
+        title=f"{found.name}: images per class",
+        columns=("class", *(one.part for one in found.parts)),
+        rows=tuple((n, *(f"{one.num_per_class[n]:,}" for one in found.parts)) for n in names),
+        notes=(f"digest {found.digest}",),
+    )
+    console = _console()
+    show_table(table, console)
+    for sentence in found.summary():
+        console.print(f"• {sentence}", markup=False)
+
+
+def _with_bar(path: str, work: Any) -> list[Path]:
+    """Run `work(watch)` with a bar of bytes, speed and time left."""
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+
+    columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    with Progress(
+        TextColumn("{task.description}"), *columns, console=_console(stderr=True)
+    ) as bars:
+        task = bars.add_task(Path(path).name, total=None)
+        files: list[Path] = work(
+            lambda done, total: bars.update(task, completed=done, total=total or None)
+        )
+    return files

@@ -1,0 +1,78 @@
+"""Commands about what can be compared: `nvl models` and `nvl diff`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from neurovisionlab.learn.zoo import Facts
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+StudyArgument = Annotated[str, typer.Argument(help="A preset's name, or a TOML file.")]
+
+
+def models(
+    pattern: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[FILTER]", help='Such as "res*", "timm:convnext*", "torchvision:*".'
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List models: parameters, multiply-accumulates (MACs) an image, whose weights, licence."""
+    from neurovisionlab.learn.zoo import facts, list_names
+
+    names = list_names(pattern)
+    if as_json:
+        typer.echo(json.dumps([_row(facts(name)) for name in names], indent=1))
+        return
+    width = max(len(name) for name in ["model", *names])
+    typer.echo(f"{'model':{width}}  {'parameters':>11}  {'MACs':>14}  {'input':11}  weights")
+    for name in names:
+        typer.echo(_line(facts(name), width))
+
+
+def _row(known: Facts) -> dict[str, object]:
+    num_flops = None if known.num_macs is None else 2 * known.num_macs
+    return asdict(known) | {"num_flops": num_flops}
+
+
+def _line(known: Facts, width: int) -> str:
+    num_macs = "unknown" if known.num_macs is None else f"{known.num_macs:,}"
+    size = f"{known.image_px}×{known.image_px}×{known.channels}"
+    licence = f"({known.weights_licence or 'licence unknown'})"
+    weights = f"{known.weights} {licence}" if known.weights else "none"
+    return f"{known.name:{width}}  {known.num_parameters:11,}  {num_macs:>14}  {size:11}  {weights}"
+
+
+def diff(study_a: StudyArgument, study_b: StudyArgument, as_json: JsonOption = False) -> None:
+    """Show every difference in protocol and data between two studies."""
+    from neurovisionlab import api
+
+    found = api.difference(study_a, study_b)
+    if as_json:
+        rows = [{"setting": d.setting, study_a: d.first, study_b: d.second} for d in found]
+        typer.echo(json.dumps(rows, indent=1))
+        return
+    if not found:
+        typer.echo("no difference in protocol or data")
+        return
+    table = [("setting", study_a, study_b)]
+    table += [(d.setting, _plain(d.first), _plain(d.second)) for d in found]
+    widths = [max(len(row[column]) for row in table) for column in range(3)]
+    for row in table:
+        cells = (text.ljust(width) for text, width in zip(row, widths, strict=True))
+        typer.echo("  ".join(cells).rstrip())
+
+
+def _plain(value: object) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, list):
+        return ", ".join(_plain(one) for one in value)
+    return str(value).lower() if isinstance(value, bool) else str(value)

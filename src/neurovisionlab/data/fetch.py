@@ -1,0 +1,410 @@
+"""Downloads of the published sets: the only file that touches the network.
+
+A file arrives as NAME.part, goes on where a cut connection left it, is compared with its published
+MD5 and only then renamed into place.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import gzip
+import hashlib
+import http.client
+import shutil
+import time
+import urllib.error
+import urllib.request
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import filelock
+
+from neurovisionlab.core.errors import DataError, ResourceError, mould, nearest
+from neurovisionlab.data.home import DataHome
+from neurovisionlab.data.official import OFFICIAL
+from neurovisionlab.data.pictures import Watch
+from neurovisionlab.data.sources import OWN_KINDS, SOURCES
+
+# folders of files that lie under the names of `OFFICIAL`; first choice first
+MIRRORS: dict[str, tuple[str, ...]] = {
+    "mnist": (
+        "https://ossci-datasets.s3.amazonaws.com/mnist/",
+        "http://yann.lecun.com/exdb/mnist/",
+    ),
+    "kmnist": ("http://codh.rois.ac.jp/kmnist/dataset/kmnist/",),
+    "svhn": ("http://ufldl.stanford.edu/housenumbers/",),
+    "svhn-extra": ("http://ufldl.stanford.edu/housenumbers/",),
+}
+
+# one archive holds every split of EMNIST, as gzip/emnist-*.gz
+EMNIST_ZIP_URL = "https://biometrics.nist.gov/cs_links/EMNIST/gzip.zip"
+EMNIST_ZIP_MD5 = "58c8d27c78d21e728a6bc7b3cc06412e"
+
+_BLOCK_BYTES = 1 << 18
+# answers that another attempt at the same address may turn into success
+_PASSING = frozenset((408, 425, 429, 500, 502, 503, 504))
+
+
+@dataclass(frozen=True)
+class Download:
+    """One file to fetch.
+
+    Attributes:
+        path: where it goes, below the data folder.
+        urls: where it can be had, first choice first.
+        md5: its published checksum.
+        wanted: of a zip archive, the file names to unpack beside it.
+    """
+
+    path: str
+    urls: tuple[str, ...]
+    md5: str
+    wanted: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long to wait for one source before the next is asked.
+
+    Attributes:
+        timeout_s: longest silence of a server.
+        attempts: how often one source is tried without a single new byte.
+        backoff_s: pause after the first failure; doubles each time.
+    """
+
+    timeout_s: float = 30.0
+    attempts: int = 4
+    backoff_s: float = 1.0
+
+
+class _SourceError(Exception):
+    """A source that does not serve the file; `may_pass`: asking again may help."""
+
+    def __init__(self, message: str, may_pass: bool) -> None:
+        super().__init__(message)
+        self.may_pass = may_pass
+
+
+def fetch(
+    name: str,
+    home: DataHome,
+    watch: Watch = lambda done, total: None,
+    downloads: tuple[Download, ...] | None = None,
+    patience: Patience = Patience(),
+) -> list[Path]:
+    """Fetch what is missing of a published set into the data folder; return what arrived.
+
+    A file that is there and sound is not fetched again; one with another checksum is replaced
+    once the right one has arrived.
+
+    Args:
+        name: a name of `OFFICIAL`.
+        home: files go below its `data_dir`.
+        watch: called with (bytes done, bytes in all) of the current file; 0 in all if unknown.
+        downloads: take these instead of the published ones.
+        patience: time-outs and repeats.
+
+    Raises:
+        DataError: a name that cannot be fetched, no source serves the file, or another
+            `nvl data fetch` is at work.
+        ResourceError: the disk is full.
+    """
+    absent = missing(name, home, downloads)
+    return [path for download in absent for path in obtain(download, home, watch, patience)]
+
+
+def downloads_of(name: str) -> tuple[Download, ...]:
+    """Return every download that the published set `name` consists of.
+
+    Raises:
+        DataError: not the name of a set that can be fetched.
+    """
+    _check_name(name)
+    official = OFFICIAL[name]
+    folder = official.folders[0]
+    files = [file for pair in official.files.values() for file in pair]
+    if name not in MIRRORS:
+        members = tuple(f"{file}.gz" for file in files)
+        return (Download(f"{folder}/gzip.zip", (EMNIST_ZIP_URL,), EMNIST_ZIP_MD5, members),)
+    published = dict(official.md5)
+    served = [file if file in published else f"{file}.gz" for file in files]
+    return tuple(
+        Download(f"{folder}/{f}", tuple(base + f for base in MIRRORS[name]), published[f])
+        for f in served
+    )
+
+
+def _check_name(name: str) -> None:
+    if name in OFFICIAL:
+        return
+    known = ", ".join(nearest(name, OFFICIAL))
+    if name in SOURCES:
+        got = "one that is embedded, needs no fetching"
+        remedy = f"`nvl data info {name}`"
+    elif name.partition(":")[0] in OWN_KINDS:
+        got, remedy = "images of your own, which no server has", known
+    else:
+        got, remedy = "an unknown name", known
+    raise DataError(mould(name, "a published set", got, remedy))
+
+
+def missing(
+    name: str, home: DataHome, downloads: tuple[Download, ...] | None = None
+) -> list[Download]:
+    """Return the downloads of which a file is absent or not the published one.
+
+    Raises:
+        DataError: not the name of a set that can be fetched.
+    """
+    _check_name(name)
+    return [
+        download
+        for download in (downloads_of(name) if downloads is None else downloads)
+        if not all(_is_sound(name, file, home) for file in _files_of(download))
+    ]
+
+
+def _files_of(download: Download) -> tuple[str, ...]:
+    return download.wanted or (Path(download.path).name,)
+
+
+def _is_sound(name: str, file: str, home: DataHome) -> bool:
+    """Tell whether a file lies there, plain or gzipped, and is what it should be if we know."""
+    plain = file.removesuffix(".gz")
+    published = dict(OFFICIAL[name].md5)
+    for folder in (home.data_dir / one for one in OFFICIAL[name].folders):
+        if (folder / plain).is_file():
+            return plain not in published or _md5(folder / plain) == published[plain]
+        packed = folder / f"{plain}.gz"
+        if packed.is_file():
+            if packed.name in published:
+                return _md5(packed) == published[packed.name]
+            return plain not in published or _md5_unpacked(packed) == published[plain]
+    return False
+
+
+def _md5(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, _new_md5).hexdigest()
+
+
+def _md5_unpacked(path: Path) -> str | None:
+    try:
+        with gzip.open(path) as file:
+            return hashlib.file_digest(file, _new_md5).hexdigest()
+    except (OSError, EOFError):
+        return None
+
+
+def _new_md5() -> hashlib._Hash:
+    return hashlib.md5(usedforsecurity=False)
+
+
+def obtain(
+    download: Download,
+    home: DataHome,
+    watch: Watch = lambda done, total: None,
+    patience: Patience = Patience(),
+) -> list[Path]:
+    """Fetch one download, check it, put it in place, unpack what is wanted; return the files.
+
+    Raises:
+        DataError: no source serves the file, or another `nvl data fetch` is at work.
+        ResourceError: the disk is full.
+    """
+    target = home.data_dir / download.path
+    with _disk_problems(target), _alone(home):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        # an archive stays: the next split of EMNIST is then only unpacked
+        if not (download.wanted and target.is_file() and _md5(target) == download.md5):
+            _from_any_source(download, target, watch, patience)
+        return _unpack(target, download.wanted) if download.wanted else [target]
+
+
+@contextlib.contextmanager
+def _alone(home: DataHome) -> Iterator[None]:
+    home.cache_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        with filelock.FileLock(home.cache_dir / "fetch.lock", timeout=0):
+            yield
+    except filelock.Timeout:
+        raise DataError(
+            mould("nvl data fetch", "one at a time", "another at work", "again when it is done")
+        ) from None
+
+
+@contextlib.contextmanager
+def _disk_problems(target: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise _disk_full(target, "room for the file") from None
+        got = error.strerror or str(error)
+        raise DataError(
+            mould(str(target), "a folder to write to", got, "another folder with --data DIR")
+        ) from None
+
+
+def _disk_full(target: Path, expected: str) -> ResourceError:
+    free_mib = shutil.disk_usage(target.parent).free / 2**20
+    got = f"{free_mib:,.0f} MiB free"
+    return ResourceError(
+        mould(str(target), expected, got, "to make room (what has arrived is kept), or --data DIR")
+    )
+
+
+def _from_any_source(download: Download, target: Path, watch: Watch, patience: Patience) -> None:
+    part = target.with_name(f"{target.name}.part")
+    failures = []
+    for url in download.urls:
+        try:
+            _from_source(url, part, watch, patience)
+            _check(part, download.md5, url, watch, patience)
+        except _SourceError as error:
+            failures.append(f"{url}: {error}")
+        else:
+            part.replace(target)
+            return
+    raise DataError(
+        mould(
+            target.name,
+            f"the published file from {_count(len(failures), 'source')}",
+            "; ".join(failures),
+            f"again later (what has arrived is kept), or to put the file into {target.parent}",
+        )
+    )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _check(part: Path, md5: str, url: str, watch: Watch, patience: Patience) -> None:
+    """Compare checksums; a file that is not the published one is removed.
+
+    Its beginning may be what another source, or another day, left behind: so once more from zero.
+    """
+    if _md5(part) == md5:
+        return
+    part.unlink()
+    _from_source(url, part, watch, patience)
+    got = _md5(part)
+    if got != md5:
+        part.unlink()
+        message = f"wrong checksum (MD5 {got}, published {md5}), file removed"
+        raise _SourceError(message, may_pass=False)
+
+
+def _from_source(url: str, part: Path, watch: Watch, patience: Patience) -> None:
+    """Fill `part` from one address, going on after each interruption that brought new bytes."""
+    failed = 0
+    while True:
+        before = _size(part)
+        try:
+            _receive(url, part, watch, patience.timeout_s)
+        except _SourceError as error:
+            failed = 1 if _size(part) > before else failed + 1
+            if failed >= patience.attempts or not error.may_pass:
+                raise
+            time.sleep(min(patience.backoff_s * 2 ** (failed - 1), 60.0))
+        else:
+            return
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else 0
+
+
+def _receive(url: str, part: Path, watch: Watch, timeout_s: float) -> None:
+    """Append to `part` what is missing; from zero if the server cannot start in the middle."""
+    have = _size(part)
+    with _answer(url, have, part, timeout_s) as answer:
+        if answer.status != 206 or not _starts_at(answer, have):
+            have = 0
+        length = answer.headers.get("Content-Length", "")
+        total = have + int(length) if length.isdigit() else 0
+        _check_room(part, total - have)
+        with part.open("ab" if have else "wb") as file:
+            for block in _blocks(answer):
+                file.write(block)
+                have += len(block)
+                watch(have, total)
+    if have < total:
+        raise _SourceError(f"connection cut at {have:,} of {total:,} bytes", may_pass=True)
+
+
+def _answer(url: str, have: int, part: Path, timeout_s: float) -> http.client.HTTPResponse:
+    headers = {"User-Agent": "neurovisionlab", "Accept-Encoding": "identity"}
+    if have:
+        headers["Range"] = f"bytes={have}-"
+    try:
+        request = urllib.request.Request(url, headers=headers)
+        answer: http.client.HTTPResponse = urllib.request.urlopen(request, timeout=timeout_s)
+    except urllib.error.HTTPError as error:
+        error.close()
+        if error.code == 416:  # nothing beyond `have`: complete, or longer than the real file
+            return _answer_beyond(url, part, timeout_s)
+        message = f"{error.code} {error.reason}"
+        raise _SourceError(message, may_pass=error.code in _PASSING) from None
+    except (OSError, http.client.HTTPException) as error:
+        raise _unreachable(error) from None
+    return answer
+
+
+def _answer_beyond(url: str, part: Path, timeout_s: float) -> http.client.HTTPResponse:
+    part.unlink()
+    return _answer(url, 0, part, timeout_s)
+
+
+def _unreachable(error: Exception) -> _SourceError:
+    reason = getattr(error, "reason", error)
+    if isinstance(reason, TimeoutError):
+        return _SourceError("no answer in time", may_pass=True)
+    return _SourceError(f"no connection ({reason or type(reason).__name__})", may_pass=True)
+
+
+def _starts_at(answer: http.client.HTTPResponse, first: int) -> bool:
+    return answer.headers.get("Content-Range", "").startswith(f"bytes {first}-")
+
+
+def _check_room(part: Path, num_bytes: int) -> None:
+    if num_bytes > shutil.disk_usage(part.parent).free:
+        raise _disk_full(part, f"{num_bytes / 2**20:,.0f} MiB of room")
+
+
+def _blocks(answer: http.client.HTTPResponse) -> Iterator[bytes]:
+    while True:
+        try:
+            block = answer.read1(_BLOCK_BYTES)
+        except (OSError, http.client.HTTPException) as error:
+            raise _unreachable(error) from None
+        if not block:
+            return
+        yield block
+
+
+def _unpack(archive: Path, wanted: tuple[str, ...]) -> list[Path]:
+    """Copy the wanted members of a zip beside it, whatever folder they lie in there."""
+    try:
+        with zipfile.ZipFile(archive) as content:
+            member_of = {Path(entry.filename).name: entry for entry in content.infolist()}
+            for name in wanted:
+                with content.open(member_of[name]) as member:
+                    _copy(member, archive.parent / name)
+    except (zipfile.BadZipFile, KeyError) as error:
+        raise DataError(
+            mould(archive.name, f"a zip with {', '.join(wanted)}", str(error), "to report this")
+        ) from None
+    return [archive.parent / name for name in wanted]
+
+
+def _copy(member: IO[bytes], target: Path) -> None:
+    part = target.with_name(f"{target.name}.part")
+    with part.open("wb") as file:
+        shutil.copyfileobj(member, file)
+    part.replace(target)

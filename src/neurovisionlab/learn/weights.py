@@ -1,0 +1,243 @@
+"""Published weights: where they lie on this machine, and how they are read. Never the network.
+
+Looked for, in this order:
+
+    NVL_WEIGHTS/            NAME.safetensors, NAME.pth, or the publisher's own file name
+    torch's hub cache       for names of the table and torchvision's
+    Hugging Face's cache    for timm's names
+
+Files hold tensors and nothing else: a pickle with code in it is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pickle
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from neurovisionlab.core.errors import ModelError, mould
+from neurovisionlab.learn.catalogue import kind_of, one_line, recipe_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+State = dict[str, "Tensor"]
+
+
+@dataclass(frozen=True)
+class Published:
+    """Whose weights a model name stands for, and under which names they are kept.
+
+    Attributes:
+        files: names in a folder of weights, first choice first.
+        publisher: for people: "torchvision resnet18-f37072fd.pth".
+        torch_file: name in torch's hub cache.
+        hub_id: repository on the Hugging Face hub.
+        licence: as the publisher states it; None where it does not.
+        command: gets them, on a machine with a network.
+    """
+
+    files: tuple[str, ...]
+    publisher: str | None = None
+    torch_file: str | None = None
+    hub_id: str | None = None
+    licence: str | None = None
+    command: str | None = None
+
+
+@dataclass(frozen=True)
+class WeightsFile:
+    """A file of weights on this machine; `origin` says whose, `digest` is SHA-256 (hex)."""
+
+    path: Path
+    origin: str
+    digest: str
+
+
+_HUB_FILES = ("model.safetensors", "pytorch_model.bin")
+
+
+def published(name: str) -> Published:
+    """Return whose weights `name` stands for. Imports timm or torchvision for their names alone."""
+    kind = kind_of(name)
+    if kind == "timm":
+        return _of_timm(name.removeprefix("timm:"))
+    if kind == "torchvision":
+        return _of_torchvision(name.removeprefix("torchvision:"))
+    if kind == "own":
+        return Published(_with_suffixes(name.replace(":", ".")))
+    recipe = recipe_of(name)
+    stems = [name] if recipe.timm_name is None else [recipe.timm_name, name]
+    files = tuple(file for stem in stems for file in _with_suffixes(stem))
+    if recipe.weights_file is None or recipe.torchvision_name is None:
+        return Published(files)
+    return _torchs(recipe.torchvision_name, recipe.weights_file, "IMAGENET1K_V1", files)
+
+
+def _of_timm(timm_name: str) -> Published:
+    import timm
+
+    cfg = timm.get_pretrained_cfg(timm_name)
+    files = _with_suffixes(timm_name)
+    if cfg is None or not cfg.hf_hub_id:
+        return Published(files)
+    full = f"{timm_name.partition('.')[0]}.{cfg.tag}" if cfg.tag else timm_name
+    return Published(
+        tuple(dict.fromkeys((*files, *_with_suffixes(full)))),
+        publisher=f"timm {full}",
+        hub_id=cfg.hf_hub_id,
+        licence=cfg.license,
+        command=_python(f"import timm; timm.create_model({timm_name!r}, pretrained=True)"),
+    )
+
+
+def _of_torchvision(torchvision_name: str) -> Published:
+    from torchvision import models  # type: ignore[import-untyped]
+
+    best: Any = models.get_model_weights(torchvision_name)["DEFAULT"]
+    file = best.url.rsplit("/", 1)[-1]
+    return _torchs(torchvision_name, file, "DEFAULT", _with_suffixes(torchvision_name))
+
+
+def _torchs(torchvision_name: str, file: str, edition: str, files: tuple[str, ...]) -> Published:
+    call = f"models.get_model({torchvision_name!r}, weights={edition!r})"
+    return Published(
+        (*files, file),
+        publisher=f"torchvision {file}",
+        torch_file=file,
+        licence="BSD-3-Clause",
+        command=_python(f"from torchvision import models; {call}"),
+    )
+
+
+def _with_suffixes(stem: str) -> tuple[str, str]:
+    return f"{stem}.safetensors", f"{stem}.pth"
+
+
+def _python(code: str) -> str:
+    return f"python -c {shlex.quote(code)}" if '"' in code else f'python -c "{code}"'
+
+
+def find(name: str) -> WeightsFile:
+    """Return the file of weights that `name` starts from when it is pretrained.
+
+    Raises:
+        ModelError: it is not on this machine: which file, where it was looked for, and the
+            command that gets it.
+    """
+    source = published(name)
+    for path, origin in _places(source):
+        if path.is_file():
+            return WeightsFile(path, origin, _sha256(path))
+    own_folder = os.environ.get("NVL_WEIGHTS")
+    if own_folder is not None and not Path(own_folder).expanduser().is_dir():
+        raise ModelError(mould("--weights or NVL_WEIGHTS", "a folder", own_folder, "its full path"))
+    first: dict[Path, str] = {}  # of each folder, the name looked for first
+    for path, _ in _places(source):
+        first.setdefault(path.parent, path.name)
+    expected = " or ".join(f"{file} in {folder}" for folder, file in first.items())
+    file = source.torch_file or source.files[0]
+    by_hand = f"--weights DIR with {file} in it"
+    remedy = f"`{source.command}` on a machine with a network, or {by_hand}"
+    raise ModelError(
+        mould(
+            f"{name}, pretrained weights",
+            expected or f"{file} in --weights DIR",
+            "no such file",
+            remedy if source.command else f"pretrained = false, or {by_hand}",
+        )
+    )
+
+
+def _places(source: Published) -> Iterator[tuple[Path, str]]:
+    """Yield (file, whose) for every place where the weights may lie."""
+    own_folder = os.environ.get("NVL_WEIGHTS")
+    if own_folder:
+        for file in source.files:
+            yield Path(own_folder).expanduser() / file, f"the user's own {file}"
+    if source.torch_file:
+        yield _torch_cache() / source.torch_file, str(source.publisher)
+    if source.hub_id:
+        from huggingface_hub import try_to_load_from_cache
+
+        cache = _hub_cache()
+        for file in _HUB_FILES:
+            found = try_to_load_from_cache(source.hub_id, file, cache_dir=cache)
+            folder = cache / f"models--{source.hub_id.replace('/', '--')}"
+            yield (Path(found) if isinstance(found, str) else folder / file), str(source.publisher)
+
+
+def _torch_cache() -> Path:
+    """Return where torch.hub keeps files, without importing torch."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache"))
+    home = Path(os.environ.get("TORCH_HOME", cache / "torch"))
+    return home.expanduser() / "hub" / "checkpoints"
+
+
+def _hub_cache() -> Path:
+    """Return where Hugging Face's hub keeps files."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache"))
+    home = Path(os.environ.get("HF_HOME", cache / "huggingface"))
+    return Path(os.environ.get("HF_HUB_CACHE", home / "hub")).expanduser()
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read(path: Path) -> State:
+    """Return the tensors of a .safetensors or .pth file, by name.
+
+    A training checkpoint's "state_dict" or "model" is unpacked.
+
+    Raises:
+        ModelError: a file that is truncated, holds code, or holds something else than tensors.
+    """
+    content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
+    for key in ("state_dict", "model"):
+        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
+            content = content[key]
+    import torch
+
+    # a plain dict: without a version, torch fills in counters that older files lack
+    tensors = dict(content) if isinstance(content, Mapping) else {}
+    if not tensors or not all(isinstance(one, torch.Tensor) for one in tensors.values()):
+        got = f"a {type(content).__name__} of other things"
+        raise ModelError(mould(str(path), "tensors by name", got, "model.state_dict()"))
+    return {str(name).removeprefix("module."): tensor for name, tensor in tensors.items()}
+
+
+def _read_safetensors(path: Path) -> State:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        state: State = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise _broken(path, error) from None
+    return state
+
+
+def _read_torch(path: Path) -> Any:
+    import torch
+
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        # torch's own text advises to load it all the same, which would run the code
+        got = "a pickle that holds code or other things, or a damaged file; it was not opened"
+        remedy = "a .safetensors file, or torch.save(model.state_dict(), …)"
+        raise ModelError(mould(str(path), "tensors alone", got, remedy)) from None
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        raise _broken(path, error) from None
+
+
+def _broken(path: Path, error: Exception) -> ModelError:
+    remedy = "to delete it and get it again"
+    return ModelError(mould(str(path), "a whole file of weights", one_line(error), remedy))

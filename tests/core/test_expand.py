@@ -1,0 +1,177 @@
+"""From a study to its cells: every model alike, each cell once, everything resolved."""
+
+from __future__ import annotations
+
+import pytest
+
+from core.cells import cells_of, plain_cell, plain_info, plain_study
+from neurovisionlab.core.errors import SpecError
+from neurovisionlab.core.protocol import Protocol, without_effect
+from neurovisionlab.core.spec import DataRef, Labels, Split, Subset, resolve, slug, warnings_of
+
+
+def test_everything_is_crossed_models_innermost() -> None:
+    study = plain_study(
+        datasets=("a", "b"),
+        models=("m1", "m2"),
+        seeds=(7, 3),
+        split=Split(folds=2),
+        vary={"epochs": (1, 2)},
+    )
+    told = [(c.data.name, c.variant, c.seed, c.fold, c.model) for c in cells_of(study)]
+    assert told == [
+        (data, f"epochs={epochs}", seed, fold, model)
+        for data in ("a", "b")
+        for epochs in (1, 2)
+        for seed in (7, 3)
+        for fold in (0, 1)
+        for model in ("m1", "m2")
+    ]
+
+
+def test_what_varies_varies_for_every_model_alike() -> None:
+    study = plain_study(
+        models=("m1", "m2", "m3"),
+        vary={"learning_rate": (0.1, 0.01), "augmentation": ("none", "character-safe")},
+    )
+    cells = cells_of(study)
+    protocols = {
+        model: [cell.protocol for cell in cells if cell.model == model] for model in study.models
+    }
+    assert protocols["m1"] == protocols["m2"] == protocols["m3"]
+    assert [(p.learning_rate, p.augmentation) for p in protocols["m1"]] == [
+        (0.1, "none"),
+        (0.1, "character-safe"),
+        (0.01, "none"),
+        (0.01, "character-safe"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("vary", "num_cells"),
+    [
+        ({"epochs": (2, 2)}, 1),
+        ({"image_px": ("native", 28, 32)}, 2),
+        ({"color": ("native", "grey", "rgb")}, 2),
+        ({"stem_weights": ("adapt", "random")}, 1),
+        ({"stem_weights": ("adapt", "random"), "pretrained": (False, True)}, 3),
+        ({"keep_weights": ("all", "best", "none")}, 1),
+        ({"weight_decay": (0, 0.0)}, 1),
+        ({"learning_rate": (1, 1.0, 2)}, 2),
+    ],
+)
+def test_cells_that_come_to_the_same_are_one(vary: dict[str, tuple[object, ...]], num_cells: int):
+    cells = cells_of(plain_study(vary=vary))
+    assert len(cells) == len({cell.cell_id for cell in cells}) == num_cells
+
+
+def test_constants_without_effect_collapse_and_warn() -> None:
+    given = plain_study(protocol=Protocol(mean=(0.5,), std=(0.5,)))
+    assert cells_of(given)[0].cell_id == cells_of(plain_study())[0].cell_id
+    assert [line.split(" ")[0] for line in warnings_of(given)] == ["mean", "std"]
+
+
+def test_settings_with_effect_do_not_warn() -> None:
+    assert warnings_of(plain_study()) == []
+    assert not without_effect(Protocol(pretrained=True, stem_weights="random"))
+    assert not without_effect(Protocol(scaling="standardize", mean=(0.5,), std=(0.5,)))
+
+
+def test_varied_settings_without_effect_warn_once_each() -> None:
+    study = plain_study(
+        vary={"stem_weights": ("adapt", "random"), "keep_weights": ("all",), "epochs": (1, 2)}
+    )
+    told = warnings_of(study)
+    assert sum("stem_weights has no effect" in line for line in told) == 1
+    assert sum("vary.keep_weights has no effect" in line for line in told) == 1
+    assert len(told) == 2
+
+
+@pytest.mark.parametrize(("channels", "color"), [(1, "grey"), (3, "rgb")])
+def test_native_becomes_what_the_set_has(channels: int, color: str) -> None:
+    (cell,) = cells_of(plain_study(), channels=channels, height_px=32, width_px=32)
+    assert (cell.image_px, cell.protocol.color, cell.channels) == (32, color, channels)
+    assert cell.num_classes == 3
+
+
+def test_native_needs_square_images() -> None:
+    with pytest.raises(
+        SpecError, match=r"letters: expected square images .*30×20 px; try image_px"
+    ):
+        cells_of(plain_study(), width_px=30, height_px=20)
+    (cell,) = cells_of(plain_study(protocol=Protocol(image_px=24)), width_px=30, height_px=20)
+    assert cell.image_px == 24
+
+
+@pytest.mark.parametrize(
+    ("num", "color", "is_fine"),
+    [(1, "grey", True), (1, "rgb", True), (3, "rgb", True), (3, "grey", False), (2, "rgb", False)],
+)
+def test_constants_fit_the_channels(num: int, color: str, is_fine: bool) -> None:
+    constants = {"mean": (0.5,) * num, "std": (0.2,) * num}
+    protocol = Protocol.model_validate({"color": color, "scaling": "standardize"} | constants)
+    if is_fine:
+        assert resolve(protocol, plain_info()).mean == (0.5,) * num
+    else:
+        with pytest.raises(SpecError, match=r"protocol\.mean: expected 1 or"):
+            resolve(protocol, plain_info())
+
+
+def test_a_set_is_read_once_per_size_only_if_it_is_a_folder() -> None:
+    study = plain_study(
+        datasets=("digits", "folder:x"),
+        vary={"image_px": ("native", 32, 48)},
+        labels=Labels(keep="0-9"),
+        split=Split(groups="w.csv"),
+        on_bad_image="skip",
+    )
+    refs = study.data_refs()
+    assert [ref.image_px for ref in refs["folder:x"]] == [None, 32, 48]
+    assert {ref.image_px for ref in refs["digits"]} == {None}
+    assert set(refs["digits"]) == {
+        DataRef(name="digits", labels=Labels(keep="0-9"), groups="w.csv", on_bad_image="skip")
+    }
+
+
+def test_an_own_model_is_known_by_its_code() -> None:
+    one, other = (plain_cell(model="mine.py:net", model_digest=digest) for digest in ("a", "b"))
+    assert one.cell_id != other.cell_id
+    assert "-net-s0-" in one.cell_id
+
+
+@pytest.mark.parametrize(
+    ("name", "short"),
+    [
+        ("folder:/home/ann/My Letters/", "my-letters"),
+        ("npz:C:\\data\\x", "x"),
+        ("emnist-letters", "emnist-letters"),
+        ("folder:../..", "x"),
+        ("folder:Щітка", "x"),
+        ("a" * 60, "a" * 40),
+        ("", "x"),
+    ],
+)
+def test_slug_is_a_safe_piece_of_a_file_name(name: str, short: str) -> None:
+    assert slug(name) == short
+
+
+def test_place_and_name_of_a_set_are_no_part_of_its_identity() -> None:
+    here = plain_cell(data=plain_info(name="folder:/here/x"), data_ref=DataRef(name="here"))
+    there = plain_cell(data=plain_info(name="folder:/there/x", notes=("moved",)))
+    assert here.cell_id == there.cell_id
+
+
+def test_subset_and_split_are_part_of_the_identity_groups_by_content_alone() -> None:
+    base = plain_cell()
+    assert plain_cell(split=Split(groups="elsewhere.csv")).cell_id == base.cell_id
+    changed = [
+        plain_cell(subset=Subset(train_images=10)),
+        plain_cell(subset=Subset(test_images=10)),
+        plain_cell(split=Split(test_frac=0.3)),
+        plain_cell(split=Split(folds=3), fold=0),
+        plain_cell(split=Split(folds=3), fold=1),
+        plain_cell(data=plain_info(digest="1" * 64)),
+        plain_cell(model="resnet34"),
+        plain_cell(seed=1),
+    ]
+    assert len({cell.cell_id for cell in [base, *changed]}) == len(changed) + 1

@@ -1,0 +1,145 @@
+"""A study from the command line to its results, and what is read of them later."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from e2e.conftest import Nvl
+from e2e.studies import run_with_fakes, write_study
+from lab.fakes import fake_plan, fake_result
+from neurovisionlab import api
+from neurovisionlab.lab.executors import Done, Failed, Outcome, Work
+from neurovisionlab.lab.store import Store
+
+
+def test_a_study_runs_and_can_be_read_in_every_form(nvl: Nvl, tiny_npz: Path) -> None:
+    study = write_study(
+        tiny_npz, f"npz:{tiny_npz}", 'models = ["mobilenetv2", "vit-tiny"]', 'color = "grey"'
+    )
+    run = nvl("run", str(study))
+    assert (run.code, run.err) == (0, ""), run
+    assert "2 of 2 cells to run" in run.out
+    assert run.out.count("✓") == 2
+    folder = tiny_npz / "runs" / "small"
+    assert str(Path("runs") / "small" / "report.html") in run.out
+    assert (folder / "report.html").is_file()
+    assert not (folder / "failures.jsonl").exists()
+    assert list((folder / "unfinished").glob("*")) == []
+
+    status = nvl("status", "runs/small", "--json")
+    told = json.loads(status.out)
+    assert (told["name"], told["cells"], told["done"], told["pending"]) == ("small", 2, 2, 0)
+    as_json = json.loads(nvl("results", "runs/small", "--json").out)
+    as_csv = list(csv.DictReader(io.StringIO(nvl("results", "runs/small", "--csv").out)))
+    assert [row["model"] for row in as_json] == ["mobilenetv2", "vit-tiny"]
+    for one, other in zip(as_json, as_csv, strict=True):
+        assert one["status"] == "done"
+        assert 0 <= one["accuracy_frac"] <= 1
+        assert one["accuracy_frac"] == float(other["accuracy_frac"])
+        assert one["num_test"] == 24
+
+    again = nvl("run", str(study))
+    assert again.code == 0
+    assert "0 of 2 cells to run" in again.out
+    assert "✓" not in again.out
+
+    # what the processes of a run wrote can be used without them
+    record = Store(folder).get(as_json[0]["cell_id"])
+    told_test = Store(folder).predictions(record.cell_id, "test")
+    assert (told_test.logits_NC.argmax(1) == told_test.labels_N).mean() == pytest.approx(
+        as_json[0]["accuracy_frac"]
+    )
+
+
+def _modules_after(*words: str, cwd: Path) -> set[str]:
+    """Return the modules that a command has loaded when it is done."""
+    code = (
+        "import sys; from neurovisionlab.cli import main; sys.argv[0] = 'nvl'\n"
+        "try: main()\n"
+        "except SystemExit as end: assert not end.code, end.code\n"
+        "print('LOADED', *sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words], cwd=cwd, capture_output=True, text=True, check=True
+    )
+    return set(done.stdout.rpartition("LOADED")[2].split())
+
+
+@pytest.mark.parametrize("verb", ["run", "results", "status", "report"])
+def test_what_trains_nothing_imports_no_torch(tiny_npz: Path, verb: str) -> None:
+    study = write_study(tiny_npz, f"npz:{tiny_npz}")
+    run_with_fakes(study, tiny_npz / "out")
+    words = ("run", str(study), "--out", "out") if verb == "run" else (verb, "out")
+    loaded = _modules_after(*words, cwd=tiny_npz)
+    assert "neurovisionlab.lab.store" in loaded
+    assert not {"torch", "torchvision", "timm"} & loaded
+
+
+def _finished(tmp_path: Path) -> Path:
+    plan = fake_plan(seeds=(0, 1), models=("resnet18", "vit-tiny"))
+    store = Store(tmp_path / "run")
+    with store.writing():
+        store.keep_plan(plan)
+        for cell in plan.cells()[:3]:
+            store.put(fake_result(cell))
+    return store.root
+
+
+def test_status_and_results_of_half_a_run(nvl_here: Nvl, tmp_path: Path) -> None:
+    root = str(_finished(tmp_path))
+    status = nvl_here("status", root)
+    assert (status.code, status.err) == (0, "")
+    assert status.out == "fake: 4 cells: 3 done, 0 diverged, 0 failed, 1 pending\n"
+    assert json.loads(nvl_here("status", root, "--json").out)["pending"] == 1
+    rows = json.loads(nvl_here("results", root, "--json").out)
+    assert [row["status"] for row in rows] == ["done", "done", "done", "pending"]
+    table = nvl_here("results", root)
+    assert table.code == 0
+    for words in ("digits", "resnet18", "vit-tiny", "1/2", "±", "report.html"):
+        assert words in table.out
+
+
+def test_report_is_written_anew(nvl_here: Nvl, tmp_path: Path) -> None:
+    root = _finished(tmp_path)
+    (root / "report.html").write_text("old")
+    assert nvl_here("report", str(root)).code == 0
+    assert "<!doctype html>" in (root / "report.html").read_text(encoding="utf-8")
+
+
+def test_presets_are_listed_and_printed(nvl_here: Nvl) -> None:
+    listed = nvl_here("presets")
+    assert listed.code == 0
+    names = [line.split()[0] for line in listed.out.splitlines()]
+    assert {"quick", "letters-cpu"} <= set(names)
+    assert 'name = "quick"' in nvl_here("presets", "quick").out
+    unknown = nvl_here("presets", "quik")
+    assert unknown.code == 2
+    assert "try quick" in unknown.err
+
+
+def test_a_failed_cell_is_exit_code_1_and_the_others_are_shown(
+    nvl_here: Nvl, tiny_npz: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = write_study(tiny_npz, f"npz:{tiny_npz}", "seeds = [0, 1]")
+
+    def half_fails(cells: Iterable[Any], work: Work) -> Iterator[tuple[Any, Outcome]]:
+        for cell in cells:
+            yield cell, Failed("Killed", "out of memory") if cell.seed else Done(fake_result(cell))
+
+    monkeypatch.setattr(api, "local", lambda preload: half_fails)
+    answer = nvl_here("run", str(study), "--out", str(tiny_npz / "out"))
+    assert answer.code == 1
+    assert "Killed: out of memory" in answer.out
+    assert "1 cells failed; see" in answer.out
+    assert "1/2" in answer.out
+    rows = json.loads(nvl_here("results", str(tiny_npz / "out"), "--json").out)
+    assert [row["status"] for row in rows] == ["done", "failed"]

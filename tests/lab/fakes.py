@@ -1,0 +1,138 @@
+"""Cells, plans and results made up in milliseconds, and real cells on tiny images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from neurovisionlab.core.metrics import score
+from neurovisionlab.core.protocol import Protocol
+from neurovisionlab.core.records import (
+    CellRecord,
+    CellResult,
+    Clocks,
+    EpochRow,
+    Machine,
+    Predictions,
+    ResourceUse,
+    SplitIndices,
+)
+from neurovisionlab.core.spec import CellSpec, DataInfo, Study
+from neurovisionlab.data.home import DataHome
+from neurovisionlab.lab.store import Plan
+from neurovisionlab.lab.studies import make_plan
+
+HOSTILE_NAMES = ("<script>alert(1)</script>", "a&b_%$\"'", "Щітка", "き")
+
+
+def fake_plan(class_names: tuple[str, ...] = ("a", "b", "c"), **study: Any) -> Plan:
+    """Return a plan over a data set that exists nowhere; `study` overrides its fields."""
+    fields: dict[str, Any] = {
+        "name": "fake",
+        "datasets": ("digits",),
+        "models": ("resnet18",),
+        "seeds": (0, 1),
+    }
+    wanted = Study(**(fields | study))
+    infos = []
+    for number, (name, refs) in enumerate(wanted.data_refs().items()):
+        info = DataInfo(
+            name=name,
+            digest=f"{number:064x}",
+            height_px=16,
+            width_px=16,
+            channels=1,
+            class_names=class_names,
+            num_images={"train": 30, "test": 12},
+            source="made up",
+            licence="none",
+        )
+        infos += [(ref, info) for ref in dict.fromkeys(refs)]
+    return Plan(study=wanted, infos=tuple(infos))
+
+
+def fake_machine() -> Machine:
+    """Return a machine that nobody owns."""
+    return Machine(
+        device="cpu",
+        cpu=None,
+        num_cores=2,
+        num_threads=1,
+        memory_mib=2048,
+        os="an-os",
+        python="3.11",
+        versions={"torch": "0"},
+    )
+
+
+def fake_predictions(cell: CellSpec, part: str, skill: float) -> Predictions:
+    """Return logits that are right more often the larger `skill` is."""
+    rng = np.random.default_rng([cell.seed, len(part)])
+    labels_N = np.arange(12, dtype=np.int64) % cell.num_classes
+    logits_NC = rng.normal(size=(12, cell.num_classes)).astype(np.float32)
+    logits_NC[np.arange(12), labels_N] += np.float32(skill)
+    first = {"val": 18, "test": 30}[part]
+    return Predictions(logits_NC, labels_N, np.arange(first, first + 12, dtype=np.int64))
+
+
+def fake_result(
+    cell: CellSpec, skill: float = 2.0, diverged: bool = False, weights: bytes | None = b"w"
+) -> CellResult:
+    """Return what a finished cell would have left."""
+    told = {} if diverged else {p: fake_predictions(cell, p, skill) for p in ("val", "test")}
+    scores = {part: score(p.logits_NC, p.labels_N) for part, p in told.items()}
+    row = EpochRow(
+        epoch=1,
+        learning_rate=0.001,
+        train_loss=None if diverged else 1.0,
+        train_accuracy_frac=0.5,
+        val_loss=1.0,
+        val_accuracy_frac=0.5,
+        train_s=1.5,
+        eval_s=0.5,
+    )
+    record = CellRecord(
+        cell_id=cell.cell_id,
+        cell=cell,
+        status="diverged" if diverged else "done",
+        epochs=(row,),
+        diverged_epoch=1 if diverged else None,
+        tested_epoch=None if diverged else 1,
+        split_id="0123456789abcdef",
+        num_train=18,
+        num_val=12,
+        num_test=12,
+        val_scores=scores.get("val"),
+        test_scores=scores.get("test"),
+        resources=ResourceUse(
+            num_parameters=1234567,
+            weights_mib=4.5,
+            train_time_s=1.5 + cell.seed,
+            train_images_per_s=12.0,
+            clocks=Clocks(training_s=1.5, wall_s=2.0),
+        ),
+        machine=fake_machine(),
+        finished_at="2026-01-01T00:00:00+00:00",
+    )
+    split = SplitIndices(*(np.arange(a, b, dtype=np.int64) for a, b in _SIDES))
+    return CellResult(record, split, told, None if diverged else weights)
+
+
+_SIDES = ((0, 18), (18, 30), (30, 42))
+
+
+def tiny_cells(
+    folder: Path, models: tuple[str, ...] = ("vit-tiny",), **protocol: Any
+) -> tuple[tuple[CellSpec, ...], DataHome]:
+    """Return real cells on the .npz images in `folder`, and where data lie."""
+    settings: dict[str, Any] = {"image_px": 16, "epochs": 2, "batch_size": 16}
+    study = Study(
+        name="tiny",
+        datasets=(f"npz:{folder}",),
+        models=models,
+        protocol=Protocol(**(settings | protocol)),
+    )
+    home = DataHome.find(folder)
+    return make_plan(study, home).cells(), home

@@ -1,0 +1,97 @@
+"""Executors: outcomes in order, whatever the work does."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import psutil
+import pytest
+
+from lab import workers
+from neurovisionlab.lab.executors import Done, Execute, Failed, Said, execute_here, local
+
+EXECUTORS = [pytest.param(execute_here, id="here"), pytest.param(local(), id="local")]
+
+
+def _ends(execute: Execute, work: Any, cells: list[int]) -> list[tuple[int, Any]]:
+    return [pair for pair in execute(cells, work) if not isinstance(pair[1], Said)]
+
+
+def _is_gone(pid: int) -> bool:
+    """Return whether a process has ended, waiting a little for it."""
+    for _ in range(500):
+        try:
+            if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+                return True
+        except psutil.NoSuchProcess:
+            return True
+        time.sleep(0.02)
+    return False
+
+
+@pytest.mark.parametrize("execute", EXECUTORS)
+def test_what_is_said_and_done_comes_in_order(execute: Execute) -> None:
+    assert list(execute([4, 1], workers.double)) == [
+        (4, Said(("first", 4))),
+        (4, Said(("second", 4))),
+        (4, Done(8)),
+        (1, Said(("first", 1))),
+        (1, Said(("second", 1))),
+        (1, Done(2)),
+    ]
+
+
+@pytest.mark.parametrize("execute", EXECUTORS)
+def test_an_exception_is_an_outcome_and_the_others_go_on(execute: Execute) -> None:
+    ends = _ends(execute, workers.fail_on_two, [1, 2, 3, 4])
+    assert [cell for cell, _ in ends] == [1, 2, 3, 4]
+    assert ends[0][1] == Done(1)
+    assert ends[3][1] == Done(4)
+    bug, mistake = ends[1][1], ends[2][1]
+    assert (bug.kind, bug.message, bug.is_user_error) == ("ZeroDivisionError", "by nothing", False)
+    assert "fail_on_two" in bug.trace  # the worker's own frames, not the executor's alone
+    assert "ZeroDivisionError: by nothing" in bug.trace
+    assert (mistake.kind, mistake.message) == ("DataError", "no such data")
+    assert mistake.is_user_error
+
+
+@pytest.mark.parametrize("execute", EXECUTORS)
+def test_no_cells_no_outcomes(execute: Execute) -> None:
+    assert list(execute([], workers.double)) == []
+
+
+def test_a_killed_worker_is_a_failure_and_the_others_go_on() -> None:
+    ends = _ends(local(), workers.die_on_two, [1, 2, 3])
+    assert ends[0] == (1, Done(1))
+    assert ends[2] == (3, Done(3))
+    killed = ends[1][1]
+    assert isinstance(killed, Failed)
+    assert killed.kind == "Killed"
+    assert "-9" in killed.message
+    assert "memory" in killed.message
+    assert not killed.is_user_error
+
+
+def test_a_worker_that_leaves_silently_is_a_failure() -> None:
+    ends = _ends(local(), workers.leave_on_two, [2, 1])
+    assert ends[0][1].kind == "Killed"
+    assert "exit code 3" in ends[0][1].message
+    assert ends[1] == (1, Done(1))
+
+
+@pytest.mark.parametrize("work", [workers.say_pid_and_sleep, workers.say_pid_and_chatter])
+def test_closing_early_leaves_no_process(work: Any) -> None:
+    outcomes = local()([1, 2], work)
+    _, said = next(outcomes)
+    assert isinstance(said, Said)
+    assert psutil.pid_exists(said.content)
+    outcomes.close()  # type: ignore[attr-defined]
+    assert _is_gone(said.content)
+
+
+def test_each_cell_has_a_process_of_its_own() -> None:
+    pids = [end.result for _, end in _ends(local(), workers.process_of, [1, 2, 3])]
+    assert len(set(pids)) == 3
+    counts = [end.result for _, end in _ends(local(), workers.count_here, [1, 2, 3])]
+    assert counts == [1, 1, 1]  # nothing is inherited from the cell before

@@ -1,0 +1,73 @@
+"""Work that child processes can import: light, so that they start at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from neurovisionlab.core.errors import DataError
+
+Say = Callable[[Any], None]
+
+
+def double(cell: int, say: Say) -> int:
+    """Say two things and return twice the cell."""
+    say(("first", cell))
+    say(("second", cell))
+    return 2 * cell
+
+
+def fail_on_two(cell: int, say: Say) -> int:
+    """Raise a bug on cell 2, a user's mistake on cell 3."""
+    say("begun")
+    if cell == 2:
+        raise ZeroDivisionError("by nothing")
+    if cell == 3:
+        raise DataError("no such data")
+    return cell
+
+
+def die_on_two(cell: int, say: Say) -> int:
+    """Be killed, as by a kernel short of memory, on cell 2."""
+    say("begun")
+    if cell == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return cell
+
+
+def leave_on_two(cell: int, say: Say) -> int:
+    """End the process without a word on cell 2."""
+    if cell == 2:
+        os._exit(3)
+    return cell
+
+
+def say_pid_and_sleep(cell: int, say: Say) -> int:
+    """Say which process this is, and never come back."""
+    say(os.getpid())
+    time.sleep(600)
+    return cell
+
+
+def say_pid_and_chatter(cell: int, say: Say) -> int:
+    """Say which process this is, again and again."""
+    for _ in range(6000):
+        say(os.getpid())
+        time.sleep(0.02)
+    return cell
+
+
+def process_of(cell: int, say: Say) -> int:
+    """Return which process this is."""
+    return os.getpid()
+
+
+def count_here(cell: int, say: Say) -> int:
+    """Return how often this was called in this process."""
+    module = sys.modules[__name__]
+    module.num_calls = getattr(module, "num_calls", 0) + 1  # type: ignore[attr-defined]
+    return int(module.num_calls)  # type: ignore[attr-defined]

@@ -1,0 +1,85 @@
+"""Stopwatches: exclusive, complete, and put right again after an error."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from neurovisionlab.learn.clock import Stopwatches, now_iso
+
+
+class Time:
+    """A clock that moves when it is told to."""
+
+    def __init__(self) -> None:
+        self.now_s = 100.0
+
+    def __call__(self) -> float:
+        """Return the time."""
+        return self.now_s
+
+
+@pytest.fixture
+def time(monkeypatch: pytest.MonkeyPatch) -> Time:
+    """Return the time that stopwatches read."""
+    made = Time()
+    monkeypatch.setattr("time.perf_counter", made)
+    return made
+
+
+def test_clocks_exclude_each_other(time: Time) -> None:
+    clocks = Stopwatches()
+    time.now_s += 1  # on no clock
+    with clocks.on("training"):
+        time.now_s += 2
+        with clocks.on("evaluation"):
+            time.now_s += 4
+        time.now_s += 8
+    time.now_s += 16
+    with clocks.on("training"):
+        time.now_s += 32
+    assert clocks.seconds("training") == 42
+    assert clocks.seconds("evaluation") == 4
+    reading = clocks.reading()
+    assert (reading.training_s, reading.evaluation_s, reading.setup_s) == (42, 4, 0)
+    assert reading.wall_s == 63
+
+
+def test_a_running_stretch_is_read_too(time: Time) -> None:
+    clocks = Stopwatches()
+    with clocks.on("training"):
+        time.now_s += 3
+        assert clocks.seconds("training") == 3
+        with clocks.on("evaluation"):
+            time.now_s += 5
+            assert clocks.seconds("training") == 3
+    assert clocks.seconds("staging") == 0
+
+
+def test_an_error_stops_its_clock(time: Time) -> None:
+    clocks = Stopwatches()
+    with clocks.on("training"):
+        with pytest.raises(ZeroDivisionError), clocks.on("evaluation"):
+            time.now_s += 1
+            raise ZeroDivisionError
+        time.now_s += 10
+    assert clocks.seconds("evaluation") == 1
+    assert clocks.seconds("training") == 10
+
+
+def test_the_device_is_waited_for_before_a_clock_changes_hands(time: Time) -> None:
+    def wait_for_device() -> None:
+        time.now_s += 7  # work that was started and not yet done
+
+    clocks = Stopwatches(wait_for_device)
+    with clocks.on("training"):
+        pass
+    assert clocks.seconds("training") == 7
+
+
+def test_now_is_utc_to_the_second() -> None:
+    told = datetime.fromisoformat(now_iso())
+    assert told.utcoffset() == timedelta(0)
+    assert told.microsecond == 0
+    assert abs(datetime.now(UTC) - told) < timedelta(minutes=1)
