@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -48,6 +49,14 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     cache = tmp_path_factory.getbasetemp() / "nvl-cache"
     monkeypatch.setenv("NVL_CACHE", str(cache))
     return cache
+
+
+@pytest.fixture(autouse=True)
+def denormals_back() -> Iterator[None]:
+    """Undo what `device.choose` sets for a cell's own process: Hypothesis needs small floats."""
+    yield
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_flush_denormal(False)
 
 
 @pytest.fixture
