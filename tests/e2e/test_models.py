@@ -158,7 +158,8 @@ def test_all_kinds_of_models_on_real_letters(real_data: Path, here: Path) -> Non
         name="letters",
         datasets=("emnist-letters",),
         models=ALL_KINDS,
-        protocol=Protocol(epochs=2, stem="light", schedule="one-cycle", learning_rate=2e-3),
+        # MobileNetV2 starts slowly: 17 % after two epochs, 43 % after six
+        protocol=Protocol(epochs=6, stem="light", schedule="one-cycle", learning_rate=2e-3),
         subset=Subset(train_images=3000, test_images=1000),
     )
     records = _finish(study, here / "out", real_data).records()
