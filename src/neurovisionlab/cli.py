@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -44,12 +45,17 @@ def run(
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder for results (else runs/NAME).")
     ] = None,
+    weights: Annotated[
+        Path | None, typer.Option("--weights", help="Folder of pretrained weights.")
+    ] = None,
 ) -> None:
     """Train and test every cell of a study that is not finished yet, and report."""
     from neurovisionlab import api
     from neurovisionlab.out import screen
 
     console = _console()
+    if weights is not None:
+        os.environ["NVL_WEIGHTS"] = str(weights.absolute())  # cells inherit it, wherever they start
     wanted = api.load_study(study)
     with screen.counting("reading pictures", console) as watch:
         prepared = api.prepare(wanted, data, out, watch)

@@ -10,8 +10,8 @@ import numpy as np
 import scipy.io
 from numpy.typing import NDArray
 
-from neurovisionlab.core.spec import CellSpec, DataInfo, DataRef, Split, Subset
 from neurovisionlab.core.protocol import Protocol
+from neurovisionlab.core.spec import CellSpec, DataInfo, DataRef, Split, Subset
 from neurovisionlab.data.home import DataHome
 from neurovisionlab.data.images import ImageSet, Provenance
 from neurovisionlab.data.official import OFFICIAL

@@ -200,7 +200,7 @@ class Bomb:
     def __init__(self, trace: Path) -> None:
         self.trace = trace
 
-    def __reduce__(self):  # noqa: ANN204
+    def __reduce__(self):
         return (Path.touch, (self.trace,))
 
 

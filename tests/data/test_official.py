@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from data.stand_ins import home_in, write_idx, write_stand_in
 from torchvision.datasets import EMNIST, KMNIST, MNIST
 
+from data.stand_ins import home_in, write_idx, write_stand_in
 from neurovisionlab.core.errors import DataError
 from neurovisionlab.core.spec import DataRef
 from neurovisionlab.data.home import DataHome

@@ -203,3 +203,13 @@ def test_a_page_is_written_whole(store: Store) -> None:
     path = store.write_text("report.html", "Ї き")
     assert path.read_text(encoding="utf-8") == "Ї き"
     assert not list(store.root.glob(".report*"))
+
+
+def test_a_run_of_another_schema_version_is_refused(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    with store.writing():
+        store.keep_plan(fake_plan())
+    path = tmp_path / "study.json"
+    path.write_text(path.read_text().replace('"schema_version": 1', '"schema_version": 99'))
+    with pytest.raises(StoreError, match="expected a study of schema 1"):
+        store.plan()

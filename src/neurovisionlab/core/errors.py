@@ -12,7 +12,7 @@ Anything else that is raised is a bug and shows its traceback.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from difflib import get_close_matches
 
 
@@ -50,10 +50,5 @@ def mould(what: str, expected: str, got: str, remedy: str) -> str:
 
 
 def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
-    """Return up to `count` known names that look most like `name`, best first.
-
-    When nothing looks alike the first known names are returned, so that an error can
-    always say what would have been valid.
-    """
-    choices: Sequence[str] = list(known)
-    return get_close_matches(name, choices, n=count, cutoff=0.5) or list(choices[:count])
+    """Return the `count` known names (fewer only if fewer exist) most like `name`, best first."""
+    return get_close_matches(name, list(known), n=count, cutoff=0.0)

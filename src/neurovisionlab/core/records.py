@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from neurovisionlab.core.metrics import Scores
 from neurovisionlab.core.protocol import Frozen
-from neurovisionlab.core.spec import SCHEMA_VERSION, CellSpec
+from neurovisionlab.core.spec import SCHEMA_VERSION, CellSpec, ThisVersion
 
 
 class Progress(Frozen):
@@ -83,7 +83,7 @@ class CellRecord(Frozen):
     far behind, is an outcome of the protocol and no result. `tested_epoch` counts from 1.
     """
 
-    schema_version: int = SCHEMA_VERSION
+    schema_version: ThisVersion = SCHEMA_VERSION
     cell_id: str
     cell: CellSpec
     status: Literal["done", "diverged"]

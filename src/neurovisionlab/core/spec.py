@@ -22,6 +22,7 @@ from neurovisionlab.core.protocol import Frozen, PositiveInt, Protocol, normalis
 
 # Raised when the meaning of a stored cell changes: results of another version are kept apart.
 SCHEMA_VERSION = 1
+ThisVersion = Annotated[int, Field(ge=SCHEMA_VERSION, le=SCHEMA_VERSION)]
 
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 

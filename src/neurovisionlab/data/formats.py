@@ -34,9 +34,9 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
     try:
         with _open(path) as file:
             return _read_idx(file, path)
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+    except (EOFError, OSError, zlib.error) as error:  # OSError: no gzip, or not ours to read
         raise DataError(
-            mould(str(path), "a complete gzip file", f"a broken one ({error})", "to fetch it again")
+            mould(str(path), "a complete file", f"a broken one ({error})", "to fetch it again")
         ) from None
 
 

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import platformdirs
-from pydantic import ValidationError
 
 from neurovisionlab.core.errors import DataError
 from neurovisionlab.core.spec import DataInfo, DataRef
@@ -51,7 +50,7 @@ def cached_info(home: DataHome, key: str) -> DataInfo | None:
     """Return what was stored under `key`; None if there is nothing that can be read."""
     try:
         return DataInfo.model_validate_json((home.cache_dir / "infos" / f"{key}.json").read_text())
-    except (OSError, ValidationError):
+    except (OSError, ValueError):  # pydantic says ValueError, too
         return None
 
 

@@ -149,7 +149,8 @@ def _is_kept(name: str, keep: str | None) -> bool:
     if keep is None:
         return True
     try:
-        return re.fullmatch(f"[{keep}]", name) is not None
+        characters = re.sub(r"([\[&~|])", r"\\\1", keep)  # these would be set operations
+        return re.fullmatch(f"[{characters}]", name) is not None
     except re.error:
         raise DataError(
             mould("labels.keep", "characters and ranges", repr(keep), '"0-9" or "A-Za-z"')

@@ -171,7 +171,8 @@ def source_of(name: str) -> Source:
     kind, colon, _ = name.partition(":")
     found = OWN_KINDS.get(kind) if colon else SOURCES.get(name)
     if found is None:
-        known = [*SOURCES, *(f"{kind}:DIR" for kind in OWN_KINDS)]
+        kinds = [f"{kind}:DIR" for kind in OWN_KINDS]
+        known = kinds if colon else [*SOURCES, *kinds]
         raise DataError(
             mould("data set", "a known name", repr(name), ", ".join(nearest(name, known)))
         )

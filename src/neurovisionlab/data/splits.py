@@ -45,7 +45,8 @@ def stratified_order(labels_N: NDArray[np.int64], seed: int) -> Indices:
     """Return an order of 0..N-1 in which every beginning has the classes in proportion.
 
     Each image gets its place within its class, as a share of the class, in a random order; sorted
-    by that share, the first n images hold n · (class's share) ± 1 of each class, for every n.
+    by that share, the first n images hold n · (class's share) of each class, for every n, to
+    within (1 + class size ÷ mean class size) / 2 images: ± 1 where classes are equally large.
     """
     rng = np.random.default_rng(seed)
     shuffled = rng.permutation(len(labels_N))

@@ -27,7 +27,15 @@ from pydantic import Field, ValidationError
 from neurovisionlab.core.errors import StoreError, mould
 from neurovisionlab.core.protocol import Frozen
 from neurovisionlab.core.records import CellRecord, CellResult, Failure, Predictions, SplitIndices
-from neurovisionlab.core.spec import SCHEMA_VERSION, CellSpec, DataInfo, DataRef, Study, expand
+from neurovisionlab.core.spec import (
+    SCHEMA_VERSION,
+    CellSpec,
+    DataInfo,
+    DataRef,
+    Study,
+    ThisVersion,
+    expand,
+)
 
 WEIGHTS = "weights.safetensors"
 
@@ -38,7 +46,7 @@ class Plan(Frozen):
     study: Study
     infos: tuple[tuple[DataRef, DataInfo], ...]
     model_digests: dict[str, str] = Field(default_factory=dict)
-    schema_version: int = SCHEMA_VERSION
+    schema_version: ThisVersion = SCHEMA_VERSION
 
     def cells(self) -> tuple[CellSpec, ...]:
         """Return the study's cells."""
