@@ -13,8 +13,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from neurovisionlab.core.protocol import Protocol
 from neurovisionlab.core.records import CellRecord
-from neurovisionlab.core.spec import CellSpec, DataRef, Study, warnings_of, weights_key
+from neurovisionlab.core.spec import (
+    CellSpec,
+    DataInfo,
+    DataRef,
+    Split,
+    Study,
+    warnings_of,
+    weights_key,
+)
 from neurovisionlab.data.home import DataHome
 from neurovisionlab.data.pictures import Watch
 from neurovisionlab.data.sources import SOURCES, load
@@ -146,7 +155,7 @@ def _look_at_models(study: Study) -> tuple[dict[str, str], list[str]]:
         elif kind == "own":
             digests[model] = own_digest(model)
         else:
-            from neurovisionlab.learn.zoo import check_name
+            from neurovisionlab.learn.survey import check_name
 
             check_name(model)
         if is_pretrained:
@@ -169,7 +178,7 @@ def _check_models(cells: Sequence[CellSpec], todo: Sequence[CellSpec]) -> list[s
                 unchanged.setdefault(stem, {})[cell.model] = None
     for cell in _unlike(todo):
         from neurovisionlab.learn.run import shape_of
-        from neurovisionlab.learn.zoo import check
+        from neurovisionlab.learn.survey import check
 
         if not check(cell.model, shape_of(cell), cell.protocol):
             unchanged.setdefault(cell.protocol.stem, {})[cell.model] = None
@@ -198,6 +207,19 @@ def _data_messages(plan: Plan) -> Iterator[str]:
         if info.synthetic:
             yield f"{info.name}: synthetic images; results say nothing about real ones"
         yield from (f"{info.name}: {note}" for note in info.notes)
+        yield from _idle_shares(plan.study, info)
+
+
+def _idle_shares(study: Study, info: DataInfo) -> Iterator[str]:
+    """Say where a share that the study sets is not needed: the set has that part of its own."""
+    shares = {
+        "val": ("protocol.val_frac", study.protocol.val_frac, Protocol().val_frac),
+        "test": ("split.test_frac", study.split.test_frac, Split().test_frac),
+    }
+    for part, (setting, share, default) in shares.items():
+        if share != default and part in info.num_images:
+            why = f"it has a {part} part of its own"
+            yield f"warning: {setting} has no effect on {info.name}: {why}"
 
 
 def _folder_messages(plan: Plan, store: Store) -> Iterator[str]:

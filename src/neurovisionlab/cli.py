@@ -121,8 +121,9 @@ def presets(name: Annotated[str | None, typer.Argument(help="Print this one.")] 
 
     texts = shipped()
     if name is None:
+        width = max(map(len, texts))
         for key, text in sorted(texts.items()):
-            typer.echo(f"{key:14} {parse_study(text, key).description}")
+            typer.echo(f"{key:{width}}  {parse_study(text, key).description}")
     elif name in texts:
         typer.echo(texts[name], nl=False)
     else:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from neurovisionlab.learn.zoo import Facts
+    from neurovisionlab.learn.survey import Facts
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 StudyArgument = Annotated[str, typer.Argument(help="A preset's name, or a TOML file.")]
@@ -25,7 +25,7 @@ def models(
     as_json: JsonOption = False,
 ) -> None:
     """List models: parameters, multiply-accumulates (MACs) an image, whose weights, licence."""
-    from neurovisionlab.learn.zoo import facts, list_names
+    from neurovisionlab.learn.survey import facts, list_names
 
     names = list_names(pattern)
     if as_json:

@@ -192,3 +192,16 @@ def test_names_with_a_colon_are_not_looked_up() -> None:
 
 def test_without_known_names_any_name_is_taken() -> None:
     assert parse_study(HEAD.replace("digits", "future-set")).datasets == ("future-set",)
+
+
+def test_constants_can_be_varied_beside_given_ones() -> None:
+    study = parse_study(
+        HEAD + "[protocol]\nscaling = 'standardize'\nmean = [0.1]\nstd = [0.2]\n"
+        "[vary]\nmean = [[0.1], [0.3]]"
+    )
+    assert [protocol.mean for _, protocol in study.protocols()] == [(0.1,), (0.3,)]
+
+
+def test_a_combination_that_is_no_protocol_is_a_mistake() -> None:
+    with pytest.raises(SpecError, match="vary: expected mean and std together"):
+        parse_study(HEAD + "[vary]\nmean = [[0.1], [0.3]]")

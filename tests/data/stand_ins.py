@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import scipy.io
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from neurovisionlab.core.protocol import Protocol
@@ -15,6 +17,12 @@ from neurovisionlab.core.spec import CellSpec, DataInfo, DataRef, Split, Subset
 from neurovisionlab.data.home import DataHome
 from neurovisionlab.data.images import ImageSet, Provenance
 from neurovisionlab.data.official import OFFICIAL
+
+# where in a file (share of its length) which byte is written over
+DAMAGES = st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=4)
+MANY_FILES = settings(
+    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 
 
 def home_in(folder: Path) -> DataHome:

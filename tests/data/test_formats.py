@@ -12,11 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.io
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torchvision.datasets.mnist import read_image_file
 
+from data.stand_ins import DAMAGES, MANY_FILES
 from neurovisionlab.core.errors import DataError, NvlError, ResourceError
 from neurovisionlab.data.formats import check_fits, read_idx, read_mat, read_npz
 
@@ -257,14 +258,10 @@ def test_a_locked_npz_is_refused(tmp_path: Path) -> None:
 
 @given(
     st.sampled_from(["idx", "idx.gz", "mat", "npz"]),
-    st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=4),
+    DAMAGES,
     st.floats(0, 1),
 )
-@settings(
-    max_examples=200,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@MANY_FILES
 def test_damaged_files_end_in_a_clear_error_or_an_array(
     tmp_path: Path, kind: str, changes: list[tuple[float, int]], keep: float
 ) -> None:

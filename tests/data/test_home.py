@@ -348,3 +348,14 @@ def test_info_is_what_the_set_is() -> None:
     assert info.num_images == {"train": 7, "val": 2, "test": 3}
     assert (info.height_px, info.width_px, info.channels) == (1, 1, 1)
     assert info.digest == cased().digest
+
+
+def test_groups_of_the_study_win_over_those_of_the_set(tmp_path: Path) -> None:
+    home = home_in(tmp_path)
+    own = load(DataRef(name="pen-letters"), home)
+    lines = [f"{number},{number // 50}" for number in range(len(own.labels_N))]
+    path = tmp_path / "groups.csv"
+    path.write_text("\n".join(["image,group", *lines]))
+    groups_N = load(DataRef(name="pen-letters", groups=str(path)), home).groups_N
+    assert groups_N is not None and len(set(groups_N)) == 100
+    assert own.groups_N is not None and len(set(own.groups_N)) == 250

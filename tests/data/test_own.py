@@ -347,3 +347,11 @@ def test_a_folder_named_like_a_picture_is_no_picture(letters: Path) -> None:
     (letters / "A" / "0.png").mkdir()
     with pytest.raises(DataError, match=r"A/0\.png: expected a readable picture"):
         info(letters, image_px=8)
+
+
+def test_a_link_to_nowhere_is_a_broken_picture(letters: Path) -> None:
+    link = letters / "A" / "lost.png"
+    link.symlink_to(letters / "A" / "gone.png")
+    with pytest.raises(DataError, match=r"lost\.png: expected a readable picture"):
+        info(letters, image_px=9)
+    assert "lost.png" in info(letters, image_px=9, on_bad_image="skip").notes[0]

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageDraw
 
+from data.stand_ins import DAMAGES, MANY_FILES
 from neurovisionlab.core.errors import DataError, NvlError, ResourceError
 from neurovisionlab.data import pictures
 from neurovisionlab.data.pictures import decode
@@ -251,14 +252,10 @@ def test_progress_is_told(tmp_path: Path) -> None:
 
 @given(
     st.sampled_from(["png", "jpg", "gif", "tif", "bmp", "webp", "pgm"]),
-    st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=4),
+    DAMAGES,
     st.floats(0, 1),
 )
-@settings(
-    max_examples=200,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@MANY_FILES
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 def test_damaged_pictures_end_in_pixels_or_in_their_name(
     tmp_path: Path, suffix: str, changes: list[tuple[float, int]], keep: float

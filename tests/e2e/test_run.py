@@ -16,7 +16,7 @@ import pytest
 from e2e.conftest import Nvl
 from e2e.studies import run_with_fakes, write_study
 from lab.fakes import fake_plan, fake_result
-from neurovisionlab import api
+from neurovisionlab import Split, Study, api
 from neurovisionlab.lab.executors import Done, Failed, Outcome, Work
 from neurovisionlab.lab.store import Store
 
@@ -143,3 +143,14 @@ def test_a_failed_cell_is_exit_code_1_and_the_others_are_shown(
     assert "1/2" in answer.out
     rows = json.loads(nvl_here("results", str(tiny_npz / "out"), "--json").out)
     assert [row["status"] for row in rows] == ["done", "failed"]
+
+
+def test_a_share_that_a_set_has_no_use_for_is_said(tiny_npz: Path, tmp_path: Path) -> None:
+    study = Study(
+        name="idle",
+        datasets=(f"npz:{tiny_npz}",),
+        models=("mobilenetv2",),
+        split=Split(test_frac=0.3),
+    )
+    messages = api.prepare(study, out_dir=tmp_path / "out").messages
+    assert any("split.test_frac has no effect on npz:" in line for line in messages)

@@ -13,7 +13,7 @@ import torch
 
 from neurovisionlab.core.errors import ModelError
 from neurovisionlab.core.protocol import Protocol
-from neurovisionlab.learn import catalogue, stems, zoo
+from neurovisionlab.learn import catalogue, stems, survey, zoo
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_names_of_the_table_need_no_torch() -> None:
 )
 def test_unknown_names_get_the_nearest(name: str, near: str) -> None:
     with pytest.raises(ModelError) as caught:
-        zoo.check_name(name)
+        survey.check_name(name)
     assert near in str(caught.value).split("; try ")[1].split(", ")
     assert len(str(caught.value).split("; try ")[1].split(", ")) <= 3
 
@@ -74,7 +74,7 @@ def test_own_function_is_found_in_the_current_folder(module: Path) -> None:
     module.write_text(GOOD)
     name = f"{module.stem}:net"
     assert catalogue.own_digest(name) == hashlib.sha256(GOOD.encode()).hexdigest()
-    assert zoo.check(name, zoo.Shape(8, 3, 4), Protocol()) is True
+    assert survey.check(name, zoo.Shape(8, 3, 4), Protocol()) is True
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_own_function_that_does_not_work(
     module.write_text(source)
     name = f"{module.stem}:{function}"
     with pytest.raises(ModelError) as caught:
-        zoo.check(name, zoo.Shape(8, 1, 4), Protocol())
+        survey.check(name, zoo.Shape(8, 1, 4), Protocol())
     text = str(caught.value)
     assert said in text and "; try " in text and "\n" not in text
 
@@ -109,12 +109,12 @@ def test_own_function_that_does_not_work(
 @pytest.mark.parametrize("name", ["no_such_module:net", "no_such_module.at_all:net", "a b:c", ":x"])
 def test_own_module_that_is_not_there(name: str) -> None:
     with pytest.raises(ModelError, match="; try "):
-        zoo.check_name(name)
+        survey.check_name(name)
 
 
 def test_timm_is_asked_for_its_names() -> None:
-    zoo.check_name("timm:test_vit")
-    zoo.check_name("timm:resnet18.tv_in1k")
-    assert set(zoo.list_names("timm:test_res*")) == {
+    survey.check_name("timm:test_vit")
+    survey.check_name("timm:resnet18.tv_in1k")
+    assert set(survey.list_names("timm:test_res*")) == {
         f"timm:{name}" for name in timm.list_models("test_res*")
     }

@@ -10,7 +10,8 @@ from torchvision import models as torchvision_models
 
 from neurovisionlab.core.errors import ModelError
 from neurovisionlab.core.protocol import Protocol
-from neurovisionlab.learn.zoo import Shape, build, check, facts, list_names, own_size
+from neurovisionlab.learn.survey import check, facts, list_names
+from neurovisionlab.learn.zoo import Shape, build, own_size
 
 PLAIN = Protocol()
 

@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from neurovisionlab.core.errors import SpecError, mould, nearest
 from neurovisionlab.core.problems import problem_lines
@@ -154,6 +154,15 @@ class Study(Frozen):
         if problems:
             raise ValueError("\n".join(problems))
         return vary
+
+    @model_validator(mode="after")
+    def _every_variant_is_a_protocol(self) -> Study:
+        try:
+            list(self.protocols())
+        except ValidationError as error:
+            lines = (f"vary: {line}" for line in problem_lines(error, Protocol))
+            raise ValueError("\n".join(lines)) from None
+        return self
 
     def protocols(self) -> Iterator[tuple[str, Protocol]]:
         """Yield (variant label, protocol) for every combination of varied values."""
@@ -332,6 +341,13 @@ def warnings_of(study: Study) -> list[str]:
     return lines
 
 
+def _alone(field: str, value: Any) -> dict[str, Any]:
+    """Return a value with what it cannot do without: mean and std come together."""
+    pair = {"mean": "std", "std": "mean"}.get(field)
+    size = len(value) if isinstance(value, list | tuple) else 1
+    return {field: value} | ({pair: [1.0] * size} if pair else {})
+
+
 def _vary_problems(vary: Mapping[str, tuple[Any, ...]]) -> Iterator[str]:
     for field, values in vary.items():
         if field not in Protocol.model_fields:
@@ -342,7 +358,7 @@ def _vary_problems(vary: Mapping[str, tuple[Any, ...]]) -> Iterator[str]:
             yield f"{field}: expected a list of values, got an empty one; try to leave it out"
         for value in values:
             try:
-                Protocol.model_validate_json(json.dumps({field: value}), strict=True)
+                Protocol.model_validate_json(json.dumps(_alone(field, value)), strict=True)
             except ValidationError as error:
                 yield from (f"{line}" for line in problem_lines(error, Protocol))
 

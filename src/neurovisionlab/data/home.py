@@ -42,8 +42,15 @@ def fingerprint(ref: DataRef, facts: Iterable[str]) -> str:
 
 def file_facts(paths: Iterable[Path]) -> list[str]:
     """Return a line with path, size in bytes and time of change in ns for each file."""
-    stats = ((path, path.stat()) for path in paths)
-    return [f"{path.absolute()}|{stat.st_size}|{stat.st_mtime_ns}" for path, stat in stats]
+    return [f"{path.absolute()}|{_state(path)}" for path in paths]
+
+
+def _state(path: Path) -> str:
+    try:
+        stat = path.stat()
+    except OSError:  # a link to nowhere: whoever reads it will say so
+        return "unreadable"
+    return f"{stat.st_size}|{stat.st_mtime_ns}"
 
 
 def cached_info(home: DataHome, key: str) -> DataInfo | None:

@@ -212,7 +212,7 @@ def load(ref: DataRef, home: DataHome, watch: Watch = lambda done, total: None) 
         images = source.read(ref, home, watch)
         if source.is_slow:
             keep_set(home, key, images)
-    if ref.groups is not None and images.groups_N is None:
+    if ref.groups is not None and not ref.name.startswith("folder:"):  # folders read it by path
         positions = [str(number) for number in range(len(images.labels_N))]
         images = replace(images, groups_N=read_groups(Path(ref.groups), positions))
     return regroup(images, ref.labels)

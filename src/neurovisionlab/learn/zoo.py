@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import fnmatch
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -13,15 +11,13 @@ import torch
 from timm.layers.drop import DropPath
 from timm.layers.pos_embed import resample_abs_pos_embed
 from timm.models.vision_transformer import VisionTransformer, checkpoint_filter_fn
-from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
+from torch import nn
 from torchvision import models as torchvision_models  # type: ignore[import-untyped]
 from torchvision.ops import StochasticDepth  # type: ignore[import-untyped]
 
-from neurovisionlab.core.errors import ModelError, mould, nearest
+from neurovisionlab.core.errors import ModelError, mould
 from neurovisionlab.core.protocol import Protocol
 from neurovisionlab.learn.catalogue import (
-    MODELS,
     Recipe,
     kind_of,
     one_line,
@@ -36,10 +32,10 @@ from neurovisionlab.learn.stems import (
     summed,
     take_channels,
 )
-from neurovisionlab.learn.weights import State, WeightsFile, find, published, read
+from neurovisionlab.learn.weights import State, WeightsFile, find, read
 
 # what a library raises when a size, a shape or a checkpoint does not suit a model
-_UNSUITABLE = (
+UNSUITABLE = (
     RuntimeError,
     ValueError,
     TypeError,
@@ -128,7 +124,7 @@ def _timm_model(name: str, shape: Shape, weights: WeightsFile | None) -> nn.Modu
     try:
         model = _from_timm(timm_name, shape, options, _Loaded.of(weights, state))
     except (AssertionError, ValueError, ZeroDivisionError) as error:
-        raise _wrong_size(name, shape, error) from None
+        raise wrong_size(name, shape, error) from None
     patch_px = getattr(getattr(model, "patch_embed", None), "patch_size", None)
     side = patch_px[0] if isinstance(patch_px, (tuple, list)) else patch_px
     if isinstance(side, int) and shape.image_px % side:
@@ -164,7 +160,7 @@ def _from_timm(
         model: nn.Module = timm.create_model(
             timm_name, pretrained=True, pretrained_cfg_overlay=overlay, **options
         )
-    except _UNSUITABLE as error:
+    except UNSUITABLE as error:
         raise _unfit(loaded.file, timm_name, one_line(error)) from None
     cast(Any, model).pretrained_cfg.pop("state_dict", None)  # it would be held twice
     if num_classes != shape.num_classes:
@@ -204,8 +200,8 @@ def _torchvision_model(name: str, shape: Shape, weights: WeightsFile | None) -> 
         )
     except NotImplementedError:  # no size is at fault: see `_trial`
         raise
-    except _UNSUITABLE as error:
-        raise _wrong_size(name, shape, error) from None
+    except UNSUITABLE as error:
+        raise wrong_size(name, shape, error) from None
     take_channels(model, shape.channels)
     if weights is not None:
         _load(model, _modern(read(weights.path)), weights)
@@ -293,11 +289,24 @@ def _unfit(file: WeightsFile, model: str, got: str) -> ModelError:
     return ModelError(mould(str(file.path), f"weights of {model}", got, f"the file of {model}"))
 
 
-def _wrong_size(name: str, shape: Shape, error: Exception) -> ModelError:
+def wrong_size(name: str, shape: Shape, error: Exception) -> ModelError:
+    """Return the error for images that the library's own message says a model cannot take."""
     own_px = own_size(name)
     got = f"{shape.image_px} px ({one_line(error)})"
     larger = f"image_px = {own_px}" if own_px != shape.image_px else "another model"
     return ModelError(mould(name, "images of a size it can take", got, f'{larger}, stem = "small"'))
+
+
+def own_size(name: str) -> int:
+    """Return the image side a model was made for, in pixels; 28 where none is known."""
+    kind = kind_of(name)
+    if kind == "timm":
+        cfg = timm.get_pretrained_cfg(name.removeprefix("timm:"))
+        return int(cfg.input_size[-1]) if cfg is not None else 224
+    if kind == "torchvision":
+        weights: Any = torchvision_models.get_model_weights(name.removeprefix("torchvision:"))
+        return int(weights["DEFAULT"].transforms().crop_size[0])
+    return 224 if kind == "table" and recipe_of(name).patch_px else 28
 
 
 def _draw_head(model: nn.Module, std: float) -> None:
@@ -323,182 +332,3 @@ def drop_nothing(model: nn.Module) -> None:
 def num_parameters(model: nn.Module) -> int:
     """Return how many trainable numbers the model has."""
     return sum(p.numel() for p in model.parameters() if p.requires_grad)
-
-
-# before training
-
-
-def check_name(name: str) -> None:
-    """Refuse a name that nothing stands for.
-
-    Raises:
-        ModelError: the three nearest names are given.
-    """
-    kind = kind_of(name)
-    if kind == "table":
-        recipe_of(name)
-    elif kind == "own":
-        own_function(name)
-    elif kind == "timm":
-        bare = name.removeprefix("timm:")
-        if not timm.is_model(bare):
-            raise _unknown(name, "timm:", timm.list_models())
-        arch, _, tag = bare.partition(".")
-        tagged = [one for one in timm.list_pretrained() if one.startswith(f"{arch}.")]
-        if tag and bare not in tagged:
-            raise _unknown(name, "timm:", tagged or [arch])
-    elif name.removeprefix("torchvision:") not in torchvision_names():
-        raise _unknown(name, "torchvision:", torchvision_names())
-
-
-def _unknown(name: str, prefix: str, known: Iterable[str]) -> ModelError:
-    near = (prefix + one for one in nearest(name.removeprefix(prefix), known))
-    return ModelError(mould("model", "a known name", repr(name), ", ".join(near)))
-
-
-def torchvision_names() -> list[str]:
-    """Return the names of torchvision's classifiers."""
-    return list(torchvision_models.list_models(module=torchvision_models))
-
-
-def check(name: str, shape: Shape, protocol: Protocol) -> bool:
-    """Build the model as a cell would, look at its answer; return whether `stem` changed it.
-
-    Without pretrained weights timm's and torchvision's models are built without numbers, which
-    takes no time and no memory. The caller's random numbers are left alone.
-
-    Raises:
-        ModelError: whatever `build` raises, or an answer that is not [images, classes].
-    """
-    with torch.random.fork_rng(devices=[]):
-        plain = protocol.model_copy(update={"stem": "imagenet", "pretrained": False})
-        model = _trial(name, shape, protocol)
-        changed = protocol.stem == "imagenet" or (
-            kind_of(name) != "own" and change_stem(_trial(name, shape, plain), protocol.stem)
-        )
-    got = _answer(name, model, shape)
-    expected = [2, shape.num_classes]
-    if got != expected:
-        remedy = "a last layer with num_classes outputs"
-        raise ModelError(mould(f"{name}, answer to 2 images", str(expected), str(got), remedy))
-    return changed
-
-
-def _trial(name: str, shape: Shape, protocol: Protocol) -> nn.Module:
-    if not protocol.pretrained and kind_of(name) != "own":
-        try:
-            with torch.device("meta"):
-                return build(name, shape, protocol)
-        except NotImplementedError:  # a model that computes its initial weights
-            pass
-    return build(name, shape, protocol)
-
-
-def _answer(name: str, model: nn.Module, shape: Shape) -> list[int] | str:
-    """Return the shape of the model's answer to two blank images, or what it is instead."""
-    device = next((p.device for p in model.parameters()), torch.device("cpu"))
-    size = (2, shape.channels, shape.image_px, shape.image_px)
-    model.eval()
-    try:
-        with torch.no_grad():
-            logits_BC = model(torch.zeros(size, device=device))
-    except Exception as error:  # a user's model may raise anything
-        raise _wrong_size(name, shape, error) from None
-    return list(logits_BC.shape) if isinstance(logits_BC, Tensor) else type(logits_BC).__name__
-
-
-# what is known of a model
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What `nvl models` says of a model.
-
-    `num_macs` counts multiply-accumulates of matrix products and convolutions for one image of
-    `image_px` and `channels`; None where they cannot be counted. One MAC is two FLOPs.
-    """
-
-    name: str
-    title: str
-    num_parameters: int
-    num_macs: int | None
-    image_px: int
-    channels: int
-    num_classes: int
-    weights: str | None
-    weights_licence: str | None
-
-
-def list_names(pattern: str | None) -> list[str]:
-    """Return the names that match: "timm:convnext*", "torchvision:*", "res*"; None: the table.
-
-    Raises:
-        ModelError: nothing matches.
-    """
-    kind = "table" if pattern is None else kind_of(pattern.replace("*", "x").replace("?", "x"))
-    if pattern is None:
-        return list(MODELS)
-    if kind == "own":
-        check_name(pattern)
-        return [pattern]
-    prefix = "" if kind == "table" else f"{kind}:"
-    bare = pattern.removeprefix(prefix)
-    known = {"table": list(MODELS), "timm": timm.list_models(), "torchvision": torchvision_names()}
-    found = fnmatch.filter(known[kind], bare)
-    if not found and kind == "timm" and timm.is_model(bare):
-        check_name(pattern)
-        found = [bare]
-    if not found:
-        raise _unknown(pattern, prefix, known[kind])
-    return [prefix + one for one in found]
-
-
-def own_size(name: str) -> int:
-    """Return the image side a model was made for, in pixels; 28 where none is known."""
-    kind = kind_of(name)
-    if kind == "timm":
-        cfg = timm.get_pretrained_cfg(name.removeprefix("timm:"))
-        return int(cfg.input_size[-1]) if cfg is not None else 224
-    if kind == "torchvision":
-        weights: Any = torchvision_models.get_model_weights(name.removeprefix("torchvision:"))
-        return int(weights["DEFAULT"].transforms().crop_size[0])
-    return 224 if kind == "table" and recipe_of(name).patch_px else 28
-
-
-def facts(name: str) -> Facts:
-    """Return what is known of a model: of the table and own ones at 28 px grey where they take it.
-
-    timm's and torchvision's are looked at as published: their own size, colour, 1,000 classes.
-
-    Raises:
-        ModelError: see `build`.
-    """
-    kind = kind_of(name)
-    is_small = kind in ("table", "own")
-    shape = Shape(own_size(name), 1 if is_small else 3, 10 if is_small else 1000)
-    with torch.random.fork_rng(devices=[]):
-        model = _trial(name, shape, Protocol())
-    source = published(name)
-    return Facts(
-        name=name,
-        title=recipe_of(name).title if kind == "table" else "",
-        num_parameters=num_parameters(model),
-        num_macs=_num_macs(model, shape),
-        image_px=shape.image_px,
-        channels=shape.channels,
-        num_classes=shape.num_classes,
-        weights=source.publisher,
-        weights_licence=source.licence,
-    )
-
-
-def _num_macs(model: nn.Module, shape: Shape) -> int | None:
-    device = next((p.device for p in model.parameters()), torch.device("cpu"))
-    counter = FlopCounterMode(display=False)
-    model.eval()
-    try:
-        with counter, torch.no_grad():
-            model(torch.zeros(1, shape.channels, shape.image_px, shape.image_px, device=device))
-    except _UNSUITABLE:
-        return None
-    return int(counter.get_total_flops()) // 2

@@ -91,21 +91,24 @@ def _bars(events: Events, cells: Sequence[CellSpec], console: Console) -> int:
         every = bars.add_task("all cells", total=total_epochs, status=f"0/{len(cells)} cells")
         current = bars.add_task("", total=1.0, status="")
         ended = epochs_before = 0
+        loss = ""  # of the epoch before
         for cell, event in events:
             epochs = cell.protocol.epochs
             if isinstance(event, records.Progress):
                 done = event.epoch - 1 + event.num_images / event.num_images_total
-                status = f"epoch {event.epoch}/{epochs} · {event.images_per_s:,.0f} images/s"
+                status = f"epoch {event.epoch}/{epochs} · {event.images_per_s:,.0f} images/s{loss}"
                 bars.update(current, description=escape(cell.cell_id), completed=done, total=epochs)
                 bars.update(current, status=status)
                 bars.update(every, completed=epochs_before + done)
             elif isinstance(event, records.EpochRow):
+                loss = "" if event.train_loss is None else f" · loss {event.train_loss:.4f}"
                 bars.update(current, status=epoch_text(event, cell), completed=event.epoch)
             elif isinstance(event, records.CellRecord | records.Failure):
                 ended += 1
                 failed += isinstance(event, records.Failure)
                 epochs_before += epochs
                 bars.update(every, completed=epochs_before, status=f"{ended}/{len(cells)} cells")
+                loss = ""
                 console.print(end_text(event), markup=False)
     return failed
 
