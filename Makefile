@@ -52,6 +52,7 @@ test-slow: dev
 bench: dev
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/batches.py
+	$(BIN)/python benchmarks/loading.py
 	$(BIN)/python benchmarks/start.py
 
 clean:

@@ -64,7 +64,8 @@ def run(
     todo = prepared.pending
     console.print(f"{len(todo)} of {len(prepared.cells)} cells to run", markup=False)
     num_failed = screen.follow(prepared.events(), todo, console) if todo else 0
-    _show_results(prepared.store, console, report=bool(todo))
+    audited = list(prepared.audit_data())
+    _show_results(prepared.store, console, report=bool(todo or audited))
     if num_failed:
         log = prepared.store.root / "failures.jsonl"
         console.print(f"{num_failed} cells failed; see {log}", style="red", markup=False)

@@ -34,24 +34,6 @@ PxOption = Annotated[
     int | None, typer.Option("--px", min=8, max=1024, help="Folders: resize to this square.")
 ]
 
-# training and test images, as published or as drawn; what a list can say without reading pixels
-NUM_IMAGES: dict[str, tuple[int, int]] = {
-    "digits": (1_797, 0),
-    "pen-letters": (4_000, 1_000),
-    "pen-kana": (4_000, 1_000),
-    "street-digits": (4_000, 1_000),
-    "emnist-letters": (124_800, 20_800),
-    "emnist-balanced": (112_800, 18_800),
-    "emnist-digits": (240_000, 40_000),
-    "emnist-byclass": (697_932, 116_323),
-    "emnist-bymerge": (697_932, 116_323),
-    "emnist-mnist": (60_000, 10_000),
-    "mnist": (60_000, 10_000),
-    "kmnist": (60_000, 10_000),
-    "svhn": (73_257, 26_032),
-    "svhn-extra": (604_388, 26_032),
-}
-
 
 @data_app.command("list")
 def list_(data: DataOption = None, as_json: JsonOption = False) -> None:
@@ -178,7 +160,7 @@ def _listed(home: DataHome) -> list[dict[str, Any]]:
 
     rows = []
     for name, source in SOURCES.items():
-        num_train, num_test = NUM_IMAGES.get(name, (None, None))
+        num_train, num_test = source.num_images
         where = _where(name, home) if name in OFFICIAL else "embedded"
         rows.append(
             {

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time as real_time
 from datetime import UTC, datetime, timedelta
 
+import psutil
 import pytest
 
-from neurovisionlab.learn.clock import Stopwatches, now_iso
+from neurovisionlab.learn.clock import Contention, Stopwatches, now_iso
 
 
 class Time:
@@ -83,3 +87,28 @@ def test_now_is_utc_to_the_second() -> None:
     assert told.utcoffset() == timedelta(0)
     assert told.microsecond == 0
     assert abs(datetime.now(UTC) - told) < timedelta(minutes=1)
+
+
+def _spin(seconds: float) -> None:
+    end_s = real_time.perf_counter() + seconds
+    while real_time.perf_counter() < end_s:
+        pass
+
+
+def test_ones_own_work_is_no_contention_and_others_work_is() -> None:
+    cores = psutil.cpu_count() or 1
+    alone = Contention()
+    _spin(1.0)
+    quiet = alone.frac()
+    other = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        real_time.sleep(0.3)  # until it has started
+        beside = Contention()
+        _spin(1.0)
+        busy = beside.frac()
+    finally:
+        other.kill()
+        other.wait()
+    assert 0 <= quiet <= 1
+    # a whole core of another's, unless the machine was full before
+    assert busy > min(quiet + 0.5 / cores, 0.4)

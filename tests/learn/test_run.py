@@ -13,7 +13,7 @@ import safetensors.torch
 from sklearn.metrics import accuracy_score, f1_score, log_loss
 
 from lab.fakes import tiny_cells
-from neurovisionlab.core.errors import DataError
+from neurovisionlab.core.errors import DataError, ModelError
 from neurovisionlab.core.metrics import score
 from neurovisionlab.core.records import CellRecord, CellResult, EpochRow, Progress
 from neurovisionlab.core.spec import CellSpec
@@ -22,10 +22,12 @@ from neurovisionlab.data.home import DataHome
 from neurovisionlab.data.sources import load
 from neurovisionlab.data.splits import split
 from neurovisionlab.learn import run
+from neurovisionlab.learn.catalogue import own_digest
 from neurovisionlab.learn.clock import Stopwatches
 from neurovisionlab.learn.device import choose, seed_everything
 from neurovisionlab.learn.run import run_cell, shape_of, split_id, stage_parts
 from neurovisionlab.learn.train import Trainer, predict
+from neurovisionlab.learn.weights import find
 from neurovisionlab.learn.zoo import build
 
 
@@ -211,6 +213,44 @@ def test_data_that_changed_since_the_plan_are_refused(tiny_npz: Path) -> None:
     content["images"][0, 0, 0] ^= 1  # one bit
     np.savez(tiny_npz / "test.npz", **content)
     with pytest.raises(DataError, match="changed since the run began"):
+        run_cell(cell, _ignore, home)
+
+
+def test_code_of_ones_own_that_changed_since_the_plan_is_refused(
+    tiny_npz: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = tmp_path / "nets_that_change.py"
+    code.write_text(
+        "from torch import nn\n\n"
+        "def net(num_classes, channels, image_px):\n"
+        "    size = channels * image_px**2\n"
+        "    return nn.Sequential(nn.Flatten(), nn.Linear(size, num_classes))\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    name = "nets_that_change:net"
+    (cell,), home = tiny_cells(tiny_npz, (name,))
+    cell = cell.model_copy(update={"model_digest": own_digest(name)})
+    assert run_cell(cell, _ignore, home).record.weights_source is None
+    code.write_text(code.read_text() + "# better now\n")
+    with pytest.raises(ModelError, match=r"expected code of digest .* changed since the run began"):
+        run_cell(cell, _ignore, home)
+
+
+def test_pretrained_weights_are_named_in_the_record_and_refused_when_they_change(
+    tiny_npz: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NVL_WEIGHTS", str(tmp_path))
+    (cell,), home = tiny_cells(tiny_npz, ("vit-tiny",), pretrained=True)
+    plain = cell.protocol.model_copy(update={"pretrained": False})
+    file = tmp_path / "vit-tiny.safetensors"
+    for seed in (0, 1):
+        seed_everything(seed)
+        safetensors.torch.save_file(build("vit-tiny", shape_of(cell), plain).state_dict(), file)
+        if seed == 0:
+            cell = cell.model_copy(update={"model_digest": find("vit-tiny").digest})
+            source = run_cell(cell, _ignore, home).record.weights_source
+            assert source == find("vit-tiny").origin
+    with pytest.raises(ModelError, match="expected weights of digest"):
         run_cell(cell, _ignore, home)
 
 

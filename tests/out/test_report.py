@@ -6,10 +6,13 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from lab.fakes import HOSTILE_NAMES, fake_plan, fake_result
 from neurovisionlab.core.records import Failure
+from neurovisionlab.data.audit import audit
+from neurovisionlab.data.images import ImageSet, Provenance
 from neurovisionlab.lab.store import Plan, Store
 from neurovisionlab.out.report import render, write_report
 
@@ -69,6 +72,30 @@ def _check_self_contained(html: str) -> Page:
         assert address.strip("\"'").startswith(("#", "data:")), address
     assert "@import" not in html
     return page
+
+
+def test_the_audit_of_the_data_is_in_the_report(tmp_path: Path) -> None:
+    plan = fake_plan()
+    store = _store(tmp_path, plan)
+    assert "not audited yet" in render(store)
+    _, info = plan.infos[0]
+    images_NHWC = np.zeros((4, 8, 8, 1), np.uint8)
+    images_NHWC[2:] = np.arange(64).reshape(8, 8, 1)
+    found = audit(
+        ImageSet(
+            name=info.name,
+            images_NHWC=images_NHWC,
+            labels_N=np.array([0, 0, 0, 1]),
+            class_names=("a", "b"),
+            parts={"train": (0, 3), "test": (3, 4)},
+            provenance=Provenance("made for this test", "none"),
+        )
+    )
+    store.put_audit(found.model_copy(update={"digest": info.digest}))
+    page = _check_self_contained(render(store))
+    assert len(found.summary()) >= 3
+    for line in found.summary():
+        assert " ".join(line.split()) in " ".join(page.text.split())
 
 
 def test_a_report_has_tables_charts_and_what_is_needed_to_repeat_it(tmp_path: Path) -> None:

@@ -67,13 +67,18 @@ class Clocks(Frozen):
 
 
 class ResourceUse(Frozen):
-    """What a cell took. `train_time_s` is the training clock alone: no loading, no evaluation."""
+    """What a cell took. `train_time_s` is the training clock alone: no loading, no evaluation.
+
+    `contention_frac` is the share of the machine's processors that other processes took while
+    the cell ran: above 0.05 its times are upper bounds, and no ground for ranking.
+    """
 
     num_parameters: int
     weights_mib: float
     train_time_s: float
     train_images_per_s: float | None
     clocks: Clocks
+    contention_frac: float | None = None
 
 
 class CellRecord(Frozen):
@@ -81,6 +86,7 @@ class CellRecord(Frozen):
 
     `diverged` cells have no scores: a loss that is not finite, or that left its starting level
     far behind, is an outcome of the protocol and no result. `tested_epoch` counts from 1.
+    `weights_source` says whose pretrained weights the model began with, null for none.
     """
 
     schema_version: ThisVersion = SCHEMA_VERSION
@@ -98,6 +104,7 @@ class CellRecord(Frozen):
     test_scores: Scores | None = None
     resources: ResourceUse
     machine: Machine
+    weights_source: str | None = None
     finished_at: str
 
 

@@ -44,6 +44,7 @@ class Official:
         files: {part: (images, labels)}; one file for both in SVHN's format.
         class_names: in label order.
         licence: and whom to cite.
+        num_images: to train and to test on, as published.
         first_label: what the file calls class 0.
         transposed: images are stored column by column (EMNIST's, copied from a Matlab array).
         md5: published checksums, by file name; of what stands in the name: .gz or unpacked.
@@ -55,6 +56,7 @@ class Official:
     files: Mapping[str, tuple[str, ...]]
     class_names: tuple[str, ...]
     licence: str
+    num_images: tuple[int, int]
     first_label: int = 0
     transposed: bool = False
     md5: tuple[tuple[str, str], ...] = ()
@@ -62,7 +64,10 @@ class Official:
 
 
 def _emnist(
-    split: str, class_names: tuple[str, ...], md5: tuple[tuple[str, str], ...] = ()
+    split: str,
+    class_names: tuple[str, ...],
+    num_images: tuple[int, int],
+    md5: tuple[tuple[str, str], ...] = (),
 ) -> Official:
     names = ("images-idx3-ubyte", "labels-idx1-ubyte")
     return Official(
@@ -71,6 +76,7 @@ def _emnist(
         files={p: tuple(f"emnist-{split}-{p}-{name}" for name in names) for p in ("train", "test")},
         class_names=class_names,
         licence=EMNIST_LICENCE,
+        num_images=num_images,
         first_label=1 if split == "letters" else 0,
         transposed=True,
         md5=md5,
@@ -86,6 +92,7 @@ OFFICIAL: dict[str, Official] = {
     "emnist-letters": _emnist(
         "letters",
         LETTERS,
+        (124_800, 20_800),
         (
             ("emnist-letters-train-images-idx3-ubyte", "6b7a6cdb4e8ae8838780bb5aeda8ab2a"),
             ("emnist-letters-train-labels-idx1-ubyte", "49ecae16ee4c7ab14dcf3e8d8c39090b"),
@@ -93,17 +100,20 @@ OFFICIAL: dict[str, Official] = {
             ("emnist-letters-test-labels-idx1-ubyte", "dd1687ca8200da91c0dfd6321518806d"),
         ),
     ),
-    "emnist-balanced": _emnist("balanced", BALANCED),
-    "emnist-digits": _emnist("digits", DIGITS),
-    "emnist-byclass": _emnist("byclass", DIGITS + LETTERS + tuple(string.ascii_lowercase)),
-    "emnist-bymerge": _emnist("bymerge", BALANCED),
-    "emnist-mnist": _emnist("mnist", DIGITS),
+    "emnist-balanced": _emnist("balanced", BALANCED, (112_800, 18_800)),
+    "emnist-digits": _emnist("digits", DIGITS, (240_000, 40_000)),
+    "emnist-byclass": _emnist(
+        "byclass", DIGITS + LETTERS + tuple(string.ascii_lowercase), (697_932, 116_323)
+    ),
+    "emnist-bymerge": _emnist("bymerge", BALANCED, (697_932, 116_323)),
+    "emnist-mnist": _emnist("mnist", DIGITS, (60_000, 10_000)),
     "mnist": Official(
         title="MNIST, handwritten digits",
         folders=("MNIST/raw",),
         files=_IDX_FILES,
         class_names=DIGITS,
         licence=MNIST_LICENCE,
+        num_images=(60_000, 10_000),
         md5=(
             ("train-images-idx3-ubyte.gz", "f68b3c2dcbeaaa9fbdd348bbdeb94873"),
             ("train-labels-idx1-ubyte.gz", "d53e105ee54ea40749a09fcbcd1e9432"),
@@ -117,6 +127,7 @@ OFFICIAL: dict[str, Official] = {
         files=_IDX_FILES,
         class_names=KANA,
         licence=KMNIST_LICENCE,
+        num_images=(60_000, 10_000),
         md5=(
             ("train-images-idx3-ubyte.gz", "bdb82020997e1d708af4cf47b453dcf7"),
             ("train-labels-idx1-ubyte.gz", "e144d726b3acfaa3e44228e80efcd344"),
@@ -130,6 +141,7 @@ OFFICIAL: dict[str, Official] = {
         files={"train": ("train_32x32.mat",), "test": ("test_32x32.mat",)},
         class_names=DIGITS,
         licence=SVHN_LICENCE,
+        num_images=(73_257, 26_032),
         md5=(
             ("train_32x32.mat", "e26dedcc434d2e4c54c9b2d4a06d8373"),
             ("test_32x32.mat", "eb5a983be6a315427106f1b164d9cef3"),
@@ -145,6 +157,7 @@ OFFICIAL: dict[str, Official] = {
         },
         class_names=DIGITS,
         licence=SVHN_LICENCE,
+        num_images=(604_388, 26_032),
         md5=(
             ("train_32x32.mat", "e26dedcc434d2e4c54c9b2d4a06d8373"),
             ("extra_32x32.mat", "a93ce644f1a588dc4d68dda5feec44a7"),

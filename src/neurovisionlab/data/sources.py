@@ -51,12 +51,14 @@ class Source:
         facts: lines that change whenever the content may have changed; cheap, reads no pixels.
         is_slow: reading costs more than a copy of the decoded set on disk.
         title: one line for lists.
+        num_images: to train and to test on; None where only reading tells.
     """
 
     read: Callable[[DataRef, DataHome, Watch], ImageSet]
     facts: Callable[[DataRef, DataHome], Iterable[str]]
     is_slow: bool
     title: str
+    num_images: tuple[int, int] | tuple[None, None] = (None, None)
 
 
 def _read_digits(ref: DataRef, home: DataHome, watch: Watch) -> ImageSet:
@@ -90,6 +92,7 @@ def _synthetic(name: str, title: str) -> Source:
         ),
         is_slow=True,
         title=f"{title} (synthetic)",
+        num_images=(4_000, 1_000),
     )
 
 
@@ -123,6 +126,7 @@ def _official(name: str) -> Source:
         facts=lambda ref, home: file_facts(files_of(ref.name, home)),
         is_slow=False,
         title=OFFICIAL[name].title,
+        num_images=OFFICIAL[name].num_images,
     )
 
 
@@ -132,6 +136,7 @@ SOURCES: dict[str, Source] = {
         facts=lambda ref, home: [f"scikit-learn {version('scikit-learn')}"],
         is_slow=False,
         title="scikit-learn's 1,797 real handwritten digits, at 28 px",
+        num_images=(1_797, 0),
     ),
     "pen-letters": _synthetic("pen-letters", "handwritten A..Z, both cases merged, 28 px grey"),
     "pen-kana": _synthetic("pen-kana", "KMNIST's ten hiragana, 28 px grey"),

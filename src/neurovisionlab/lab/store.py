@@ -4,6 +4,7 @@
     RUN/studies/HASH.json       every earlier wording of the study
     RUN/cells/CELL_ID/          record.json, predictions.npz, weights.safetensors
     RUN/splits/SPLIT_ID.npz     train, val, test: indices into the loaded set
+    RUN/audits/DIGEST.json      what was found in a data set
     RUN/failures.jsonl          cells that ended in an exception, and why
 
 A cell's folder is written under another name and renamed into place: it is complete or absent.
@@ -36,6 +37,7 @@ from neurovisionlab.core.spec import (
     ThisVersion,
     expand,
 )
+from neurovisionlab.data.audit import Audit
 
 WEIGHTS = "weights.safetensors"
 
@@ -213,6 +215,24 @@ class Store:
     def drop_weights(self, cell_id: str) -> None:
         """Delete the weights of a finished cell; its record and predictions stay."""
         (self.root / "cells" / cell_id / WEIGHTS).unlink(missing_ok=True)
+
+    # audits of the data
+
+    def put_audit(self, audit: Audit) -> None:
+        """Keep what was found in a data set; its digest names it."""
+        path = self._audit_path(audit.digest)
+        path.parent.mkdir(exist_ok=True)
+        _write(path, audit.model_dump_json(indent=1).encode())
+
+    def audit(self, digest: str) -> Audit | None:
+        """Return what was found in the data set of that digest; None where nobody looked yet."""
+        path = self._audit_path(digest)
+        with suppress(FileNotFoundError, ValidationError):  # of another version: look again
+            return Audit.model_validate_json(path.read_bytes())
+        return None
+
+    def _audit_path(self, digest: str) -> Path:
+        return self.root / "audits" / f"{digest[:16]}.json"
 
     # failures
 

@@ -33,8 +33,9 @@ class Recipe:
 
     Attributes:
         title: one line for lists, with its paper.
-        timm_name: name in timm's registry; None for a small ViT made of timm's parts.
-        options: passed to timm.
+        family: who builds it: timm's registry, timm's VisionTransformer class, or our GlyphNet.
+        timm_name: name in timm's registry, for the family "timm".
+        options: passed to the builder.
         patch_px: side of a transformer's patch; 0 where the largest from 4 to 8 is taken that
             divides the image; None for networks that take any size.
         dropout: of the classifier, as the architecture's authors trained it.
@@ -45,6 +46,7 @@ class Recipe:
 
     title: str
     timm_name: str | None = None
+    family: Literal["timm", "vit", "glyphnet"] = "timm"
     options: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
     patch_px: int | None = None
     dropout: float = 0.0
@@ -83,13 +85,30 @@ MODELS: dict[str, Recipe] = {
     ),
     "vit-tiny": Recipe(
         "small-image ViT: 6 layers, width 192, about 1.8 M parameters",
+        family="vit",
         options={"embed_dim": 192, "depth": 6, "num_heads": 3, "mlp_ratio": 2},
         patch_px=0,
     ),
     "vit-small": Recipe(
         "small-image ViT: 8 layers, width 384, about 9.5 M parameters",
+        family="vit",
         options={"embed_dim": 384, "depth": 8, "num_heads": 6, "mlp_ratio": 2},
         patch_px=0,
+    ),
+    "glyphnet-small": Recipe(
+        "residual network for characters: 3 stages, widths 16 to 64, about 0.08 M parameters",
+        family="glyphnet",
+        options={"widths": (16, 32, 64)},
+    ),
+    "glyphnet": Recipe(
+        "residual network for characters: 3 stages, widths 32 to 128, about 0.3 M parameters",
+        family="glyphnet",
+        options={"widths": (32, 64, 128)},
+    ),
+    "glyphnet-large": Recipe(
+        "residual network for characters: 3 stages, widths 64 to 256, about 1.3 M parameters",
+        family="glyphnet",
+        options={"widths": (64, 128, 256)},
     ),
 }
 

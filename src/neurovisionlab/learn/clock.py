@@ -1,4 +1,4 @@
-"""Stopwatches: the only place that reads the time."""
+"""Stopwatches, and who else used the processor meanwhile: the only place that reads the time."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+
+import psutil
 
 from neurovisionlab.core.records import Clocks
 
@@ -58,3 +60,30 @@ class Stopwatches:
         names = ("setup", "staging", "training", "evaluation", "saving")
         wall_s = time.perf_counter() - self._begun
         return Clocks(**{f"{name}_s": self.seconds(name) for name in names}, wall_s=wall_s)
+
+
+class Contention:
+    """How much of the machine's processors others took, since this was made.
+
+    Others are every process but this one, and, on a virtual machine, what the host held back
+    ("steal"). Read from the kernel's counters, which move in steps of about 10 ms.
+    """
+
+    def __init__(self) -> None:
+        self._begun = time.perf_counter()
+        self._others_s = _seconds_of_others()
+
+    def frac(self) -> float:
+        """Return the share of all cores' time that others took, 0..1."""
+        window_s = max(time.perf_counter() - self._begun, 1e-6)
+        share = (_seconds_of_others() - self._others_s) / (window_s * (psutil.cpu_count() or 1))
+        return min(max(share, 0.0), 1.0)  # the counters' steps can make it slightly negative
+
+
+def _seconds_of_others() -> float:
+    machine = psutil.cpu_times()
+    at_rest = machine.idle + getattr(machine, "iowait", 0.0)
+    # the kernel counts a guest's time twice, as "guest" and within "user"
+    counted_twice = getattr(machine, "guest", 0.0) + getattr(machine, "guest_nice", 0.0)
+    own = psutil.Process().cpu_times()
+    return float(sum(machine) - at_rest - counted_twice - own.user - own.system)

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import save
 from torch import nn
 
-from neurovisionlab.core.errors import DataError, mould
+from neurovisionlab.core.errors import DataError, ModelError, mould
 from neurovisionlab.core.metrics import Scores, score
 from neurovisionlab.core.records import (
     CellRecord,
@@ -30,9 +30,11 @@ from neurovisionlab.data.home import DataHome
 from neurovisionlab.data.images import ImageSet
 from neurovisionlab.data.sources import load
 from neurovisionlab.data.splits import split
-from neurovisionlab.learn.clock import Stopwatches, now_iso
+from neurovisionlab.learn.catalogue import kind_of, own_digest
+from neurovisionlab.learn.clock import Contention, Stopwatches, now_iso
 from neurovisionlab.learn.device import Device, choose, describe_machine, seed_everything
 from neurovisionlab.learn.train import Trainer, fit, has_diverged, predict
+from neurovisionlab.learn.weights import find
 from neurovisionlab.learn.zoo import Shape, build, num_parameters
 
 Watch = Callable[[EpochRow | Progress], None]
@@ -50,9 +52,10 @@ def run_cell(cell: CellSpec, watch: Watch, home: DataHome) -> CellResult:
         NvlError: the data changed since the study was expanded, or something does not fit.
     """
     device = choose(cell.protocol.precision, cell.protocol.deterministic)
-    clocks = Stopwatches(device.synchronize)
+    clocks, contention = Stopwatches(device.synchronize), Contention()
     with clocks.on("setup"):
         images = _load_unchanged(cell, home)
+        weights_source = _check_model_unchanged(cell)
         indices = split(images, cell)
         chance = seed_everything(cell.seed)
         model = build(cell.model, shape_of(cell), cell.protocol)
@@ -77,6 +80,8 @@ def run_cell(cell: CellSpec, watch: Watch, home: DataHome) -> CellResult:
         weights = None if story.diverged else _serialised(model, cell)
         scores = {part: score(p.logits_NC, p.labels_N) for part, p in predictions.items()}
     record = story.record(model, trainer, indices, scores)
+    used = record.resources.model_copy(update={"contention_frac": contention.frac()})
+    record = record.model_copy(update={"weights_source": weights_source, "resources": used})
     return CellResult(record, indices, predictions, weights)
 
 
@@ -97,6 +102,24 @@ def _load_unchanged(cell: CellSpec, home: DataHome) -> ImageSet:
             )
         )
     return images
+
+
+def _check_model_unchanged(cell: CellSpec) -> str | None:
+    """Return whose pretrained weights the cell begins with; refuse code or weights that changed.
+
+    The cell's identity holds their digests as they were when the study was expanded.
+    """
+    found = [own_digest(cell.model)] if kind_of(cell.model) == "own" else []
+    weights = find(cell.model) if cell.protocol.pretrained else None
+    if weights is not None:
+        found.append(weights.digest)
+    digest = "+".join(found) or None
+    if cell.model_digest is not None and digest != cell.model_digest:
+        what = "code or weights" if weights and len(found) > 1 else "weights" if weights else "code"
+        got = f"{(digest or 'none')[:12]}: they changed since the run began"
+        expected = f"{what} of digest {cell.model_digest[:12]}"
+        raise ModelError(mould(cell.model, expected, got, "to run again"))
+    return None if weights is None else weights.origin
 
 
 class Parts(NamedTuple):

@@ -21,6 +21,7 @@ from neurovisionlab.learn.zoo import (
     UNSUITABLE,
     Shape,
     build,
+    has_own_stem,
     num_parameters,
     own_size,
     wrong_size,
@@ -73,7 +74,8 @@ def check(name: str, shape: Shape, protocol: Protocol) -> bool:
         plain = protocol.model_copy(update={"stem": "imagenet", "pretrained": False})
         model = _trial(name, shape, protocol)
         changed = protocol.stem == "imagenet" or (
-            kind_of(name) != "own" and change_stem(_trial(name, shape, plain), protocol.stem)
+            not has_own_stem(name, protocol.stem)
+            and change_stem(_trial(name, shape, plain), protocol.stem)
         )
     got = _answer(name, model, shape)
     expected = [2, shape.num_classes]

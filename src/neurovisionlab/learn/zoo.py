@@ -25,6 +25,7 @@ from neurovisionlab.learn.catalogue import (
     patch_side,
     recipe_of,
 )
+from neurovisionlab.learn.glyphnet import GlyphNet
 from neurovisionlab.learn.stems import (
     change_stem,
     draw_anew,
@@ -74,7 +75,7 @@ def build(name: str, shape: Shape, protocol: Protocol) -> nn.Module:
     else:
         model = _own_model(name, shape, weights)
     keeps_first = weights is not None and protocol.stem_weights == "adapt"
-    if kind != "own":
+    if not has_own_stem(name, protocol.stem):
         change_stem(model, protocol.stem, keeps_first)
     if weights is not None and not keeps_first:
         draw_anew(model)
@@ -83,23 +84,49 @@ def build(name: str, shape: Shape, protocol: Protocol) -> nn.Module:
     return model
 
 
+def has_own_stem(name: str, stem: str) -> bool:
+    """Return whether the first layers of `name` stay as their author chose, whatever `stem` says.
+
+    So do a user's own models, and those of the table that list no such stem.
+    """
+    kind = kind_of(name)
+    return kind == "own" or (kind == "table" and stem not in recipe_of(name).stems)
+
+
 def _table_model(name: str, shape: Shape, weights: WeightsFile | None) -> nn.Module:
     recipe = recipe_of(name)
-    patch_px = patch_side(name, shape.image_px)
-    options: dict[str, Any] = {"drop_rate": recipe.dropout, **recipe.options}
-    if patch_px is not None:
-        options["img_size"] = shape.image_px
-    if recipe.timm_name is not None:
-        state = None if weights is None else _timm_layout(recipe, read(weights.path))
-        model = _from_timm(recipe.timm_name, shape, options, _Loaded.of(weights, state))
+    if recipe.family == "timm":
+        model = _published_architecture(name, recipe, shape, weights)
     else:
-        options |= {"in_chans": shape.channels, "num_classes": shape.num_classes}
-        model = VisionTransformer(patch_size=patch_px or 1, **options)
+        if recipe.family == "vit":
+            model = _small_vit(name, recipe, shape)
+        else:
+            model = GlyphNet(shape.num_classes, shape.channels, **recipe.options)
         if weights is not None:
             _load(model, read(weights.path), weights)
     if recipe.head_std is not None and weights is None:
         _draw_head(model, recipe.head_std)
     return model
+
+
+def _published_architecture(
+    name: str, recipe: Recipe, shape: Shape, weights: WeightsFile | None
+) -> nn.Module:
+    options: dict[str, Any] = {"drop_rate": recipe.dropout, **recipe.options}
+    if patch_side(name, shape.image_px) is not None:
+        options["img_size"] = shape.image_px
+    state = None if weights is None else _timm_layout(recipe, read(weights.path))
+    return _from_timm(recipe.timm_name or name, shape, options, _Loaded.of(weights, state))
+
+
+def _small_vit(name: str, recipe: Recipe, shape: Shape) -> nn.Module:
+    sizes: dict[str, Any] = {
+        "img_size": shape.image_px,
+        "patch_size": patch_side(name, shape.image_px),
+        "in_chans": shape.channels,
+        "num_classes": shape.num_classes,
+    }
+    return VisionTransformer(**sizes, drop_rate=recipe.dropout, **recipe.options)
 
 
 @dataclass(frozen=True)

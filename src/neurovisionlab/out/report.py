@@ -33,6 +33,7 @@ class Chapter:
     convergence: Markup | None
     confusion: Markup | None
     confusion_of: str
+    audit: tuple[str, ...]
 
 
 def write_report(store: Store) -> Path:
@@ -91,7 +92,13 @@ def _chapter(info: DataInfo, table: Table, store: Store, records: Sequence[CellR
         convergence=_drawn(convergence_chart(records)),
         confusion=_drawn(_confusion_of(best, info, store)) if best else None,
         confusion_of=best.cell_id if best else "",
+        audit=_audit_lines(store, info),
     )
+
+
+def _audit_lines(store: Store, info: DataInfo) -> tuple[str, ...]:
+    audit = store.audit(info.digest)
+    return () if audit is None else tuple(audit.summary())
 
 
 def _confusion_of(record: CellRecord, info: DataInfo, store: Store) -> Chart | None:

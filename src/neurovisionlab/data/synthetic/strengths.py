@@ -19,13 +19,13 @@ IMAGES_PER_WRITER = 20
 LOYALTY = 0.75  # chance that a writer uses their favourite form of a character
 
 LETTER_HAND = Hand(
-    slant=Spread(0.10, 0.20, 0.06),
-    tilt=Spread(0.0, 0.06, 0.07),
-    aspect=Spread(0.0, 0.22, 0.14),
-    bend=Spread(0.044, 0.014, 0.012, 0.005),
+    slant=Spread(0.10, 0.14, 0.05),
+    tilt=Spread(0.0, 0.05, 0.06),
+    aspect=Spread(0.0, 0.16, 0.10),
+    bend=Spread(0.032, 0.011, 0.009, 0.005),
     wobble=Spread(0.004, 0.002, 0.001, 0.0),
-    looseness=Spread(0.030, 0.020, 0.010, 0.0),
-    overrun=Spread(0.030, 0.025, 0.015, 0.0),
+    looseness=Spread(0.024, 0.016, 0.008, 0.0),
+    overrun=Spread(0.024, 0.020, 0.012, 0.0),
     rounding=Spread(0.060, 0.030, 0.012, 0.010),
     joining=Spread(0.08, 0.15, 0.0, 0.0),
     radius=Spread(1.40, 0.40, 0.12, 0.85),
@@ -89,20 +89,20 @@ SIGN_HAND = Hand(
 class Street:
     """What the street and the camera do to a house number. Colours and light are 0..1."""
 
-    height: tuple[float, float] = (25.0, 2.5)  # of a digit, pixels: mean, standard deviation
-    off_centre: float = 1.1  # standard deviation of the digit's place, pixels
-    perspective: float = 0.10  # standard deviation of how much smaller the far side is
-    neighbour: float = 0.65  # chance of a cut-off digit, for each side
+    height: tuple[float, float] = (25.0, 1.9)  # of a digit, pixels: mean, standard deviation
+    off_centre: float = 0.85  # standard deviation of the digit's place, pixels
+    perspective: float = 0.06  # standard deviation of how much smaller the far side is
+    neighbour: float = 0.55  # chance of a cut-off digit, for each side
     gap: tuple[float, float] = (0.02, 0.30)  # between digits, least and most, digit heights
-    contrast: tuple[float, float] = (0.26, 0.80)  # of paint and wall, least and most
+    contrast: tuple[float, float] = (0.36, 0.85)  # of paint and wall, least and most
     vivid: float = 0.30  # chance that paint or wall has a strong colour
-    outlined: float = 0.22  # chance of a rim of a third colour around the digits
-    hollow: float = 0.03  # chance that digits consist of their rim only
-    shadow: float = 0.30  # chance of a shadow beside the digits
+    outlined: float = 0.15  # chance of a rim of a third colour around the digits
+    hollow: float = 0.01  # chance that digits consist of their rim only
+    shadow: float = 0.25  # chance of a shadow beside the digits
     edge: float = 0.35  # chance that the number plate's edge is in the picture
-    clutter: float = 0.045  # standard deviation of blots on the wall
-    shade: float = 0.16  # standard deviation of the light's change across the picture
-    blur: tuple[float, float] = (0.80, 0.40)  # pixels: median, deviation of the logarithm
+    clutter: float = 0.038  # standard deviation of blots on the wall
+    shade: float = 0.13  # standard deviation of the light's change across the picture
+    blur: tuple[float, float] = (0.68, 0.36)  # pixels: median, deviation of the logarithm
     noise: float = 0.008  # standard deviation of the camera's noise
 
 

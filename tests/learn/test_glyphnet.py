@@ -1,0 +1,44 @@
+"""The compact network: sizes, what it starts as, what it can take."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from neurovisionlab.core.protocol import Protocol
+from neurovisionlab.learn.glyphnet import GlyphNet
+from neurovisionlab.learn.survey import check
+from neurovisionlab.learn.zoo import Shape, build, num_parameters
+
+SIZES = ["glyphnet-small", "glyphnet", "glyphnet-large"]
+
+
+@pytest.mark.parametrize("name", SIZES)
+@pytest.mark.parametrize(("px", "channels"), [(8, 1), (28, 1), (32, 3), (45, 3), (224, 3)])
+def test_it_takes_any_image_of_at_least_8_px(name: str, px: int, channels: int) -> None:
+    assert check(name, Shape(px, channels, 7), Protocol())
+
+
+def test_weights_of_the_middle_size_take_less_than_2_mib() -> None:
+    model = build("glyphnet", Shape(28, 1, 47), Protocol())
+    assert num_parameters(model) * 4 < 2 * 2**20
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_its_first_layers_are_made_for_small_images_already(name: str) -> None:
+    for stem in ("small", "light"):
+        protocol = Protocol.model_validate({"stem": stem})
+        assert not check(name, Shape(28, 1, 7), protocol)  # the setting has no effect
+        model = build(name, Shape(28, 1, 7), protocol)
+        assert model.stem(torch.zeros(1, 1, 28, 28)).shape[-1] == 14
+
+
+def test_every_block_starts_as_its_shortcut() -> None:
+    model = GlyphNet(5, 1)
+    model.train()
+    images_BCHW = torch.randn(4, 1, 28, 28)
+    features_BCHW = model.stem(images_BCHW)
+    for block in model.stages:
+        out_BCHW = block(features_BCHW)
+        torch.testing.assert_close(out_BCHW, block.shortcut(features_BCHW).relu())
+        features_BCHW = out_BCHW
