@@ -12,7 +12,9 @@ import functools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
+from neurovisionlab.core.costs import Costs, CostSpec, cost_spec, distinct
 from neurovisionlab.core.protocol import Protocol
 from neurovisionlab.core.records import CellRecord
 from neurovisionlab.core.spec import (
@@ -31,10 +33,13 @@ from neurovisionlab.data.sources import SOURCES, load
 from neurovisionlab.data.splits import split
 from neurovisionlab.lab.conduct import Event, conduct, pending
 from neurovisionlab.lab.executors import Execute, local
+from neurovisionlab.lab.measure import measure
 from neurovisionlab.lab.store import Plan, Store
 from neurovisionlab.lab.studies import Difference, changes, differences, make_plan, read_study
 
-WORKER = "neurovisionlab.learn.run"
+# imported once by the server that processes are forked from
+WORKERS = ("neurovisionlab.learn.run", "neurovisionlab.learn.meter")
+QUICK_S = 0.3  # a timing at the end of a run; `nvl measure` takes longer and is more exact
 
 
 def load_study(name_or_path: str) -> Study:
@@ -74,7 +79,7 @@ class Run:
         from neurovisionlab.learn.run import run_cell
 
         work = functools.partial(run_cell, home=self.home)
-        yield from conduct(self.cells, self.store, work, execute or local([WORKER]))
+        yield from conduct(self.cells, self.store, work, execute or local(WORKERS))
 
     def audit_data(self) -> Iterator[Audit]:
         """Look for copies, conflicts and oddities in data sets not looked at yet; keep and yield.
@@ -87,6 +92,14 @@ class Run:
                     found = audit(load(ref, self.home))
                     self.store.put_audit(found)
                     yield found
+
+    def measure(self, seconds: float = QUICK_S) -> Iterator[Costs]:
+        """Measure what each model costs on each shape of data, unless it is known; keep and yield.
+
+        Args:
+            seconds: about how long each timing takes.
+        """
+        yield from measure_run(self.store, seconds, anew=False)
 
     def records(self) -> list[CellRecord]:
         """Return the records of the study's finished cells."""
@@ -136,6 +149,73 @@ def _check_splits(cells: Iterable[CellSpec], home: DataHome) -> None:
         images = load(ref, home)
         for cell in different.values():
             split(images, cell)
+
+
+def measure_run(store: Store, seconds: float, anew: bool = True) -> Iterator[Costs]:
+    """Measure what each model of a run costs, once for each shape of data; keep and yield.
+
+    Nothing else should be running: others are noticed, and named in the conditions.
+
+    Args:
+        store: the run.
+        seconds: about how long each timing takes.
+        anew: measure again what is known already.
+
+    Raises:
+        StoreError: the folder cannot be written.
+        ModelError: a model cannot be built.
+    """
+    specs = distinct(cost_spec(cell) for cell in store.plan().cells())
+    todo = [spec for spec in specs if anew or store.costs(spec) is None]
+    if not todo:
+        return
+    from neurovisionlab.learn.meter import measure_part
+
+    attempts = 3 if anew else 2
+    with store.writing():
+        for costs in measure(todo, measure_part, local(WORKERS), seconds, attempts):
+            store.put_costs(costs)
+            yield costs
+
+
+def measure_models(
+    models: Sequence[str], shape: tuple[int, int, int], batch_size: int, seconds: float
+) -> Iterator[Costs]:
+    """Measure what models cost, without a study; yield as they are done.
+
+    Args:
+        models: their names.
+        shape: (image_px, channels, num_classes).
+        batch_size: of a training step.
+        seconds: about how long each timing takes.
+
+    Raises:
+        ModelError: no such model, or one that does not take such images.
+    """
+    from neurovisionlab.learn.catalogue import kind_of, own_digest
+    from neurovisionlab.learn.meter import measure_part
+    from neurovisionlab.learn.survey import check, check_name
+    from neurovisionlab.learn.zoo import Shape
+
+    image_px, channels, num_classes = shape
+    color: Literal["grey", "rgb"] = "grey" if channels == 1 else "rgb"
+    protocol = Protocol(image_px=image_px, color=color, batch_size=batch_size)
+    specs = []
+    for model in models:
+        check_name(model)
+        check(model, Shape(*shape), protocol)
+        specs.append(
+            CostSpec(
+                model=model,
+                model_digest=own_digest(model) if kind_of(model) == "own" else None,
+                image_px=image_px,
+                channels=channels,
+                num_classes=num_classes,
+                source_px=image_px,
+                protocol=protocol,
+            )
+        )
+    yield from measure(specs, measure_part, local(WORKERS), seconds)
 
 
 def difference(first: str, second: str) -> list[Difference]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from neurovisionlab.cli_data import data_app
+from neurovisionlab.cli_measure import measure
 from neurovisionlab.cli_models import diff, models
 from neurovisionlab.core.errors import NvlError
 
@@ -48,6 +49,9 @@ def run(
     weights: Annotated[
         Path | None, typer.Option("--weights", help="Folder of pretrained weights.")
     ] = None,
+    no_measure: Annotated[
+        bool, typer.Option("--no-measure", help="Do not measure speed and memory at the end.")
+    ] = False,
 ) -> None:
     """Train and test every cell of a study that is not finished yet, and report."""
     from neurovisionlab import api
@@ -64,8 +68,12 @@ def run(
     todo = prepared.pending
     console.print(f"{len(todo)} of {len(prepared.cells)} cells to run", markup=False)
     num_failed = screen.follow(prepared.events(), todo, console) if todo else 0
-    audited = list(prepared.audit_data())
-    _show_results(prepared.store, console, report=bool(todo or audited))
+    news: list[object] = list(prepared.audit_data())
+    if not no_measure:
+        for costs in prepared.measure():
+            news.append(costs)
+            console.print(f"measured {costs.spec.cost_id}", style="dim", markup=False)
+    _show_results(prepared.store, console, report=bool(todo or news))
     if num_failed:
         log = prepared.store.root / "failures.jsonl"
         console.print(f"{num_failed} cells failed; see {log}", style="red", markup=False)
@@ -154,10 +162,11 @@ def _rows(store: Store) -> list[dict[str, Any]]:
 
 
 def _show_results(store: Store, console: Console, report: bool) -> None:
+    from neurovisionlab.out.resources import resource_tables
     from neurovisionlab.out.screen import show_table
     from neurovisionlab.out.tables import summary_tables
 
-    for table in summary_tables(_rows(store)):
+    for table in [*summary_tables(_rows(store)), *resource_tables(store)]:
         show_table(table, console)
     page = store.root / "report.html"
     if report or not page.is_file():
@@ -168,6 +177,7 @@ def _show_results(store: Store, console: Console, report: bool) -> None:
 
 
 app.add_typer(data_app, name="data")
+app.command()(measure)
 app.command()(models)
 app.command()(diff)
 

@@ -11,7 +11,9 @@ MOST_PARAMETERS = 5
 # "file.py:name": why it is longer than 60 lines
 LONG: dict[str, str] = {}
 # "file.py:name": why it takes more than five parameters
-MANY_PARAMETERS: dict[str, str] = {}
+MANY_PARAMETERS: dict[str, str] = {
+    "cli_measure.py:measure": "a command's options are its parameters",
+}
 
 
 def _has_docstring(function: Function) -> bool:

@@ -5,6 +5,7 @@
     RUN/cells/CELL_ID/          record.json, predictions.npz, weights.safetensors
     RUN/splits/SPLIT_ID.npz     train, val, test: indices into the loaded set
     RUN/audits/DIGEST.json      what was found in a data set
+    RUN/costs/COST_ID.json      what a model costs on this machine
     RUN/failures.jsonl          cells that ended in an exception, and why
 
 A cell's folder is written under another name and renamed into place: it is complete or absent.
@@ -25,6 +26,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 from pydantic import Field, ValidationError
 
+from neurovisionlab.core.costs import Costs, CostSpec
 from neurovisionlab.core.errors import StoreError, mould
 from neurovisionlab.core.protocol import Frozen
 from neurovisionlab.core.records import CellRecord, CellResult, Failure, Predictions, SplitIndices
@@ -233,6 +235,23 @@ class Store:
 
     def _audit_path(self, digest: str) -> Path:
         return self.root / "audits" / f"{digest[:16]}.json"
+
+    # costs of models
+
+    def put_costs(self, costs: Costs) -> None:
+        """Keep what a model costs; an earlier measurement of the same is replaced."""
+        path = self._costs_path(costs.spec)
+        path.parent.mkdir(exist_ok=True)
+        _write(path, costs.model_dump_json(indent=1).encode())
+
+    def costs(self, spec: CostSpec) -> Costs | None:
+        """Return what was measured; None where nothing was, or by another version."""
+        with suppress(FileNotFoundError, ValidationError):
+            return Costs.model_validate_json(self._costs_path(spec).read_bytes())
+        return None
+
+    def _costs_path(self, spec: CostSpec) -> Path:
+        return self.root / "costs" / f"{spec.cost_id}.json"
 
     # failures
 

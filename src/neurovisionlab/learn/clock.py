@@ -62,6 +62,17 @@ class Stopwatches:
         return Clocks(**{f"{name}_s": self.seconds(name) for name in names}, wall_s=wall_s)
 
 
+class Timer:
+    """Seconds since it was made."""
+
+    def __init__(self) -> None:
+        self._begun = time.perf_counter()
+
+    def seconds(self) -> float:
+        """Return them."""
+        return time.perf_counter() - self._begun
+
+
 class Contention:
     """How much of the machine's processors others took, since this was made.
 

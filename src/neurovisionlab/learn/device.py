@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -45,6 +46,28 @@ class Device:
         """Return the gradient scaler; it acts in fp16 alone, whose range small gradients leave."""
         return torch.amp.GradScaler(self.torch_device.type, enabled=self.precision == "fp16")
 
+    @property
+    def counts_memory(self) -> bool:
+        """Return whether torch itself counts what is allocated on the device."""
+        return self.torch_device.type == "cuda"
+
+    def reset_peak(self) -> None:
+        """Let the count of peak memory begin anew, where there is one."""
+        if self.counts_memory:
+            torch.cuda.reset_peak_memory_stats(self.torch_device)
+
+    def peak_mib(self) -> tuple[float, float]:
+        """Return (allocated, reserved) MiB at their peaks; for devices that count memory."""
+        allocated = torch.cuda.max_memory_allocated(self.torch_device)
+        reserved = torch.cuda.max_memory_reserved(self.torch_device)
+        return allocated / 2**20, reserved / 2**20
+
+    def uuid(self) -> str | None:
+        """Return the name by which the driver knows a GPU."""
+        if not self.counts_memory:
+            return None
+        return f"GPU-{torch.cuda.get_device_properties(self.torch_device).uuid}"
+
     def check_fits(self, num_bytes: int, what: str) -> None:
         """Refuse what does not fit into nine tenths of the device's free memory.
 
@@ -62,10 +85,62 @@ class Device:
                 )
             )
 
+    def free_mib(self) -> float:
+        """Return the memory that is free on the device now."""
+        return self._free_bytes() / 2**20
+
     def _free_bytes(self) -> int:
         if self.torch_device.type == "cuda":
             return int(torch.cuda.mem_get_info(self.torch_device)[0])
         return int(psutil.virtual_memory().available)
+
+
+_SIGNS_OF_EXHAUSTION = ("out of memory", "can't allocate memory", "not enough memory")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an exception says that memory did not suffice, on any device."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(
+        sign in str(error).lower() for sign in _SIGNS_OF_EXHAUSTION
+    )
+
+
+@contextlib.contextmanager
+def memory_errors_explained(device: Device, what: str) -> Iterator[None]:
+    """Turn exhausted memory inside the block into one clear error. No batch is ever made smaller.
+
+    Raises:
+        ResourceError: "does not fit: needs more than … MiB".
+    """
+    limit_mib = device.free_mib()
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise DoesNotFitError(
+            mould(
+                what,
+                f"at most {limit_mib:,.0f} MiB on {device.torch_device}",
+                f"does not fit: needs more than {limit_mib:,.0f} MiB",
+                "a smaller protocol.batch_size, image_px or model",
+            ),
+            limit_mib,
+        ) from None
+
+
+class DoesNotFitError(ResourceError):
+    """Memory did not suffice; `limit_mib` is what there was."""
+
+    def __init__(self, message: str, limit_mib: float) -> None:
+        super().__init__(message, limit_mib)
+        self.limit_mib = limit_mib
+
+    def __str__(self) -> str:
+        """Return the message alone."""
+        return str(self.args[0])
 
 
 def choose(precision: str = "fp32", deterministic: bool = True) -> Device:

@@ -1,4 +1,4 @@
-"""One cell from start to end. Read `run_cell` first: it is the method section of the study."""
+"""One cell from start to end. Read `_run_on` first: it is the method section of the study."""
 
 from __future__ import annotations
 
@@ -32,7 +32,13 @@ from neurovisionlab.data.sources import load
 from neurovisionlab.data.splits import split
 from neurovisionlab.learn.catalogue import kind_of, own_digest
 from neurovisionlab.learn.clock import Contention, Stopwatches, now_iso
-from neurovisionlab.learn.device import Device, choose, describe_machine, seed_everything
+from neurovisionlab.learn.device import (
+    Device,
+    choose,
+    describe_machine,
+    memory_errors_explained,
+    seed_everything,
+)
 from neurovisionlab.learn.train import Trainer, fit, has_diverged, predict
 from neurovisionlab.learn.weights import find
 from neurovisionlab.learn.zoo import Shape, build, num_parameters
@@ -52,6 +58,11 @@ def run_cell(cell: CellSpec, watch: Watch, home: DataHome) -> CellResult:
         NvlError: the data changed since the study was expanded, or something does not fit.
     """
     device = choose(cell.protocol.precision, cell.protocol.deterministic)
+    with memory_errors_explained(device, cell.cell_id):
+        return _run_on(device, cell, watch, home)
+
+
+def _run_on(device: Device, cell: CellSpec, watch: Watch, home: DataHome) -> CellResult:
     clocks, contention = Stopwatches(device.synchronize), Contention()
     with clocks.on("setup"):
         images = _load_unchanged(cell, home)

@@ -178,6 +178,17 @@ def facts(name: str) -> Facts:
     )
 
 
+def num_macs(name: str, shape: Shape, protocol: Protocol) -> int | None:
+    """Return multiply-accumulates for one image as a cell would build the model; None: unknown.
+
+    Counted without numbers (on torch's meta device) where the model can be built there: a CPU's
+    fused attention is invisible to the counter.
+    """
+    plain = protocol.model_copy(update={"pretrained": False})
+    with torch.random.fork_rng(devices=[]):
+        return _num_macs(_trial(name, shape, plain), shape)
+
+
 def _num_macs(model: nn.Module, shape: Shape) -> int | None:
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
     counter = FlopCounterMode(display=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import typing
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -34,6 +35,15 @@ class Trainer:
     clocks: Stopwatches
 
 
+class Shuffled(typing.Protocol):
+    """Whatever can be gone through in batches once per epoch: `Batches`."""
+
+    def shuffled(
+        self, order: torch.Generator, noise: torch.Generator
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield (images_BCHW, labels_B)."""
+
+
 def fit(
     model: nn.Module, train: Batches, val: Batches, trainer: Trainer
 ) -> Iterator[EpochRow | Progress]:
@@ -48,8 +58,8 @@ def fit(
     for epoch in range(1, protocol.epochs + 1):
         train_before_s, eval_before_s = clocks.seconds("training"), clocks.seconds("evaluation")
         learning_rate = optimizer.param_groups[0]["lr"]
-        sums = torch.zeros(3, dtype=torch.float64, device=_sums_device(trainer.device))
-        for seen in _steps(model, train, trainer, (optimizer, scheduler), sums):
+        sums = new_sums(trainer.device)
+        for seen in run_epoch(model, train, trainer, (optimizer, scheduler), sums):
             spent_s = clocks.seconds("training") - train_before_s
             yield Progress(
                 epoch=epoch,
@@ -71,9 +81,9 @@ def fit(
         )
 
 
-def _steps(
+def run_epoch(
     model: nn.Module,
-    train: Batches,
+    train: Shuffled,
     trainer: Trainer,
     movers: tuple[torch.optim.Optimizer, lr_scheduler.LRScheduler],
     sums: Tensor,
@@ -108,9 +118,12 @@ def _steps(
         yield seen
 
 
-def _sums_device(device: Device) -> torch.device:
+def new_sums(device: Device) -> Tensor:
+    """Return zeros for an epoch's loss, hits and images, float64 [3]."""
     # MPS has no float64; the sums are small enough to live on the host there
-    return torch.device("cpu") if device.torch_device.type == "mps" else device.torch_device
+    is_host = device.torch_device.type == "mps"
+    place = torch.device("cpu") if is_host else device.torch_device
+    return torch.zeros(3, dtype=torch.float64, device=place)
 
 
 def _count(sums: Tensor, loss: Tensor, logits_BC: Tensor, labels_B: Tensor) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -20,7 +21,8 @@ from neurovisionlab.out.figures import (
     convergence_chart,
     to_svg,
 )
-from neurovisionlab.out.tables import Table, result_rows, summary_tables
+from neurovisionlab.out.resources import cost_charts, resource_rows, resource_table
+from neurovisionlab.out.tables import Row, Table, result_rows, summary_tables
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ class Chapter:
     confusion: Markup | None
     confusion_of: str
     audit: tuple[str, ...]
+    costs: Table | None
+    cost_charts: tuple[Markup, ...]
 
 
 def write_report(store: Store) -> Path:
@@ -69,17 +73,26 @@ def _chapters(
     plan: Plan, store: Store, records: Sequence[CellRecord], tables: Sequence[Table]
 ) -> list[Chapter]:
     info_of = {info.name: info for _, info in plan.infos}
-    return [
-        _chapter(info_of[table.title], table, store, [r for r in records if _is_on(r, table.title)])
-        for table in tables
-    ]
+    sources = _Sources(store, records, resource_rows(store, plan.cells()))
+    return [_chapter(info_of[table.title], table, sources) for table in tables]
+
+
+class _Sources(NamedTuple):
+    """What all chapters are made from."""
+
+    store: Store
+    records: Sequence[CellRecord]
+    costs: Sequence[Row]
 
 
 def _is_on(record: CellRecord, dataset: str) -> bool:
     return record.cell.data.name == dataset
 
 
-def _chapter(info: DataInfo, table: Table, store: Store, records: Sequence[CellRecord]) -> Chapter:
+def _chapter(info: DataInfo, table: Table, sources: _Sources) -> Chapter:
+    store = sources.store
+    records = [record for record in sources.records if _is_on(record, info.name)]
+    priced = [row for row in sources.costs if row["dataset"] == info.name]
     best = max(
         (record for record in records if record.val_scores is not None),
         key=lambda record: record.val_scores.accuracy_frac if record.val_scores else 0.0,
@@ -93,6 +106,8 @@ def _chapter(info: DataInfo, table: Table, store: Store, records: Sequence[CellR
         confusion=_drawn(_confusion_of(best, info, store)) if best else None,
         confusion_of=best.cell_id if best else "",
         audit=_audit_lines(store, info),
+        costs=resource_table(priced),
+        cost_charts=tuple(Markup(to_svg(chart)) for chart in cost_charts(priced)),
     )
 
 

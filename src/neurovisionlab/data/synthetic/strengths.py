@@ -21,8 +21,8 @@ LOYALTY = 0.75  # chance that a writer uses their favourite form of a character
 LETTER_HAND = Hand(
     slant=Spread(0.10, 0.14, 0.05),
     tilt=Spread(0.0, 0.05, 0.06),
-    aspect=Spread(0.0, 0.16, 0.10),
-    bend=Spread(0.032, 0.011, 0.009, 0.005),
+    aspect=Spread(0.0, 0.15, 0.09),
+    bend=Spread(0.030, 0.010, 0.009, 0.005),
     wobble=Spread(0.004, 0.002, 0.001, 0.0),
     looseness=Spread(0.024, 0.016, 0.008, 0.0),
     overrun=Spread(0.024, 0.020, 0.012, 0.0),
@@ -94,7 +94,7 @@ class Street:
     perspective: float = 0.06  # standard deviation of how much smaller the far side is
     neighbour: float = 0.55  # chance of a cut-off digit, for each side
     gap: tuple[float, float] = (0.02, 0.30)  # between digits, least and most, digit heights
-    contrast: tuple[float, float] = (0.36, 0.85)  # of paint and wall, least and most
+    contrast: tuple[float, float] = (0.40, 0.85)  # of paint and wall, least and most
     vivid: float = 0.30  # chance that paint or wall has a strong colour
     outlined: float = 0.15  # chance of a rim of a third colour around the digits
     hollow: float = 0.01  # chance that digits consist of their rim only
@@ -102,7 +102,7 @@ class Street:
     edge: float = 0.35  # chance that the number plate's edge is in the picture
     clutter: float = 0.038  # standard deviation of blots on the wall
     shade: float = 0.13  # standard deviation of the light's change across the picture
-    blur: tuple[float, float] = (0.68, 0.36)  # pixels: median, deviation of the logarithm
+    blur: tuple[float, float] = (0.64, 0.36)  # pixels: median, deviation of the logarithm
     noise: float = 0.008  # standard deviation of the camera's noise
 
 

@@ -1,0 +1,116 @@
+"""The command `nvl measure`: what models cost, of a run or without a study."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from neurovisionlab.core.errors import SpecError, mould
+
+if TYPE_CHECKING:
+    from neurovisionlab.core.costs import Costs
+
+
+def measure(
+    run: Annotated[Path | None, typer.Argument(help="A run's folder: measure its models.")] = None,
+    model: Annotated[
+        list[str] | None, typer.Option("--model", help="A model's name; may be repeated.")
+    ] = None,
+    image_px: Annotated[int, typer.Option("--image-px", min=8, max=1024)] = 28,
+    classes: Annotated[int, typer.Option("--classes", min=2, max=100_000)] = 26,
+    channels: Annotated[int, typer.Option("--channels", help="1 grey, 3 colour.")] = 1,
+    batch: Annotated[int, typer.Option("--batch", min=1, help="Images a training step.")] = 64,
+    seconds: Annotated[
+        float, typer.Option("--seconds", min=0.1, max=60, help="About how long a timing takes.")
+    ] = 1.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Measure size, speed, memory and energy of models on this machine, each in fresh processes."""
+    from neurovisionlab import api
+    from neurovisionlab.lab.store import Store
+
+    if (run is None) == (model is None):
+        got = "neither" if run is None else "both"
+        raise SpecError(mould("nvl measure", "a run or --model", got, "nvl measure runs/quick"))
+    if channels not in (1, 3):
+        raise SpecError(mould("--channels", "1 or 3", str(channels), "--channels 1"))
+    if run is not None:
+        store = Store.existing(run)
+        found = _told(api.measure_run(store, seconds), as_json)
+        rows = [_row(costs) for costs in found]
+        if not as_json:
+            _report(store)
+    else:
+        shape = (image_px, channels, classes)
+        found = _told(api.measure_models(model or [], shape, batch, seconds), as_json)
+        rows = [_row(costs) for costs in found]
+    if as_json:
+        is_single = run is None and len(rows) == 1
+        typer.echo(json.dumps(rows[0] if is_single else rows, indent=1))
+
+
+def _told(costs: Iterable[Costs], quietly: bool) -> list[Costs]:
+    """Collect measurements, saying each as it is done."""
+    found = []
+    for one in costs:
+        found.append(one)
+        if not quietly:
+            typer.echo("\n".join(lines(one)))
+    return found
+
+
+def _row(costs: Costs) -> dict[str, Any]:
+    spec = costs.spec
+    shape = {name: getattr(spec, name) for name in ("image_px", "channels", "num_classes")}
+    return {"model": spec.model} | shape | costs.model_dump(mode="json", exclude={"spec"})
+
+
+def lines(costs: Costs) -> list[str]:
+    """Return one model's costs as people read them."""
+    spec = costs.spec
+    image = f"{spec.image_px}×{spec.image_px}×{spec.channels}, {spec.num_classes} classes"
+    batch = costs.conditions.training_batch
+    rows = [
+        ("size", f"{_n(costs.num_parameters)} parameters, {_n(costs.weights_mib, 1)} MiB"),
+        ("arithmetic", f"{_n(None if costs.macs is None else costs.macs / 1e6, 1)} million MACs"),
+        ("training", f"{_n(costs.train_images_per_s)} images/s at batch {batch}"),
+        (
+            "memory",
+            f"training {_n(costs.train_peak_mib)} MiB, inference "
+            f"{_n(costs.infer_peak_mib)} MiB above the baseline",
+        ),
+        (
+            "latency",
+            f"p50 {_n(costs.latency_p50_ms, 2)} ms, p95 {_n(costs.latency_p95_ms, 2)} ms, "
+            f"p99 {_n(costs.latency_p99_ms, 2)} ms for one image",
+        ),
+        (
+            "throughput",
+            f"{_n(costs.throughput_images_per_s)} images/s at batch {_n(costs.best_batch)}",
+        ),
+        (
+            "energy",
+            costs.energy_note
+            if costs.energy_j_per_image is None
+            else f"{costs.energy_j_per_image:.4g} J an image ({costs.energy_note})",
+        ),
+    ]
+    head = f"{spec.model} · {image}"
+    if costs.does_not_fit:
+        head += f" · does not fit: {costs.does_not_fit}"
+    text = [head, *(f"  {name:11} {value}" for name, value in rows)]
+    return text + [f"  warning: {warning}" for warning in costs.conditions.warnings]
+
+
+def _n(value: float | None, digits: int = 0) -> str:
+    return "unknown" if value is None else f"{value:,.{digits}f}"
+
+
+def _report(store: Any) -> None:
+    from neurovisionlab.out.report import write_report
+
+    typer.echo(f"report: {write_report(store)}")

@@ -1,0 +1,221 @@
+"""What a model costs: size, time, memory, energy, each with its conditions."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
+
+from pydantic import Field
+
+from neurovisionlab.core.protocol import Frozen, Protocol
+from neurovisionlab.core.records import EpochRow, Machine
+from neurovisionlab.core.spec import CellSpec, slug
+
+CONTENTION_LIMIT = 0.05  # share of all cores; above it a time is an upper bound, not for ranking
+SPREAD_LIMIT = 0.10  # between rounds of one measurement; above it the machine is too noisy
+
+# settings that cannot change what a step costs
+_FREE = {
+    "val_frac",
+    "split_seed",
+    "learning_rate",
+    "schedule",
+    "epochs",
+    "label_smoothing",
+    "keep_epoch",
+    "keep_weights",
+    "mean",
+    "std",
+}
+
+
+class CostSpec(Frozen):
+    """What is measured: a model, the images it sees, and the settings that change its cost.
+
+    Attributes:
+        model: its name, as in a study.
+        model_digest: of code of the user's own, and of pretrained weights.
+        image_px, channels, num_classes: shape of what goes in and comes out.
+        source_px: side of the stored images; resizing them is part of a training step.
+        protocol: with image size and colour resolved.
+    """
+
+    model: str
+    model_digest: str | None = None
+    image_px: int
+    channels: int
+    num_classes: int
+    source_px: int
+    protocol: Protocol
+
+    @property
+    def cost_id(self) -> str:
+        """Readable name and the hash of everything that can change the cost."""
+        content = self.model_dump(mode="json", exclude={"protocol"})
+        content["protocol"] = self.protocol.model_dump(mode="json", exclude=_FREE)
+        canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
+        digest = hashlib.sha256(canonical.encode()).hexdigest()[:12]
+        return f"{slug(self.model)}-{self.image_px}px-{digest}"
+
+
+def cost_spec(cell: CellSpec) -> CostSpec:
+    """Return what to measure for a cell; cells that differ in their seed share it."""
+    return CostSpec(
+        model=cell.model,
+        model_digest=cell.model_digest,
+        image_px=cell.image_px,
+        channels=cell.channels,
+        num_classes=cell.num_classes,
+        source_px=cell.data.height_px,
+        protocol=cell.protocol,
+    )
+
+
+class Window(Frozen):
+    """Conditions of one measurement, taken in a process of its own.
+
+    Attributes:
+        window_s: how long it took.
+        contention_frac: share of all cores' time that other processes took meanwhile; null where
+            the system does not tell.
+        num_warm_up, num_repeats: calls before and within the measurement.
+        spread_frac: interquartile range ÷ median of its rounds' medians; null for memory.
+    """
+
+    window_s: float
+    contention_frac: float | None
+    num_warm_up: int
+    num_repeats: int
+    spread_frac: float | None = None
+
+    @property
+    def is_contended(self) -> bool:
+        """Return whether others took so much that times are upper bounds."""
+        return self.contention_frac is not None and self.contention_frac > CONTENTION_LIMIT
+
+    @property
+    def is_noisy(self) -> bool:
+        """Return whether the measurement's own rounds disagree."""
+        return self.spread_frac is not None and self.spread_frac > SPREAD_LIMIT
+
+
+Part = Literal["training", "inference memory", "speed"]
+PARTS: tuple[Part, ...] = ("training", "inference memory", "speed")
+
+
+class Request(Frozen):
+    """One part to measure; `seconds` is about how long each of its timings takes."""
+
+    spec: CostSpec
+    part: Part
+    seconds: float = 1.0
+
+
+class PartResult(Frozen):
+    """What one part found: fields of `Costs`, and its conditions.
+
+    `does_not_fit_mib` is the memory that did not suffice; null where it did. `machine` is null
+    for a process that was killed.
+    """
+
+    found: dict[str, Any]
+    window: Window | None = None
+    machine: Machine | None = None
+    driver: str | None = None
+    does_not_fit_mib: float | None = None
+
+
+class Conditions(Frozen):
+    """Under which conditions a model's costs were measured. Unknown is null.
+
+    Attributes:
+        machine: device, processor, threads, versions.
+        driver: of the GPU.
+        windows: {"training", "inference memory", "speed"}: each in a process of its own.
+        training_batch: images a step in training memory and images/s.
+        memory_method: how peak memory was read.
+        gpu_temperature_c, gpu_clock_mhz: at the end of the speed measurement.
+        warnings: what a reader must know before using a number.
+        measured_at: UTC, ISO 8601.
+    """
+
+    machine: Machine | None
+    driver: str | None = None
+    windows: dict[str, Window]
+    training_batch: int
+    memory_method: str
+    gpu_temperature_c: float | None = None
+    gpu_clock_mhz: float | None = None
+    warnings: tuple[str, ...] = ()
+    measured_at: str
+
+
+class Costs(Frozen):
+    """What one model costs on one machine. Null: not measured or not measurable, never 0.
+
+    Attributes:
+        weights_mib: file of fp32 weights and buffers.
+        macs: multiply-accumulates of matrix products and convolutions for one image; 2 FLOPs each.
+        train_images_per_s: median over rounds, batch preparation included.
+        train_peak_mib: peak of training above the process's baseline; on a GPU what the
+            allocator had handed out at most.
+        train_reserved_mib, train_process_mib: on a GPU what the allocator held, and what the
+            driver counted for the whole process.
+        infer_peak_mib: the same for weights and one image at a time, nothing else alive.
+        latency_*_ms: percentiles over single images.
+        throughput_images_per_s: at the best batch, `best_batch`; `throughput_by_batch` has all.
+        energy_j_per_image: at the best batch; `energy_note` says by which counter, or why not.
+        does_not_fit: "needs more than … MiB" where memory did not suffice.
+    """
+
+    spec: CostSpec
+    num_parameters: int | None
+    weights_mib: float | None
+    macs: int | None
+    train_images_per_s: float | None = None
+    train_peak_mib: float | None = None
+    train_reserved_mib: float | None = None
+    train_process_mib: float | None = None
+    infer_peak_mib: float | None = None
+    latency_p50_ms: float | None = None
+    latency_p95_ms: float | None = None
+    latency_p99_ms: float | None = None
+    throughput_images_per_s: float | None = None
+    best_batch: int | None = None
+    throughput_by_batch: dict[int, float] = Field(default_factory=dict)
+    energy_j_per_image: float | None = None
+    energy_note: str
+    does_not_fit: str | None = None
+    conditions: Conditions
+
+    @property
+    def is_for_ranking(self) -> bool:
+        """Return whether its times may be held against another model's."""
+        windows = self.conditions.windows.values()
+        return not any(window.is_contended or window.is_noisy for window in windows)
+
+
+def seconds_to(
+    rows: Sequence[EpochRow], accuracy_frac: float, epoch_s: float | None = None
+) -> float | None:
+    """Return training seconds until validation accuracy first reached a level; None: never.
+
+    Args:
+        rows: epochs in order.
+        accuracy_frac: the level, 0..1.
+        epoch_s: seconds of an epoch measured alone; without it the cell's own clocks are added
+            up, which hold whatever else the machine did.
+    """
+    spent_s = 0.0
+    for row in rows:
+        spent_s += row.train_s if epoch_s is None else epoch_s
+        if row.val_accuracy_frac >= accuracy_frac:
+            return spent_s
+    return None
+
+
+def distinct(specs: Iterable[CostSpec]) -> tuple[CostSpec, ...]:
+    """Return each cost once, in order."""
+    return tuple({spec.cost_id: spec for spec in specs}.values())

@@ -1,0 +1,116 @@
+"""Peak memory above a baseline, for one process: resident on a CPU, allocated on a GPU.
+
+The baseline is taken after a warm-up that has nothing to do with the model, so that libraries,
+thread pools and kernels that any model needs are no model's cost. Each measurement has a process
+of its own: what an earlier model left behind cannot be counted for a later one.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import resource
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import psutil
+import torch
+from torch.nn import functional
+
+from neurovisionlab.learn.device import Device
+from neurovisionlab.learn.sensors import Gpu
+
+_STATUS = Path("/proc/self/status")
+_CLEAR_REFS = Path("/proc/self/clear_refs")
+
+
+class Peak(NamedTuple):
+    """MiB above the baseline; None: this device has no such number."""
+
+    peak_mib: float | None
+    reserved_mib: float | None = None
+    process_mib: float | None = None
+
+
+class PeakMemory:
+    """Made before the model is, read after it has worked.
+
+    On a CPU this is resident memory: the kernel's high-water mark, set back when `reset` is
+    called where the kernel allows it (Linux). Elsewhere building the model counts, too, and
+    `method` says so.
+    """
+
+    def __init__(self, device: Device, gpu: Gpu | None = None) -> None:
+        self._device, self._gpu = device, gpu
+        _warm_up(device)
+        _give_back()
+        self.method = _CPU_METHOD if _can_reset() else _CPU_METHOD_WITHOUT_RESET
+        if device.counts_memory:
+            self.method = "allocator's peak, and the driver's count of the process"
+        elif device.torch_device.type != "cpu":
+            self.method = "not measurable on this device"
+        self._baseline_mib = _resident_mib()
+        self._gpu_baseline_mib = gpu.process_mib() if gpu else None
+        device.reset_peak()
+
+    def reset(self) -> None:
+        """Forget the peak of building the model; its weights still count as they are there."""
+        _give_back()
+        if _can_reset():
+            _CLEAR_REFS.write_text("5")
+        self._device.reset_peak()
+
+    def read(self) -> Peak:
+        """Return the peak since `reset`, above the baseline."""
+        if self._device.counts_memory:
+            allocated_mib, reserved_mib = self._device.peak_mib()
+            process_mib = self._gpu.process_mib() if self._gpu else None
+            if process_mib is not None:
+                process_mib -= self._gpu_baseline_mib or 0
+            return Peak(allocated_mib, reserved_mib, process_mib)
+        if self._device.torch_device.type != "cpu":
+            return Peak(None)
+        return Peak(max(_high_water_mib() - self._baseline_mib, 0.0))
+
+
+_CPU_METHOD = "resident memory: the kernel's high-water mark, set back after the model was built"
+_CPU_METHOD_WITHOUT_RESET = (
+    "resident memory: the process's high-water mark; building the model counts, too"
+)
+
+
+def _warm_up(device: Device) -> None:
+    """Run a convolution forward and back: whatever any model makes the libraries allocate."""
+    layer = torch.nn.Conv2d(8, 8, 3, padding=1).to(device.torch_device)
+    images_BCHW = torch.rand(8, 8, 32, 32, device=device.torch_device)
+    images_BCHW = images_BCHW.contiguous(memory_format=torch.channels_last)
+    for _ in range(2):
+        with device.autocast():
+            features_BCHW = functional.batch_norm(layer(images_BCHW), None, None, training=True)
+        features_BCHW.float().square().mean().backward()
+    device.synchronize()
+
+
+def _give_back() -> None:
+    """Return freed memory to the system, so that it is in no later number (glibc alone)."""
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:
+            trim(0)
+
+
+def _can_reset() -> bool:
+    return _CLEAR_REFS.exists() and _STATUS.exists()
+
+
+def _resident_mib() -> float:
+    return float(psutil.Process().memory_info().rss / 2**20)
+
+
+def _high_water_mib() -> float:
+    if _STATUS.exists():
+        for line in _STATUS.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / 1024
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20

@@ -1,0 +1,304 @@
+"""What a model costs, measured on random images: each part in a process of its own, by its caller.
+
+`measure_part` is the work that `lab.measure` gives to fresh processes. Times are medians over
+rounds; each part carries its conditions. Nothing here depends on what a model has learnt.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from neurovisionlab.core.costs import CostSpec, PartResult, Request, Window
+from neurovisionlab.data.augment import AUGMENTATIONS, no_augmentation
+from neurovisionlab.data.batches import Batches, Scaling, stage
+from neurovisionlab.learn.clock import Contention, Stopwatches, Timer
+from neurovisionlab.learn.device import (
+    Device,
+    DoesNotFitError,
+    choose,
+    describe_machine,
+    memory_errors_explained,
+    seed_everything,
+)
+from neurovisionlab.learn.memory import PeakMemory
+from neurovisionlab.learn.sensors import EnergyCounter, Gpu, energy_counter
+from neurovisionlab.learn.survey import num_macs
+from neurovisionlab.learn.train import Trainer, make_optimizer, make_schedule, new_sums, run_epoch
+from neurovisionlab.learn.zoo import Shape, build, num_parameters
+
+ROUNDS = 5
+WARM_UP_STEPS = 3
+MIN_LATENCIES, MAX_LATENCIES = 50, 2000
+BATCHES = (32, 64, 128, 256, 512)
+
+
+def measure_part(request: Request, say: Callable[[Any], None] = lambda sign: None) -> PartResult:
+    """Measure one part of a model's costs in this process, which has done nothing before.
+
+    Raises:
+        ModelError: the model cannot be built.
+    """
+    protocol = request.spec.protocol
+    device = choose(protocol.precision, protocol.deterministic)
+    uuid = device.uuid()
+    gpu = Gpu.find(uuid) if uuid else None
+    seed_everything(0)
+    measure = {
+        "training": _training,
+        "inference memory": _inference_memory,
+        "speed": _speed,
+    }[request.part]
+    found: dict[str, Any] = {}
+    window = limit_mib = None
+    try:
+        with memory_errors_explained(device, f"{request.spec.model}, {request.part}"):
+            found, window = measure(request, device, gpu)
+    except DoesNotFitError as error:
+        limit_mib = error.limit_mib
+    return PartResult(
+        found=found,
+        window=window,
+        machine=describe_machine(device),
+        driver=gpu.driver() if gpu else None,
+        does_not_fit_mib=limit_mib,
+    )
+
+
+def _model(spec: CostSpec, device: Device) -> nn.Module:
+    shape = Shape(spec.image_px, spec.channels, spec.num_classes)
+    model = build(spec.model, shape, spec.protocol)
+    return model.to(device.torch_device).to(memory_format=torch.channels_last)
+
+
+# training
+
+
+def _training(request: Request, device: Device, gpu: Gpu | None) -> tuple[dict[str, Any], Window]:
+    """Peak memory of a few steps, then the speed of many: batch preparation inside."""
+    spec = request.spec
+    memory = PeakMemory(device, gpu)
+    model = _model(spec, device)
+    memory.reset()
+    steps = _Steps(model, spec, device)
+    steps.run(WARM_UP_STEPS)
+    peak = memory.read()
+    step_s = steps.run(2) / 2
+    per_round = max(1, round(request.seconds / ROUNDS / step_s))
+    contention, timer = Contention(), Timer()
+    seconds = [steps.run(per_round) for _ in range(ROUNDS)]
+    images = per_round * spec.protocol.batch_size
+    found = {
+        "train_images_per_s": images / statistics.median(seconds),
+        "train_peak_mib": peak.peak_mib,
+        "train_reserved_mib": peak.reserved_mib,
+        "train_process_mib": peak.process_mib,
+        "memory_method": memory.method,
+    }
+    window = _window(contention, timer, (WARM_UP_STEPS + 2, per_round * ROUNDS), seconds)
+    return found, window
+
+
+class _Steps:
+    """Training steps on random images, timed as those of a cell are."""
+
+    def __init__(self, model: nn.Module, spec: CostSpec, device: Device) -> None:
+        self._model, self._spec, self._device = model, spec, device
+        self._clocks = Stopwatches(device.synchronize)
+        self._trainer = Trainer(spec.protocol, device, seed_everything(0), self._clocks)
+        # a rate next to zero: random labels would make a high one diverge, a step costs the same
+        calm = spec.protocol.model_copy(update={"schedule": "constant", "learning_rate": 1e-12})
+        optimizer = make_optimizer(model, calm)
+        self._movers = (optimizer, make_schedule(optimizer, calm, steps=1))
+
+    def run(self, num_steps: int) -> float:
+        """Run steps; return their seconds."""
+        batches = _random_batches(self._spec, num_steps, self._device)
+        sums = new_sums(self._device)
+        before_s = self._clocks.seconds("training")
+        for _ in run_epoch(self._model, batches, self._trainer, self._movers, sums):
+            pass
+        return self._clocks.seconds("training") - before_s
+
+
+# as many different images as this are enough: a step costs the same on an image seen before
+_MOST_BATCHES_HELD = 8
+
+
+def _random_batches(spec: CostSpec, num: int, device: Device) -> _Repeated:
+    protocol, rng = spec.protocol, np.random.default_rng(0)
+    held = protocol.batch_size * min(num, _MOST_BATCHES_HELD)
+    shape = (held, spec.source_px, spec.source_px, spec.channels)
+    images_NHWC = rng.integers(0, 256, shape, dtype=np.uint8)
+    labels_N = rng.integers(0, spec.num_classes, held)
+    batches = Batches(
+        staged=stage(images_NHWC, labels_N, to_grey=False, device=device.torch_device),
+        batch_size=protocol.batch_size,
+        image_px=spec.image_px,
+        channels=spec.channels,
+        scaling=Scaling((0.5,), (0.25,) if protocol.scaling == "standardize" else (1.0,)),
+        augment=AUGMENTATIONS.get(protocol.augmentation, no_augmentation),
+    )
+    return _Repeated(batches, num)
+
+
+class _Repeated:
+    """Batches gone through again and again until there were enough of them."""
+
+    def __init__(self, batches: Batches, num: int) -> None:
+        self._batches, self._num = batches, num
+
+    def shuffled(
+        self, order: torch.Generator, noise: torch.Generator
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield `num` batches."""
+        given = 0
+        while given < self._num:
+            for batch in self._batches.shuffled(order, noise):
+                if given < self._num:
+                    yield batch
+                given += 1
+
+
+# inference
+
+
+def _inference_memory(
+    request: Request, device: Device, gpu: Gpu | None
+) -> tuple[dict[str, Any], Window]:
+    """Peak memory of weights and one image at a time: no gradients, no optimiser, no data set."""
+    memory = PeakMemory(device, gpu)
+    model = _model(request.spec, device).eval()
+    memory.reset()
+    contention, timer = Contention(), Timer()
+    answer = _Answer(model, request.spec, device)
+    for _ in range(ROUNDS):
+        answer.seconds(1)
+    found = {"infer_peak_mib": memory.read().peak_mib}
+    return found, _window(contention, timer, (0, ROUNDS), None)
+
+
+def _speed(request: Request, device: Device, gpu: Gpu | None) -> tuple[dict[str, Any], Window]:
+    """Latency of single images, throughput by batch size, energy at the best one; the size, too."""
+    model = _model(request.spec, device).eval()
+    answer = _Answer(model, request.spec, device)
+    one_s = min(answer.seconds(1) for _ in range(5))
+    num = int(min(max(request.seconds / one_s, MIN_LATENCIES), MAX_LATENCIES))
+    for _ in range(num // 10):
+        answer.seconds(1)
+    contention, timer = Contention(), Timer()
+    latencies_s = [answer.seconds(1) for _ in range(num)]
+    medians_s = [float(np.median(some)) for some in np.array_split(latencies_s, ROUNDS)]
+    by_batch = _throughputs(answer, num / sum(latencies_s), request.seconds / 4)
+    best = max(by_batch, key=lambda batch: by_batch[batch])
+    window = _window(contention, timer, (5 + num // 10, num), medians_s)
+    p50_ms, p95_ms, p99_ms = 1000 * np.percentile(latencies_s, (50, 95, 99))
+    counter = energy_counter(gpu)
+    found: dict[str, Any] = {
+        "latency_p50_ms": float(p50_ms),
+        "latency_p95_ms": float(p95_ms),
+        "latency_p99_ms": float(p99_ms),
+        "throughput_images_per_s": by_batch[best],
+        "best_batch": best,
+        "throughput_by_batch": by_batch,
+        # counters move in steps of up to 0.1 s: a second at least is measured
+        "energy_j_per_image": _energy(
+            answer, counter, best, by_batch[best] * max(1.0, request.seconds)
+        ),
+        "energy_note": counter.note,
+    }
+    found |= _size(model, request.spec)
+    if gpu is not None:
+        found |= {"gpu_temperature_c": gpu.temperature_c(), "gpu_clock_mhz": gpu.clock_mhz()}
+    return found, window
+
+
+def _size(model: nn.Module, spec: CostSpec) -> dict[str, Any]:
+    num_bytes = sum(t.numel() * t.element_size() for t in model.state_dict().values())
+    shape = Shape(spec.image_px, spec.channels, spec.num_classes)
+    return {
+        "num_parameters": num_parameters(model),
+        "weights_mib": num_bytes / 2**20,
+        "macs": num_macs(spec.model, shape, spec.protocol),
+    }
+
+
+class _Answer:
+    """A model answering batches of random images that lie on the device, timed until it is done."""
+
+    def __init__(self, model: nn.Module, spec: CostSpec, device: Device) -> None:
+        self._model, self._spec, self._device = model, spec, device
+        self._images: dict[int, Tensor] = {}
+
+    @torch.inference_mode()
+    def seconds(self, batch: int) -> float:
+        """Return the seconds of one answer to `batch` images."""
+        if batch not in self._images:
+            spec = self._spec
+            size = (batch, spec.channels, spec.image_px, spec.image_px)
+            self._images = {batch: torch.rand(size, device=self._device.torch_device)}
+        images_BCHW = self._images[batch]
+        self._device.synchronize()
+        timer = Timer()
+        with self._device.autocast():
+            self._model(images_BCHW)
+        self._device.synchronize()
+        return timer.seconds()
+
+
+def _throughputs(answer: _Answer, at_one: float, seconds: float) -> dict[int, float]:
+    """Return images/s by batch size, going up as long as it gains 5 % and takes bearably long."""
+    found = {1: at_one}
+    for batch in BATCHES:
+        expected_s = batch / max(found.values())
+        if batch > BATCHES[0] and expected_s > 4 * seconds:
+            break
+        answer.seconds(batch)
+        timer = Timer()
+        times_s: list[float] = []
+        while timer.seconds() < seconds or len(times_s) < 3:
+            times_s.append(answer.seconds(batch))
+        before = max(found.values())
+        found[batch] = batch / statistics.median(times_s)
+        if found[batch] < 1.05 * before and batch > BATCHES[0]:
+            break
+    return found
+
+
+def _energy(answer: _Answer, counter: EnergyCounter, batch: int, num_images: float) -> float | None:
+    """Return joules per image over about `num_images`; None where nothing counts them."""
+    if counter.read is None:
+        return None
+    num = max(1, round(num_images / batch))
+    before_j = counter.read()
+    for _ in range(num):
+        answer.seconds(batch)
+    after_j = counter.read()
+    if before_j is None or after_j is None:
+        return None
+    return (after_j - before_j) / (num * batch)
+
+
+def _window(
+    contention: Contention,
+    timer: Timer,
+    calls: tuple[int, int],
+    rounds_s: list[float] | None,
+) -> Window:
+    spread = None
+    if rounds_s is not None:
+        low_s, median_s, high_s = np.percentile(rounds_s, (25, 50, 75))
+        spread = float((high_s - low_s) / median_s)
+    num_warm_up, num_repeats = calls
+    return Window(
+        window_s=timer.seconds(),
+        contention_frac=contention.frac(),
+        num_warm_up=num_warm_up,
+        num_repeats=num_repeats,
+        spread_frac=spread,
+    )

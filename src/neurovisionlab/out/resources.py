@@ -1,0 +1,223 @@
+"""What models cost, beside what they are worth: rows, a table and Pareto charts per data set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from statistics import fmean
+from typing import Any, NamedTuple
+
+import altair as alt
+
+from neurovisionlab.core.costs import Costs, cost_spec, seconds_to
+from neurovisionlab.core.pareto import non_dominated
+from neurovisionlab.core.records import CellRecord
+from neurovisionlab.core.spec import CellSpec
+from neurovisionlab.lab.store import Store
+from neurovisionlab.out.figures import PALETTE, Chart
+from neurovisionlab.out.tables import Row, Table
+
+# of the best model's final validation accuracy: the level whose time is told
+TARGET_SHARE = 0.9
+
+
+class Axis(NamedTuple):
+    """A cost: its field, what it is called, and its digits in a table."""
+
+    field: str
+    title: str
+    digits: int
+    is_timed: bool
+
+
+AXES = (
+    Axis("num_parameters", "parameters", 0, False),
+    Axis("weights_mib", "weights MiB", 1, False),
+    Axis("macs_m", "million MACs", 1, False),
+    Axis("train_images_per_s", "training images/s", 0, True),
+    Axis("train_peak_mib", "training peak MiB", 0, False),
+    Axis("infer_peak_mib", "inference peak MiB", 0, False),
+    Axis("latency_p50_ms", "latency p50 ms", 2, True),
+    Axis("latency_p99_ms", "p99 ms", 2, True),
+    Axis("throughput_images_per_s", "throughput images/s", 0, True),
+    Axis("energy_j_per_image", "energy J/image", 4, True),
+)
+
+# what a chart holds accuracy against: smaller is better in each
+CHARTED = (
+    Axis("weights_mib", "weights, MiB", 1, False),
+    Axis("train_s", "training, seconds (all epochs)", 0, True),
+    Axis("train_peak_mib", "training peak memory, MiB", 0, False),
+    Axis("latency_p50_ms", "latency of one image, ms", 2, True),
+)
+
+
+def resource_rows(store: Store, cells: Sequence[CellSpec]) -> list[Row]:
+    """Return a row per data set, model and variant: accuracy and costs; unknown is None.
+
+    `train_s` is the seconds of all epochs at the speed measured alone; `seconds_to_target` those
+    until validation accuracy reached `target_frac`, averaged over the seeds that reached it, and
+    None if one did not.
+    """
+    records = {record.cell_id: record for record in store.finished(tuple(cells))}
+    groups: dict[tuple[str, str, str], list[CellSpec]] = {}
+    for cell in cells:
+        groups.setdefault((cell.data.name, cell.variant, cell.model), []).append(cell)
+    rows = []
+    for (dataset, variant, model), group in groups.items():
+        done = [records[cell.cell_id] for cell in group if cell.cell_id in records]
+        costs = store.costs(cost_spec(group[0]))
+        row: Row = {"dataset": dataset, "variant": variant, "model": model}
+        rows.append(row | _accuracy(done) | _costs(costs) | {"records": done})
+    for row in rows:
+        same_set = [other for other in rows if other["dataset"] == row["dataset"]]
+        row["target_frac"] = _target(same_set)
+    return [row | _times(row.pop("records"), row) for row in rows]
+
+
+def _accuracy(records: Sequence[CellRecord]) -> Row:
+    tested = [r.test_scores.accuracy_frac for r in records if r.test_scores is not None]
+    valid = [r.val_scores.accuracy_frac for r in records if r.val_scores is not None]
+    return {
+        "accuracy_frac": fmean(tested) if tested else None,
+        "val_accuracy_frac": fmean(valid) if valid else None,
+    }
+
+
+def _costs(costs: Costs | None) -> Row:
+    row: Row = dict.fromkeys(axis.field for axis in AXES)
+    row |= {"does_not_fit": None, "is_for_ranking": None, "warnings": (), "energy_note": None}
+    if costs is None:
+        return row
+    row |= costs.model_dump(include=set(row))
+    row["macs_m"] = None if costs.macs is None else costs.macs / 1e6
+    row["is_for_ranking"] = costs.is_for_ranking
+    row["warnings"] = costs.conditions.warnings
+    return row
+
+
+def _target(rows: Iterable[Row]) -> float | None:
+    known = [row["val_accuracy_frac"] for row in rows if row["val_accuracy_frac"] is not None]
+    return TARGET_SHARE * max(known) if known else None
+
+
+def _times(records: Sequence[CellRecord], row: Row) -> Row:
+    speed = row["train_images_per_s"]
+    if not records or not speed:
+        return {"train_s": None, "seconds_to_target": None}
+    epoch_s = records[0].num_train / speed
+    reached = [seconds_to(record.epochs, row["target_frac"] or 2.0, epoch_s) for record in records]
+    known = [seconds for seconds in reached if seconds is not None]
+    return {
+        "train_s": fmean(epoch_s * len(record.epochs) for record in records),
+        "seconds_to_target": fmean(known) if len(known) == len(reached) else None,
+    }
+
+
+def resource_tables(store: Store) -> list[Table]:
+    """Return a table of costs for each data set of a run that has any."""
+    rows = resource_rows(store, store.plan().cells())
+    by_set = [[r for r in rows if r["dataset"] == name] for name in _datasets(rows)]
+    return [table for some in by_set if (table := resource_table(some)) is not None]
+
+
+def _datasets(rows: Iterable[Row]) -> list[str]:
+    return list(dict.fromkeys(row["dataset"] for row in rows))
+
+
+def resource_table(rows: Sequence[Row]) -> Table | None:
+    """Return one data set's costs as people read them; None where nothing was measured."""
+    if all(row["weights_mib"] is None and row["does_not_fit"] is None for row in rows):
+        return None
+    target = rows[0]["target_frac"]
+    level = "target" if target is None else f"{100 * target:.0f} % validation"
+    shown = [axis for axis in AXES if any(row[axis.field] is not None for row in rows)]
+    columns = ("model", *(axis.title for axis in shown), f"s to {level}")
+    body = tuple((_name(row), *(_text(row, axis) for axis in shown), _reached(row)) for row in rows)
+    return Table(
+        title=f"{rows[0]['dataset']}: costs", columns=columns, rows=body, notes=tuple(_notes(rows))
+    )
+
+
+def _name(row: Row) -> str:
+    return f"{row['model']} ({row['variant']})" if row["variant"] else str(row["model"])
+
+
+def _text(row: Row, axis: Axis) -> str:
+    value = row[axis.field]
+    if value is None:
+        return "does not fit" if row["does_not_fit"] else "–"
+    mark = "*" if axis.is_timed and not row["is_for_ranking"] else ""
+    return f"{value:,.{axis.digits}f}{mark}"
+
+
+def _reached(row: Row) -> str:
+    if row["seconds_to_target"] is not None:
+        return f"{row['seconds_to_target']:,.1f}"
+    return "–" if row["train_s"] is None else "not reached"
+
+
+def _notes(rows: Sequence[Row]) -> Iterable[str]:
+    yield (
+        "measured alone, each part in a process of its own, on random images of this shape; "
+        "memory above the process's baseline; one MAC is two FLOPs"
+    )
+    for row in rows:
+        if row["does_not_fit"]:
+            yield f"{_name(row)} does not fit: {row['does_not_fit']}"
+        for warning in row["warnings"]:
+            yield f"* {_name(row)}: {warning}"
+    notes = dict.fromkeys(row["energy_note"] for row in rows if row["energy_note"])
+    yield from (f"energy: {note}" for note in notes)
+
+
+def cost_charts(rows: Sequence[Row]) -> list[Chart]:
+    """Return accuracy against each cost, the Pareto front marked."""
+    return [chart for axis in CHARTED if (chart := _cost_chart(rows, axis)) is not None]
+
+
+def _cost_chart(rows: Sequence[Row], axis: Axis) -> Chart | None:
+    known = [r for r in rows if r["accuracy_frac"] is not None and r.get(axis.field)]
+    if len(known) < 2:
+        return None
+    ranked = [row for row in known if row["is_for_ranking"] or not axis.is_timed]
+    points = [(row["accuracy_frac"], row[axis.field]) for row in ranked]
+    front = non_dominated(points, ("larger", "smaller"))
+    on_front = {_name(row) for row, is_on in zip(ranked, front, strict=True) if is_on}
+    values = [
+        {
+            "model": _name(row),
+            "accuracy": 100 * row["accuracy_frac"],
+            "cost": row[axis.field],
+            "front": "on the Pareto front" if _name(row) in on_front else _why_not(row, ranked),
+        }
+        for row in known
+    ]
+    return _scatter(values, axis.title)
+
+
+def _why_not(row: Row, ranked: Sequence[Row]) -> str:
+    return "dominated" if row in ranked else "noisy: not ranked"
+
+
+def _scatter(values: list[dict[str, Any]], title: str) -> Chart:
+    names = list(dict.fromkeys(value["model"] for value in values))
+    colours = [PALETTE[i % len(PALETTE)] for i in range(len(names))]
+    kinds = ["on the Pareto front", "dominated", "noisy: not ranked"]
+    base = alt.Chart(alt.Data(values=values)).encode(
+        x=alt.X("cost:Q", title=title, scale=alt.Scale(type="log", nice=False, padding=30)),
+        y=alt.Y("accuracy:Q", title="test accuracy, %", scale=alt.Scale(zero=False, padding=20)),
+        color=alt.Color("model:N", scale=alt.Scale(domain=names, range=colours), legend=None),
+    )
+    line = (
+        base.transform_filter("datum.front == 'on the Pareto front'")
+        .mark_line(color="#999", strokeDash=[4, 3])
+        .encode(color=alt.value("#999"), order="cost:Q")
+    )
+    shape = alt.Shape(
+        "front:N",
+        title=None,
+        scale=alt.Scale(domain=kinds, range=["circle", "cross", "triangle-up"]),
+    )
+    dots = base.mark_point(size=110, filled=True, opacity=1).encode(shape=shape)
+    labels = base.mark_text(dy=-13, fontSize=11).encode(text="model:N")
+    return (line + dots + labels).properties(width=330, height=220)

@@ -1,0 +1,73 @@
+"""`nvl measure`: of models by name and of a run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from e2e.conftest import Nvl
+
+FIELDS = (
+    "num_parameters",
+    "weights_mib",
+    "macs",
+    "train_images_per_s",
+    "train_peak_mib",
+    "infer_peak_mib",
+    "latency_p50_ms",
+    "latency_p95_ms",
+    "latency_p99_ms",
+    "throughput_images_per_s",
+    "energy_j_per_image",
+    "conditions",
+)
+
+
+def test_a_model_by_name(nvl: Nvl) -> None:
+    words = "--model glyphnet --image-px 28 --classes 26 --seconds 0.1 --json"
+    answer = nvl("measure", *words.split())
+    assert answer.code == 0, answer.err
+    told = json.loads(answer.out)
+    assert set(FIELDS) <= set(told)
+    assert told["model"] == "glyphnet"
+    assert told["num_parameters"] == 314_634
+    assert told["energy_j_per_image"] != 0
+    assert told["conditions"]["machine"]["versions"]["torch"]
+
+
+def test_a_run_is_measured_at_its_end_unless_told_otherwise(nvl: Nvl, tiny_npz: Path) -> None:
+    study = tiny_npz / "study.toml"
+    study.write_text(
+        f'name = "small"\ndatasets = ["npz:{tiny_npz}"]\nmodels = ["glyphnet-small"]\n'
+        "seeds = [0, 1]\n[protocol]\nepochs = 1\nimage_px = 16\n"
+    )
+    bare = nvl("run", str(study), "--no-measure")
+    assert bare.code == 0, bare.err
+    assert "costs" not in bare.out
+    again = nvl("run", str(study))  # nothing to train, but to measure
+    assert again.out.count("measured glyphnet-small-16px-") == 1
+    assert "latency p50 ms" in again.out
+    told = json.loads(nvl("measure", "runs/small", "--seconds", "0.1", "--json").out)
+    assert [row["model"] for row in told] == ["glyphnet-small"]
+    report = next(tiny_npz.parent.rglob("runs/small/report.html")).read_text()
+    assert "What it costs" in report
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "expected a run or --model, got neither"),
+        (["runs/none", "--model", "glyphnet"], "got both"),
+        (["runs/none"], "expected a run (study.json), got none"),
+        (["--model", "glyfnet"], "expected a known name, got 'glyfnet'; try glyphnet"),
+        (["--model", "vit-b16"], "image_px = 16 or image_px = 32"),
+        (["--model", "glyphnet", "--channels", "2"], "expected 1 or 3, got 2"),
+    ],
+)
+def test_mistakes_are_one_line(nvl_here: Nvl, words: list[str], said: str) -> None:
+    answer = nvl_here("measure", *words)
+    assert answer.code == 2
+    assert said in answer.err
+    assert "Traceback" not in answer.err

@@ -1,0 +1,113 @@
+"""Repeating, merging and failing, with made-up measurements."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from lab.fakes import fake_machine
+from neurovisionlab.core.costs import Costs, CostSpec, PartResult, Request, Window
+from neurovisionlab.core.errors import ModelError
+from neurovisionlab.core.protocol import Protocol
+from neurovisionlab.lab.executors import Failed, Outcome, execute_here
+from neurovisionlab.lab.measure import measure
+
+SPEC = CostSpec(
+    model="glyphnet",
+    image_px=28,
+    channels=1,
+    num_classes=26,
+    source_px=28,
+    protocol=Protocol.model_validate({"image_px": 28, "color": "grey"}),
+)
+SIZE = {"num_parameters": 10, "weights_mib": 1.0, "macs": 5}
+
+
+def _window(contention: float | None, spread: float | None = 0.0) -> Window:
+    return Window(
+        window_s=1.0,
+        contention_frac=contention,
+        num_warm_up=1,
+        num_repeats=5,
+        spread_frac=spread,
+    )
+
+
+def _work(windows: Iterator[Window]) -> tuple[list[str], Callable[..., PartResult]]:
+    asked: list[str] = []
+
+    def work(request: Request, say: Callable[[Any], None]) -> PartResult:
+        asked.append(request.part)
+        found: dict[str, Any] = {}
+        if request.part == "speed":
+            found = {**SIZE, "latency_p50_ms": float(len(asked)), "energy_note": "none"}
+        return PartResult(found=found, window=next(windows), machine=fake_machine())
+
+    return asked, work
+
+
+def _measure(windows: list[Window], attempts: int = 3) -> tuple[list[str], Costs]:
+    asked, work = _work(iter(windows))
+    (costs,) = measure([SPEC], work, execute_here, 1.0, attempts)
+    return asked, costs
+
+
+def test_calm_parts_are_measured_once() -> None:
+    asked, costs = _measure([_window(0.01)] * 3)
+    assert asked == ["training", "inference memory", "speed"]
+    assert costs.is_for_ranking
+    assert costs.conditions.warnings == ()
+
+
+def test_a_disturbed_part_is_measured_again_until_it_is_calm() -> None:
+    calm = _window(0.0)
+    asked, costs = _measure([calm, calm, _window(0.4), _window(0.04)])
+    assert asked == ["training", "inference memory", "speed", "speed"]
+    assert costs.latency_p50_ms == 4.0  # the second try
+    assert costs.is_for_ranking
+
+
+def test_the_calmest_of_the_disturbed_is_kept_and_flagged() -> None:
+    calm = _window(0.0)
+    asked, costs = _measure([calm, calm, _window(0.4), _window(0.2), _window(0.3)])
+    assert asked.count("speed") == 3
+    assert costs.latency_p50_ms == 4.0
+    assert not costs.is_for_ranking
+    assert costs.conditions.warnings == (
+        "speed: other processes took 20% of the processors: upper bounds only",
+    )
+
+
+def test_rounds_that_disagree_are_called_a_noisy_machine() -> None:
+    _, costs = _measure([_window(0.0), _window(0.0, None), _window(0.0, 0.3)], attempts=1)
+    assert not costs.is_for_ranking
+    assert costs.conditions.warnings == ("speed: machine too noisy: its rounds differ by 30%",)
+
+
+def test_unknown_contention_is_not_taken_for_contention() -> None:
+    _, costs = _measure([_window(None)] * 3)
+    assert costs.is_for_ranking
+
+
+def test_a_process_killed_for_memory_is_a_result() -> None:
+    def killed(cells: Any, work: Any) -> Iterator[tuple[Any, Outcome]]:
+        for cell in cells:
+            yield cell, Failed("Killed", "its process ended with exit code -9")
+
+    (costs,) = measure([SPEC], lambda *_: None, killed, 1.0)
+    assert costs.does_not_fit is not None
+    assert costs.does_not_fit.startswith("needs more than ")
+    assert costs.conditions.machine is None
+    assert costs.num_parameters is None
+
+
+@pytest.mark.parametrize("is_user_error", [True, False])
+def test_other_failures_are_said(is_user_error: bool) -> None:
+    def failing(cells: Any, work: Any) -> Iterator[tuple[Any, Outcome]]:
+        for cell in cells:
+            yield cell, Failed("ValueError", "no such layer", is_user_error=is_user_error)
+
+    with pytest.raises(ModelError, match="no such layer"):
+        list(measure([SPEC], lambda *_: None, failing, 1.0))

@@ -1,0 +1,111 @@
+"""Costs beside accuracy: what is ranked, what is marked, what is unknown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from lab.fakes import fake_machine, fake_plan, fake_result
+from neurovisionlab.core.costs import Conditions, Costs, Window, cost_spec
+from neurovisionlab.lab.store import Store
+from neurovisionlab.out.figures import to_svg
+from neurovisionlab.out.report import render
+from neurovisionlab.out.resources import cost_charts, resource_rows, resource_table, resource_tables
+
+MODELS = ("resnet18", "mobilenetv2", "glyphnet")
+
+
+def _costs(cell: Any, contention: float = 0.0, **fields: Any) -> Costs:
+    window = Window(window_s=1, contention_frac=contention, num_warm_up=1, num_repeats=5)
+    warnings = ("speed: other processes took 40% of the processors",) if contention else ()
+    settings: dict[str, Any] = {
+        "num_parameters": 1000,
+        "weights_mib": 4.0,
+        "macs": 2_000_000,
+        "train_images_per_s": 9.0,
+        "train_peak_mib": 100.0,
+        "infer_peak_mib": 10.0,
+        "latency_p50_ms": 2.0,
+        "latency_p99_ms": 3.0,
+        "throughput_images_per_s": 500.0,
+        "energy_note": "not measurable: nobody counts",
+    }
+    return Costs(
+        spec=cost_spec(cell),
+        **(settings | fields),
+        conditions=Conditions(
+            machine=fake_machine(),
+            windows={"speed": window},
+            training_batch=64,
+            memory_method="a ruler",
+            warnings=warnings,
+            measured_at="2026-01-01T00:00:00+00:00",
+        ),
+    )
+
+
+def _store(tmp_path: Path) -> Store:
+    """Return a run of three models: one fast, one measured beside others, one unmeasured."""
+    plan = fake_plan(models=MODELS, seeds=(0, 1))
+    store = Store(tmp_path / "run")
+    with store.writing():
+        store.keep_plan(plan)
+        for cell in plan.cells():
+            skill = 4.0 if cell.model == "resnet18" else 1.0
+            store.put(fake_result(cell, skill))
+        for cell in plan.cells()[:2]:
+            contention = 0.4 if cell.model == "mobilenetv2" else 0.0
+            store.put_costs(_costs(cell, contention))
+    return store
+
+
+def test_rows_hold_accuracy_costs_and_the_seconds_of_a_training(tmp_path: Path) -> None:
+    store = _store(tmp_path)
+    rows = resource_rows(store, store.plan().cells())
+    assert [row["model"] for row in rows] == list(MODELS)
+    fast, beside, unmeasured = rows
+    assert fast["accuracy_frac"] > 0.8
+    assert fast["macs_m"] == 2.0
+    assert fast["train_s"] == 18 / 9.0  # 18 images, one epoch
+    assert (fast["is_for_ranking"], beside["is_for_ranking"]) == (True, False)
+    assert unmeasured["weights_mib"] is None
+    assert unmeasured["train_s"] is None
+    assert fast["seconds_to_target"] is None  # the made-up epoch stayed at 50 %
+
+
+def test_what_was_measured_beside_others_is_marked_and_never_ranked(tmp_path: Path) -> None:
+    (table,) = resource_tables(_store(tmp_path))
+    latency = table.columns.index("latency p50 ms")
+    weights = table.columns.index("weights MiB")
+    assert [row[latency] for row in table.rows] == ["2.00", "2.00*", "–"]
+    assert [row[weights] for row in table.rows] == ["4.0", "4.0", "–"]  # no time: no mark
+    assert [row[-1] for row in table.rows] == ["not reached", "not reached", "–"]
+    assert any(note.startswith("* mobilenetv2: speed: other processes") for note in table.notes)
+    assert "energy: not measurable: nobody counts" in table.notes
+    rows = resource_rows(_store(tmp_path / "again"), fake_plan(models=MODELS).cells())
+    charts = [to_svg(chart) for chart in cost_charts(rows)]
+    assert len(charts) == 4
+    assert sum("noisy: not ranked" in svg for svg in charts) >= 1
+
+
+def test_a_model_that_does_not_fit_is_in_the_table(tmp_path: Path) -> None:
+    store = _store(tmp_path)
+    cell = store.plan().cells()[0]
+    nothing = dict.fromkeys(("train_peak_mib", "train_images_per_s"))
+    store.put_costs(_costs(cell, does_not_fit="needs more than 8,192 MiB", **nothing))
+    (table,) = resource_tables(store)
+    peak = table.columns.index("training peak MiB")
+    assert table.rows[0][peak] == "does not fit"
+    assert "resnet18 does not fit: needs more than 8,192 MiB" in table.notes
+
+
+def test_nothing_measured_is_no_table_and_a_report_all_the_same(tmp_path: Path) -> None:
+    plan = fake_plan()
+    store = Store(tmp_path / "run")
+    with store.writing():
+        store.keep_plan(plan)
+    rows = resource_rows(store, plan.cells())
+    assert resource_table(rows) is None
+    assert cost_charts(rows) == []
+    assert "What it costs" not in render(store)
+    assert "What it costs" in render(_store(tmp_path / "other"))
