@@ -166,8 +166,8 @@ def layers(num_classes: int, channels: int, image_px: int) -> torch.nn.Module:
 
 def test_macs_of_attention_agree_with_a_count_by_hand() -> None:
     """A CPU's fused attention is invisible to the counter; on the meta device it is not."""
-    width, depth, tokens, hidden = 192, 6, 7 * 7 + 1, 384
-    patches = 49 * 16 * width
+    width, depth, tokens, hidden = 192, 6, 4 * 4 + 1, 384  # patches of 7 px, a class token
+    patches = 16 * 49 * width
     linear = tokens * (width * 3 * width + width * width + 2 * width * hidden)
     attention = 2 * tokens * tokens * width  # scores, and values weighted by them
     by_hand = patches + depth * (linear + attention) + width * 10

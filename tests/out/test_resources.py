@@ -16,7 +16,9 @@ MODELS = ("resnet18", "mobilenetv2", "glyphnet")
 
 
 def _costs(cell: Any, contention: float = 0.0, **fields: Any) -> Costs:
-    window = Window(window_s=1, contention_frac=contention, num_warm_up=1, num_repeats=5)
+    window = Window(
+        window_s=1, contention_frac=contention, num_warm_up=1, num_repeats=5, spread_frac=0
+    )
     warnings = ("speed: other processes took 40% of the processors",) if contention else ()
     settings: dict[str, Any] = {
         "num_parameters": 1000,
@@ -75,12 +77,14 @@ def test_rows_hold_accuracy_costs_and_the_seconds_of_a_training(tmp_path: Path) 
 
 def test_what_was_measured_beside_others_is_marked_and_never_ranked(tmp_path: Path) -> None:
     (table,) = resource_tables(_store(tmp_path))
-    latency = table.columns.index("latency p50 ms")
-    weights = table.columns.index("weights MiB")
+    latency = table.columns.index("p50 ms")
+    weights = table.columns.index("size MiB")
     assert [row[latency] for row in table.rows] == ["2.00", "2.00*", "–"]
     assert [row[weights] for row in table.rows] == ["4.0", "4.0", "–"]  # no time: no mark
     assert [row[-1] for row in table.rows] == ["not reached", "not reached", "–"]
-    assert any(note.startswith("* mobilenetv2: speed: other processes") for note in table.notes)
+    assert any(
+        note.startswith("* mobilenetv2: measured beside other processes") for note in table.notes
+    )
     assert "energy: not measurable: nobody counts" in table.notes
     rows = resource_rows(_store(tmp_path / "again"), fake_plan(models=MODELS).cells())
     charts = [to_svg(chart) for chart in cost_charts(rows)]
@@ -94,7 +98,7 @@ def test_a_model_that_does_not_fit_is_in_the_table(tmp_path: Path) -> None:
     nothing = dict.fromkeys(("train_peak_mib", "train_images_per_s"))
     store.put_costs(_costs(cell, does_not_fit="needs more than 8,192 MiB", **nothing))
     (table,) = resource_tables(store)
-    peak = table.columns.index("training peak MiB")
+    peak = table.columns.index("train MiB")
     assert table.rows[0][peak] == "does not fit"
     assert "resnet18 does not fit: needs more than 8,192 MiB" in table.notes
 

@@ -92,8 +92,10 @@ class Window(Frozen):
 
     @property
     def is_contended(self) -> bool:
-        """Return whether others took so much that times are upper bounds."""
-        return self.contention_frac is not None and self.contention_frac > CONTENTION_LIMIT
+        """Return whether others took so much that times are upper bounds; memory is not one."""
+        return self.spread_frac is not None and (
+            self.contention_frac is not None and self.contention_frac > CONTENTION_LIMIT
+        )
 
     @property
     def is_noisy(self) -> bool:

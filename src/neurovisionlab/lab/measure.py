@@ -101,10 +101,10 @@ def _undisturbed(request: Request, work: Work, execute: Execute, attempts: int) 
 
 def _disturbance(window: Window | None) -> float:
     """Return how far a window is from calm; up to 1 is calm enough."""
-    if window is None:
+    if window is None or window.spread_frac is None:  # memory does not mind company
         return 0.0
     others = (window.contention_frac or 0.0) / CONTENTION_LIMIT
-    return max(others, (window.spread_frac or 0.0) / SPREAD_LIMIT)
+    return max(others, window.spread_frac / SPREAD_LIMIT)
 
 
 def _once(request: Request, work: Work, execute: Execute) -> PartResult:

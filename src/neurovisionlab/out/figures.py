@@ -75,7 +75,7 @@ def convergence_chart(records: Sequence[CellRecord]) -> Chart | None:
         alt.Chart(alt.Data(values=rows))
         .mark_line(point=True, strokeWidth=1.6, opacity=0.8)
         .encode(
-            x=alt.X("epoch:Q", axis=alt.Axis(tickMinStep=1, format="d")),
+            x=alt.X("epoch:Q", axis=alt.Axis(values=_whole_ticks(rows), format="d")),
             y=alt.Y("accuracy:Q", title="accuracy, %", scale=alt.Scale(zero=False)),
             color=_colour(records),
             detail="cell:N",
@@ -85,6 +85,13 @@ def convergence_chart(records: Sequence[CellRecord]) -> Chart | None:
         )
         .properties(width=460, height=260)
     )
+
+
+def _whole_ticks(rows: Sequence[dict[str, Any]]) -> list[int]:
+    """Return at most about ten epochs to write below the axis."""
+    last = max(row["epoch"] for row in rows)
+    step = -(-last // 10)
+    return list(range(step if step > 1 else 1, last + 1, step))
 
 
 def confusion_chart(

@@ -31,15 +31,15 @@ class Axis(NamedTuple):
 
 AXES = (
     Axis("num_parameters", "parameters", 0, False),
-    Axis("weights_mib", "weights MiB", 1, False),
-    Axis("macs_m", "million MACs", 1, False),
-    Axis("train_images_per_s", "training images/s", 0, True),
-    Axis("train_peak_mib", "training peak MiB", 0, False),
-    Axis("infer_peak_mib", "inference peak MiB", 0, False),
-    Axis("latency_p50_ms", "latency p50 ms", 2, True),
+    Axis("weights_mib", "size MiB", 1, False),
+    Axis("macs_m", "M MACs", 1, False),
+    Axis("train_images_per_s", "train images/s", 0, True),
+    Axis("train_peak_mib", "train MiB", 0, False),
+    Axis("infer_peak_mib", "infer MiB", 0, False),
+    Axis("latency_p50_ms", "p50 ms", 2, True),
     Axis("latency_p99_ms", "p99 ms", 2, True),
-    Axis("throughput_images_per_s", "throughput images/s", 0, True),
-    Axis("energy_j_per_image", "energy J/image", 4, True),
+    Axis("throughput_images_per_s", "images/s", 0, True),
+    Axis("energy_j_per_image", "J/image", 4, True),
 )
 
 # what a chart holds accuracy against: smaller is better in each
@@ -85,13 +85,12 @@ def _accuracy(records: Sequence[CellRecord]) -> Row:
 
 def _costs(costs: Costs | None) -> Row:
     row: Row = dict.fromkeys(axis.field for axis in AXES)
-    row |= {"does_not_fit": None, "is_for_ranking": None, "warnings": (), "energy_note": None}
+    row |= {"does_not_fit": None, "is_for_ranking": None, "energy_note": None}
     if costs is None:
         return row
     row |= costs.model_dump(include=set(row))
     row["macs_m"] = None if costs.macs is None else costs.macs / 1e6
     row["is_for_ranking"] = costs.is_for_ranking
-    row["warnings"] = costs.conditions.warnings
     return row
 
 
@@ -129,7 +128,7 @@ def resource_table(rows: Sequence[Row]) -> Table | None:
     if all(row["weights_mib"] is None and row["does_not_fit"] is None for row in rows):
         return None
     target = rows[0]["target_frac"]
-    level = "target" if target is None else f"{100 * target:.0f} % validation"
+    level = "target" if target is None else f"{100 * target:.0f} %"
     shown = [axis for axis in AXES if any(row[axis.field] is not None for row in rows)]
     columns = ("model", *(axis.title for axis in shown), f"s to {level}")
     body = tuple((_name(row), *(_text(row, axis) for axis in shown), _reached(row)) for row in rows)
@@ -159,13 +158,22 @@ def _reached(row: Row) -> str:
 def _notes(rows: Sequence[Row]) -> Iterable[str]:
     yield (
         "measured alone, each part in a process of its own, on random images of this shape; "
-        "memory above the process's baseline; one MAC is two FLOPs"
+        "one MAC is two FLOPs"
+    )
+    yield (
+        "size: fp32 weights; train, infer MiB: peak memory above the process's baseline; p50, p99: "
+        "latency of one image; images/s: at the best batch; s to …: training seconds until the "
+        "validation accuracy of 0.9 times the best model's"
     )
     for row in rows:
         if row["does_not_fit"]:
             yield f"{_name(row)} does not fit: {row['does_not_fit']}"
-        for warning in row["warnings"]:
-            yield f"* {_name(row)}: {warning}"
+    disturbed = [_name(row) for row in rows if row["is_for_ranking"] is False]
+    if disturbed:
+        yield (
+            f"* {', '.join(disturbed)}: measured beside other processes or on a noisy machine: "
+            "upper bounds, not ranked; try nvl measure when the machine is idle"
+        )
     notes = dict.fromkeys(row["energy_note"] for row in rows if row["energy_note"])
     yield from (f"energy: {note}" for note in notes)
 
@@ -216,6 +224,7 @@ def _scatter(values: list[dict[str, Any]], title: str) -> Chart:
     shape = alt.Shape(
         "front:N",
         title=None,
+        legend=alt.Legend(orient="bottom"),
         scale=alt.Scale(domain=kinds, range=["circle", "cross", "triangle-up"]),
     )
     dots = base.mark_point(size=110, filled=True, opacity=1).encode(shape=shape)

@@ -16,13 +16,13 @@ LETTER_BOX = 24.0  # EMNIST leaves a margin of two pixels
 KANA_BOX = 27.0  # KMNIST leaves none
 
 IMAGES_PER_WRITER = 20
-LOYALTY = 0.75  # chance that a writer uses their favourite form of a character
+LOYALTY = 0.82  # chance that a writer uses their favourite form of a character
 
 LETTER_HAND = Hand(
     slant=Spread(0.10, 0.14, 0.05),
     tilt=Spread(0.0, 0.05, 0.06),
     aspect=Spread(0.0, 0.15, 0.09),
-    bend=Spread(0.030, 0.010, 0.009, 0.005),
+    bend=Spread(0.028, 0.010, 0.008, 0.005),
     wobble=Spread(0.004, 0.002, 0.001, 0.0),
     looseness=Spread(0.024, 0.016, 0.008, 0.0),
     overrun=Spread(0.024, 0.020, 0.012, 0.0),
@@ -92,9 +92,9 @@ class Street:
     height: tuple[float, float] = (25.0, 1.9)  # of a digit, pixels: mean, standard deviation
     off_centre: float = 0.85  # standard deviation of the digit's place, pixels
     perspective: float = 0.06  # standard deviation of how much smaller the far side is
-    neighbour: float = 0.55  # chance of a cut-off digit, for each side
+    neighbour: float = 0.50  # chance of a cut-off digit, for each side
     gap: tuple[float, float] = (0.02, 0.30)  # between digits, least and most, digit heights
-    contrast: tuple[float, float] = (0.40, 0.85)  # of paint and wall, least and most
+    contrast: tuple[float, float] = (0.44, 0.88)  # of paint and wall, least and most
     vivid: float = 0.30  # chance that paint or wall has a strong colour
     outlined: float = 0.15  # chance of a rim of a third colour around the digits
     hollow: float = 0.01  # chance that digits consist of their rim only
