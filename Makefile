@@ -53,6 +53,7 @@ bench: dev
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/batches.py
 	$(BIN)/python benchmarks/loading.py
+	$(BIN)/python benchmarks/measuring.py
 	$(BIN)/python benchmarks/start.py
 
 clean:

@@ -8,7 +8,6 @@ the same size in the official layout.
 from __future__ import annotations
 
 import multiprocessing
-import resource
 import sys
 import tempfile
 from pathlib import Path
@@ -25,8 +24,10 @@ from neurovisionlab.data.home import DataHome
 from neurovisionlab.data.images import ImageSet
 from neurovisionlab.data.official import files_of
 from neurovisionlab.data.sources import SOURCES, load
+from neurovisionlab.learn.device import choose
+from neurovisionlab.learn.memory import PeakMemory
 
-NAME, ROUNDS = "emnist-letters", 5
+NAME, ROUNDS = "emnist-letters", 3
 
 
 def write_random(folder: Path) -> None:
@@ -53,10 +54,9 @@ def load_and_stage(home: DataHome) -> ImageSet:
 
 def peak_ratio(home: DataHome) -> float:
     """Return the growth of this process's peak memory over the raw array's size."""
-    before_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    memory = PeakMemory(choose())
     images = load_and_stage(home)
-    after_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return float((after_kib - before_kib) * 1024 / images.images_NHWC.nbytes)
+    return (memory.read().peak_mib or 0.0) * 2**20 / images.images_NHWC.nbytes
 
 
 def bench(home: DataHome, what: str) -> int:

@@ -50,7 +50,7 @@ def test_an_edited_protocol_is_said_and_kept_apart(nvl_here: Nvl, tiny_npz: Path
     assert [r.cell.protocol.epochs for r in store.finished(store.plan().cells())] == [3]
     # back to the first wording: nothing is lost, and the other is the one apart now
     write_study(tiny_npz, name)
-    answer = nvl_here("run", str(tiny_npz / "study.toml"), "--out", str(out))
+    answer = nvl_here("run", "--no-measure", str(tiny_npz / "study.toml"), "--out", str(out))
     assert answer.code == 0
     assert "protocol.epochs: 3 → 1" in answer.out
     assert "0 of 1 cells to run" in answer.out
@@ -82,7 +82,7 @@ def _family(process: psutil.Process) -> list[psutil.Process]:
 def _running(study: Path) -> Iterator[subprocess.Popen[str]]:
     """Start `nvl run` as the head of its own group, as a terminal would."""
     with subprocess.Popen(
-        [str(NVL), "run", str(study)],
+        [str(NVL), "run", str(study), "--no-measure"],
         cwd=study.parent,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -25,7 +25,7 @@ def test_a_study_runs_and_can_be_read_in_every_form(nvl: Nvl, tiny_npz: Path) ->
     study = write_study(
         tiny_npz, f"npz:{tiny_npz}", 'models = ["mobilenetv2", "vit-tiny"]', 'color = "grey"'
     )
-    run = nvl("run", str(study))
+    run = nvl("run", str(study), "--no-measure")
     assert (run.code, run.err) == (0, ""), run
     assert "2 of 2 cells to run" in run.out
     assert run.out.count("✓") == 2
@@ -47,7 +47,7 @@ def test_a_study_runs_and_can_be_read_in_every_form(nvl: Nvl, tiny_npz: Path) ->
         assert one["accuracy_frac"] == float(other["accuracy_frac"])
         assert one["num_test"] == 24
 
-    again = nvl("run", str(study))
+    again = nvl("run", str(study), "--no-measure")
     assert again.code == 0
     assert "0 of 2 cells to run" in again.out
     assert "✓" not in again.out
@@ -136,7 +136,7 @@ def test_a_failed_cell_is_exit_code_1_and_the_others_are_shown(
             yield cell, Failed("Killed", "out of memory") if cell.seed else Done(fake_result(cell))
 
     monkeypatch.setattr(api, "local", lambda preload: half_fails)
-    answer = nvl_here("run", str(study), "--out", str(tiny_npz / "out"))
+    answer = nvl_here("run", str(study), "--no-measure", "--out", str(tiny_npz / "out"))
     assert answer.code == 1
     assert "Killed: out of memory" in answer.out
     assert "1 cells failed; see" in answer.out
