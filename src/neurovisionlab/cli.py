@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from neurovisionlab.cli_data import data_app
+from neurovisionlab.cli_judge import advise, claims, verdicts
 from neurovisionlab.cli_measure import measure
 from neurovisionlab.cli_models import diff, models
 from neurovisionlab.core.errors import NvlError
@@ -178,6 +179,9 @@ def _show_results(store: Store, console: Console, report: bool) -> None:
 
 app.add_typer(data_app, name="data")
 app.command()(measure)
+app.command()(verdicts)
+app.command()(claims)
+app.command()(advise)
 app.command()(models)
 app.command()(diff)
 

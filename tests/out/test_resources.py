@@ -7,10 +7,11 @@ from typing import Any
 
 from lab.fakes import fake_machine, fake_plan, fake_result
 from neurovisionlab.core.costs import Conditions, Costs, Window, cost_spec
+from neurovisionlab.lab.resources import resource_rows
 from neurovisionlab.lab.store import Store
 from neurovisionlab.out.figures import to_svg
 from neurovisionlab.out.report import render
-from neurovisionlab.out.resources import cost_charts, resource_rows, resource_table, resource_tables
+from neurovisionlab.out.resources import cost_charts, resource_table, resource_tables
 
 MODELS = ("resnet18", "mobilenetv2", "glyphnet")
 

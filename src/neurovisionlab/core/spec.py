@@ -97,6 +97,8 @@ class Study(Frozen):
     """Data sets × models × seeds (× varied settings) under one protocol.
 
     `seeds` decide initialisation, order of images and augmentation, never the split.
+    `equivalence_points` is the difference in accuracy, recall or F1, in percentage points, below
+    which two models count as equivalent; it changes no cell.
 
     >>> Study(name="mini", datasets=("digits",), models=("resnet18",)).protocol.batch_size
     64
@@ -112,6 +114,7 @@ class Study(Frozen):
     split: Split = Split()
     labels: Labels = Labels()
     on_bad_image: Literal["stop", "skip"] = "stop"
+    equivalence_points: Annotated[float, Field(gt=0, lt=50)] = 0.5
     vary: dict[str, tuple[Any, ...]] = Field(default_factory=dict)
 
     @field_validator("name")

@@ -13,6 +13,7 @@ from markupsafe import Markup
 from neurovisionlab.core.metrics import confusion
 from neurovisionlab.core.records import CellRecord
 from neurovisionlab.core.spec import DataInfo
+from neurovisionlab.lab.resources import resource_rows
 from neurovisionlab.lab.store import Plan, Store
 from neurovisionlab.out.figures import (
     Chart,
@@ -21,7 +22,7 @@ from neurovisionlab.out.figures import (
     convergence_chart,
     to_svg,
 )
-from neurovisionlab.out.resources import cost_charts, resource_rows, resource_table
+from neurovisionlab.out.resources import cost_charts, resource_table
 from neurovisionlab.out.tables import Row, Table, result_rows, summary_tables
 
 

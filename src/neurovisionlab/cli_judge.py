@@ -1,0 +1,145 @@
+"""What the numbers allow one to say: `nvl verdicts`, `nvl claims`, `nvl advise`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from neurovisionlab.core.errors import SpecError, mould, nearest
+
+if TYPE_CHECKING:
+    from neurovisionlab.core.advice import Limits
+    from neurovisionlab.core.claims.records import ClaimRow, Publication
+    from neurovisionlab.lab.store import Store
+
+RunArgument = Annotated[Path, typer.Argument(help="A run's folder, such as runs/quick.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+PREFERENCES = ("accuracy", "speed", "size", "memory", "training")
+
+
+def verdicts(run: RunArgument, as_json: JsonOption = False) -> None:
+    """Say which model is better on each data set, and where it cannot be told."""
+    from neurovisionlab.lab.judge import judge_run
+    from neurovisionlab.out.verdicts import paragraphs
+
+    found = judge_run(_store(run))
+    if as_json:
+        typer.echo(found.model_dump_json(indent=1))
+        return
+    for title, lines in paragraphs(found):
+        typer.secho(title, bold=True)
+        typer.echo("\n".join(f"  {line}" for line in lines) + "\n")
+
+
+def claims(
+    file: Annotated[str, typer.Argument(help="A claims file, or one that ships: tretiakov-2025.")],
+    run: Annotated[Path | None, typer.Option("--run", help="Hold them against this run.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check a publication's claims against its own text, or against a run."""
+    from neurovisionlab.core.claims.checks import check_text
+    from neurovisionlab.core.claims.verdicts import judge_claims
+    from neurovisionlab.lab.judge import evidence_of
+
+    publication = _publication(file)
+    if run is None:
+        rows = check_text(publication)
+    else:
+        rows = judge_claims(publication, evidence_of(_store(run)))
+    if as_json:
+        typer.echo(json.dumps([row.model_dump(mode="json") for row in rows], indent=1))
+    else:
+        typer.echo("\n".join(_claim_lines(rows)))
+
+
+def _publication(file: str) -> Publication:
+    """Read a claims file by path, or one of those that ship by name."""
+    from neurovisionlab.core.claims.file import parse_claims
+
+    path = Path(file).expanduser()
+    if path.is_file():
+        return parse_claims(path.read_text(encoding="utf-8"), str(path))
+    folder = resources.files("neurovisionlab") / "claims"
+    shipped = {one.name.removesuffix(".toml"): one for one in folder.iterdir()}
+    if file in shipped:
+        return parse_claims(shipped[file].read_text(encoding="utf-8"), file)
+    near = ", ".join(nearest(file, sorted(shipped)))
+    raise SpecError(mould("claims", "a claims file or the name of one", repr(file), near))
+
+
+def _claim_lines(rows: Sequence[ClaimRow]) -> list[str]:
+    lines = []
+    for row in rows:
+        printed = f" [{row.printed}]" if row.printed else ""
+        lines.append(f"{row.id:5} {row.verdict.upper()}: {row.text}{printed}")
+        lines.append(f"      {row.reason}")
+    return lines
+
+
+def advise(
+    run: RunArgument,
+    limit: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--limit",
+            help="size_mib=5, latency_ms=2, train_s=600, memory_mib=50 or min_accuracy=90 (%).",
+        ),
+    ] = None,
+    prefer: Annotated[
+        str | None, typer.Option("--prefer", help=" | ".join(PREFERENCES) + ".")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say which model to take, and why; without options for the three usual cases."""
+    from neurovisionlab.lab.judge import advise_run
+    from neurovisionlab.out.verdicts import advice_paragraph
+
+    if prefer is not None and prefer not in PREFERENCES:
+        near = ", ".join(nearest(prefer, PREFERENCES))
+        raise SpecError(mould("--prefer", "a known preference", repr(prefer), near))
+    limits = _limits(limit or []) if limit or prefer else None
+    found = advise_run(_store(run), limits, prefer or "accuracy")  # type: ignore[arg-type]
+    if as_json:
+        rows = {name: [a.model_dump(mode="json") for a in some] for name, some in found.items()}
+        typer.echo(json.dumps(rows, indent=1))
+        return
+    for name, some in found.items():
+        typer.secho(name, bold=True)
+        for one in some:
+            typer.echo("\n".join(f"  {line}" for line in advice_paragraph(one)))
+        typer.echo()
+
+
+def _limits(words: Sequence[str]) -> Limits:
+    from neurovisionlab.core.advice import Limits
+
+    names = ("size_mib", "latency_ms", "train_s", "memory_mib", "min_accuracy")
+    given: dict[str, float] = {}
+    for word in words:
+        name, _, text = word.partition("=")
+        if name not in names:
+            near = f"{nearest(name, names)[0]}=5"
+            raise SpecError(mould("--limit", "NAME=NUMBER with a known name", repr(word), near))
+        try:
+            value = float(text)
+        except ValueError:
+            value = -1.0
+        if not 0 < value < float("inf") or (name == "min_accuracy" and value > 100):
+            raise SpecError(mould(f"--limit {name}", "a number above 0", repr(text), f"{name}=5"))
+        given[name] = value
+    least = given.pop("min_accuracy", None)
+    if least is not None:
+        given["min_accuracy_frac"] = least / 100
+    return Limits.model_validate(given)
+
+
+def _store(run: Path) -> Store:
+    from neurovisionlab.lab.store import Store
+
+    return Store.existing(run)
