@@ -10,9 +10,12 @@ from typing import NamedTuple
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from neurovisionlab.core.errors import NvlError
 from neurovisionlab.core.metrics import confusion
 from neurovisionlab.core.records import CellRecord
+from neurovisionlab.core.sentences import overall_sentences
 from neurovisionlab.core.spec import DataInfo
+from neurovisionlab.lab.judge import judge_run
 from neurovisionlab.lab.resources import resource_rows
 from neurovisionlab.lab.store import Plan, Store
 from neurovisionlab.out.figures import (
@@ -24,6 +27,7 @@ from neurovisionlab.out.figures import (
 )
 from neurovisionlab.out.resources import cost_charts, resource_table
 from neurovisionlab.out.tables import Row, Table, result_rows, summary_tables
+from neurovisionlab.out.verdicts import Paragraph, details, headline
 
 
 @dataclass(frozen=True)
@@ -65,8 +69,33 @@ def render(store: Store) -> str:
         rows=rows,
         failures=store.failures(),
         machines=_machines(records),
+        verdicts=_verdicts(store),
         num_done=len(records),
         num_cells=len(cells),
+    )
+
+
+class Verdicts(NamedTuple):
+    """Sentences for the first screen and for each data set, or why there are none."""
+
+    short: tuple[str, ...]
+    overall: tuple[str, ...]
+    by_dataset: dict[str, tuple[Paragraph, ...]]
+    why_none: str | None = None
+
+
+def _verdicts(store: Store) -> Verdicts:
+    try:
+        # one score: the others need resampling, which `nvl verdicts` has the time for
+        found = judge_run(store, ("accuracy",))
+    except NvlError as error:  # nothing finished, folds, a single class: said, and no more
+        return Verdicts((), (), {}, str(error))
+    return Verdicts(
+        short=tuple(line for one in found.datasets for line in headline(one, found)),
+        overall=() if found.overall is None else overall_sentences(found.overall),
+        by_dataset={
+            one.dataset: tuple(details(one, found.advice[one.dataset])) for one in found.datasets
+        },
     )
 
 

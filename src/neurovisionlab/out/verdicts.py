@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from statistics import fmean
 
 from neurovisionlab.core import sentences as say
@@ -14,19 +14,48 @@ Paragraph = tuple[str, list[str]]
 
 
 def paragraphs(found: Judgements) -> Iterator[Paragraph]:
-    """Yield all that a run's results allow one to say."""
+    """Yield all that a run's results allow one to say, headlines first."""
+    yield "in short", [line for one in found.datasets for line in headline(one, found)]
     for one in found.datasets:
-        yield f"{one.dataset}: how good is each model?", estimate_lines(one)
-        pairs = pair_lines(one)
-        if pairs:
-            yield f"{one.dataset}: which is better?", pairs
-        yield f"{one.dataset}: where do they differ?", difference_lines(one)
-        yield f"{one.dataset}: how did they learn?", [_dynamics_line(d) for d in one.dynamics]
-        yield f"{one.dataset}: can their confidence be trusted?", calibration_lines(one)
-        advice = [line for a in found.advice[one.dataset] for line in advice_paragraph(a)]
-        yield f"{one.dataset}: which one to take?", advice
+        for title, lines in details(one, found.advice[one.dataset]):
+            yield f"{one.dataset}: {title}", lines
     if found.overall is not None:
         yield "across data sets", list(say.overall_sentences(found.overall))
+
+
+def details(one: Judgement, advice: Sequence[Advice]) -> Iterator[Paragraph]:
+    """Yield what there is to say of one data set."""
+    yield "how good is each model?", estimate_lines(one)
+    pairs = pair_lines(one)
+    if pairs:
+        yield "which is better?", pairs
+    yield "where do they differ?", difference_lines(one)
+    yield "how did they learn?", [_dynamics_line(d) for d in one.dynamics]
+    yield "can their confidence be trusted?", calibration_lines(one)
+    yield "which one to take?", [line for a in advice for line in advice_paragraph(a)]
+
+
+def headline(one: Judgement, found: Judgements) -> list[str]:
+    """Say in two lines who leads on a data set, how surely, and what is advised."""
+    estimates = [e for e in one.verdicts.estimates if e.metric == "accuracy"]
+    best = max(estimates, key=lambda estimate: estimate.value).model
+    behind: dict[str, list[str]] = {"better": [], "equivalent": [], "cannot tell": []}
+    for pair in one.verdicts.pairs:
+        if pair.metric == "accuracy" and best in (pair.a, pair.b):
+            behind[pair.about_models].append(pair.b if pair.a == best else pair.a)
+    claims = [
+        words.format(", ".join(behind[kind])) for kind, words in _HEADLINES.items() if behind[kind]
+    ]
+    said = f"{one.dataset}: {best} leads" + (f"; {'; '.join(claims)}" if claims else "") + "."
+    choices = "; ".join(f"{a.case}: {a.choice or 'none'}" for a in found.advice[one.dataset])
+    return [said, f"  Advice for {choices}."]
+
+
+_HEADLINES = {
+    "better": "it is better than {}",
+    "equivalent": "it and {} are equivalent",
+    "cannot tell": "whether it is better than {} cannot be told",
+}
 
 
 def estimate_lines(one: Judgement) -> list[str]:
