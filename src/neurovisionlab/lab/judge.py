@@ -119,7 +119,7 @@ def evidence_of(store: Store) -> Evidence:
         measured=tuple(measured),
         gaps=tuple(gap for data in verdicts.values() for gap in _gaps(data)),
         protocol=plan.study.protocol,
-        datasets=tuple(dict.fromkeys(info for _, info in plan.infos if info.name in verdicts)),
+        datasets=tuple({i.name: i for _, i in plan.infos if i.name in verdicts}.values()),
         subset=plan.study.subset,
         device=records[0].machine.device if records else None,
     )

@@ -1,0 +1,144 @@
+"""From stored predictions to verdicts, evidence and advice; nothing is trained again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.metrics import accuracy_score
+
+from lab.fakes import fake_plan, fake_result
+from neurovisionlab.core.advice import Limits
+from neurovisionlab.core.errors import DataError, StoreError
+from neurovisionlab.lab.judge import advise_run, evidence_of, judge_run
+from neurovisionlab.lab.store import Store
+from neurovisionlab.out.verdicts import paragraphs
+
+SKILL = {"resnet18": 4.0, "mobilenetv2": 2.0, "glyphnet": 0.5}
+
+
+def _store(tmp_path: Path, skip: tuple[str, ...] = (), **study: Any) -> Store:
+    fields: dict[str, Any] = {"models": tuple(SKILL), "seeds": (0, 1, 2)}
+    plan = fake_plan(**(fields | study))
+    store = Store(tmp_path / "run")
+    with store.writing():
+        store.keep_plan(plan)
+        for cell in plan.cells():
+            if cell.model not in skip:
+                store.put(fake_result(cell, SKILL[cell.model]))
+    return store
+
+
+def test_estimates_are_the_means_of_stored_predictions(tmp_path: Path) -> None:
+    store = _store(tmp_path)
+    (found,) = judge_run(store, ("accuracy",)).datasets
+    for one in found.verdicts.estimates:
+        cells = [cell for cell in store.plan().cells() if cell.model == one.model]
+        told = [store.predictions(cell.cell_id, "test") for cell in cells]
+        judge = fmean(accuracy_score(t.labels_N, t.logits_NC.argmax(axis=1)) for t in told)
+        assert one.value == pytest.approx(judge)
+        assert one.low <= one.value <= one.high
+        assert (one.num_seeds, one.num_images) == (3, 12)
+    assert [pair.num_pairs for pair in found.verdicts.pairs] == [3, 3, 3]
+    assert found.left_out == ()
+
+
+def test_the_study_says_which_difference_does_not_matter(tmp_path: Path) -> None:
+    (found,) = judge_run(_store(tmp_path, equivalence_points=49.0), ("accuracy",)).datasets
+    assert {pair.delta for pair in found.verdicts.pairs} == {0.49}
+    assert "equivalent" in {pair.kind for pair in found.verdicts.pairs}
+
+
+def test_what_is_not_finished_or_diverged_is_named_and_left_out(tmp_path: Path) -> None:
+    store = _store(tmp_path, skip=("glyphnet",))
+    lost = store.plan().cells()[0]
+    with store.writing():
+        store.put(fake_result(lost, diverged=True))
+    (found,) = judge_run(store, ("accuracy",)).datasets
+    assert {one.model for one in found.verdicts.estimates} == {"resnet18", "mobilenetv2"}
+    assert f"{lost.cell_id}: diverged" in found.left_out
+    assert sum(line.endswith(": not finished") for line in found.left_out) == 3
+    text = "\n".join(
+        line for _, lines in paragraphs(judge_run(store, ("accuracy",))) for line in lines
+    )
+    assert f"Left out: {lost.cell_id}: diverged." in text
+
+
+def test_a_variant_is_a_model_of_its_own(tmp_path: Path) -> None:
+    store = _store(tmp_path, models=("resnet18",), vary={"batch_size": (16, 64)})
+    (found,) = judge_run(store, ("accuracy",)).datasets
+    names = [one.model for one in found.verdicts.estimates]
+    assert names == ["resnet18 (batch_size=16)", "resnet18 (batch_size=64)"]
+
+
+def test_several_data_sets_are_summed_up(tmp_path: Path) -> None:
+    found = judge_run(_store(tmp_path, datasets=("digits", "kmnist")), ("accuracy",))
+    assert [one.dataset for one in found.datasets] == ["digits", "kmnist"]
+    assert found.overall is not None
+    assert {one.model for one in found.overall.standings} == set(SKILL)
+    titles = [title for title, _ in paragraphs(found)]
+    assert titles[0] == "in short"
+    assert titles[-1] == "across data sets"
+
+
+def test_one_seed_is_about_the_trained_networks_alone(tmp_path: Path) -> None:
+    (found,) = judge_run(_store(tmp_path, seeds=(0,)), ("accuracy",)).datasets
+    assert {one.scope for one in found.verdicts.estimates} == {"these trained networks"}
+    assert {pair.about_models for pair in found.verdicts.pairs} == {"cannot tell"}
+
+
+def test_nothing_finished_and_folds_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="expected finished cells, got none"):
+        judge_run(_store(tmp_path, skip=tuple(SKILL)))
+    folds = _store(tmp_path / "folds", split={"folds": 2})
+    with pytest.raises(DataError, match="expected one test set for all, got folds"):
+        judge_run(folds)
+
+
+def test_missing_predictions_are_refused(tmp_path: Path) -> None:
+    store = _store(tmp_path)
+    lost = store.root / "cells" / store.plan().cells()[0].cell_id / "predictions.npz"
+    lost.unlink()
+    with pytest.raises(StoreError, match="expected stored predictions, got none"):
+        judge_run(store)
+
+
+def test_other_test_images_for_one_model_are_refused(tmp_path: Path) -> None:
+    store = _store(tmp_path)
+    for cell in store.plan().cells():
+        if cell.model == "glyphnet":
+            path = store.root / "cells" / cell.cell_id / "predictions.npz"
+            with np.load(path) as arrays:
+                content = dict(arrays)
+            content["test_indices"] = content["test_indices"] + 1
+            np.savez(path, **content)
+    with pytest.raises(DataError, match="expected the test images of resnet18, got others"):
+        judge_run(store)
+
+
+def test_evidence_has_every_quality_with_its_interval_and_sizes(tmp_path: Path) -> None:
+    evidence = evidence_of(_store(tmp_path))
+    metrics = {(one.model, one.metric) for one in evidence.measured}
+    for model in SKILL:
+        for metric in ("accuracy", "f1", "recall", "precision", "weights_mib", "num_parameters"):
+            assert (model, metric) in metrics
+    assert len([gap for gap in evidence.gaps if gap.metric == "accuracy"]) == 3
+    assert evidence.device == "cpu"
+    for one in evidence.measured:
+        assert one.low is not None
+        assert one.high is not None
+        assert one.low <= one.value <= one.high
+
+
+def test_advice_without_limits_has_three_cases_and_with_them_one(tmp_path: Path) -> None:
+    store = _store(tmp_path)
+    (cases,) = advise_run(store, None, "accuracy").values()
+    assert [a.case for a in cases] == ["small device", "quick prototyping", "best accuracy"]
+    assert cases[-1].choice == "resnet18"
+    (within,) = advise_run(store, Limits(min_accuracy_frac=1.0), "accuracy").values()
+    assert len(within) == 1
+    assert within[0].choice in (None, "resnet18")
+    assert within[0].excluded
