@@ -54,6 +54,7 @@ bench: dev
 	$(BIN)/python benchmarks/batches.py
 	$(BIN)/python benchmarks/loading.py
 	$(BIN)/python benchmarks/measuring.py
+	$(BIN)/python benchmarks/verdicts.py --large
 	$(BIN)/python benchmarks/start.py
 
 clean:

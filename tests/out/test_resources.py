@@ -10,8 +10,9 @@ from neurovisionlab.core.costs import Conditions, Costs, Window, cost_spec
 from neurovisionlab.lab.resources import resource_rows
 from neurovisionlab.lab.store import Store
 from neurovisionlab.out.figures import to_svg
+from neurovisionlab.out.pareto_charts import cost_charts
 from neurovisionlab.out.report import render
-from neurovisionlab.out.resources import cost_charts, resource_table, resource_tables
+from neurovisionlab.out.resources import resource_table, resource_tables
 
 MODELS = ("resnet18", "mobilenetv2", "glyphnet")
 
@@ -71,7 +72,8 @@ def test_rows_hold_accuracy_costs_and_the_seconds_of_a_training(tmp_path: Path) 
     assert fast["macs_m"] == 2.0
     assert fast["train_s"] == 18 / 9.0  # 18 images, one epoch
     assert (fast["is_for_ranking"], beside["is_for_ranking"]) == (True, False)
-    assert unmeasured["weights_mib"] is None
+    assert unmeasured["weights_mib"] == 4.5  # known from its training
+    assert unmeasured["train_peak_mib"] is None
     assert unmeasured["train_s"] is None
     assert fast["seconds_to_target"] is None  # the made-up epoch stayed at 50 %
 
@@ -81,7 +83,7 @@ def test_what_was_measured_beside_others_is_marked_and_never_ranked(tmp_path: Pa
     latency = table.columns.index("p50 ms")
     weights = table.columns.index("size MiB")
     assert [row[latency] for row in table.rows] == ["2.00", "2.00*", "–"]
-    assert [row[weights] for row in table.rows] == ["4.0", "4.0", "–"]  # no time: no mark
+    assert [row[weights] for row in table.rows] == ["4.0", "4.0", "4.5"]  # no time: no mark
     assert [row[-1] for row in table.rows] == ["not reached", "not reached", "–"]
     assert any(
         note.startswith("* mobilenetv2: measured beside other processes") for note in table.notes

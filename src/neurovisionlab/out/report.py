@@ -25,7 +25,8 @@ from neurovisionlab.out.figures import (
     convergence_chart,
     to_svg,
 )
-from neurovisionlab.out.resources import cost_charts, resource_table
+from neurovisionlab.out.pareto_charts import cost_charts
+from neurovisionlab.out.resources import resource_table
 from neurovisionlab.out.tables import Row, Table, result_rows, summary_tables
 from neurovisionlab.out.verdicts import Paragraph, details, headline
 

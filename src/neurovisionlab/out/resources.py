@@ -1,16 +1,12 @@
-"""What models cost, beside what they are worth: rows, a table and Pareto charts per data set."""
+"""What models cost, as a table for each data set."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import altair as alt
-
-from neurovisionlab.core.pareto import non_dominated
 from neurovisionlab.lab.resources import resource_rows
 from neurovisionlab.lab.store import Store
-from neurovisionlab.out.figures import PALETTE, Chart
 from neurovisionlab.out.tables import Row, Table
 
 
@@ -36,14 +32,6 @@ AXES = (
     Axis("energy_j_per_image", "J/image", 4, True),
 )
 
-# what a chart holds accuracy against: smaller is better in each
-CHARTED = (
-    Axis("weights_mib", "weights, MiB", 1, False),
-    Axis("train_s", "training, seconds (all epochs)", 0, True),
-    Axis("train_peak_mib", "training peak memory, MiB", 0, False),
-    Axis("latency_p50_ms", "latency of one image, ms", 2, True),
-)
-
 
 def resource_tables(store: Store) -> list[Table]:
     """Return a table of costs for each data set of a run that has any."""
@@ -64,13 +52,16 @@ def resource_table(rows: Sequence[Row]) -> Table | None:
     level = "target" if target is None else f"{100 * target:.0f} %"
     shown = [axis for axis in AXES if any(row[axis.field] is not None for row in rows)]
     columns = ("model", *(axis.title for axis in shown), f"s to {level}")
-    body = tuple((_name(row), *(_text(row, axis) for axis in shown), _reached(row)) for row in rows)
+    body = tuple(
+        (name_of(row), *(_text(row, axis) for axis in shown), _reached(row)) for row in rows
+    )
     return Table(
         title=f"{rows[0]['dataset']}: costs", columns=columns, rows=body, notes=tuple(_notes(rows))
     )
 
 
-def _name(row: Row) -> str:
+def name_of(row: Row) -> str:
+    """Return the model's name with its variant."""
     return f"{row['model']} ({row['variant']})" if row["variant"] else str(row["model"])
 
 
@@ -100,8 +91,8 @@ def _notes(rows: Sequence[Row]) -> Iterable[str]:
     )
     for row in rows:
         if row["does_not_fit"]:
-            yield f"{_name(row)} does not fit: {row['does_not_fit']}"
-    disturbed = [_name(row) for row in rows if row["is_for_ranking"] is False]
+            yield f"{name_of(row)} does not fit: {row['does_not_fit']}"
+    disturbed = [name_of(row) for row in rows if row["is_for_ranking"] is False]
     if disturbed:
         yield (
             f"* {', '.join(disturbed)}: measured beside other processes or on a noisy machine: "
@@ -109,57 +100,3 @@ def _notes(rows: Sequence[Row]) -> Iterable[str]:
         )
     notes = dict.fromkeys(row["energy_note"] for row in rows if row["energy_note"])
     yield from (f"energy: {note}" for note in notes)
-
-
-def cost_charts(rows: Sequence[Row]) -> list[Chart]:
-    """Return accuracy against each cost, the Pareto front marked."""
-    return [chart for axis in CHARTED if (chart := _cost_chart(rows, axis)) is not None]
-
-
-def _cost_chart(rows: Sequence[Row], axis: Axis) -> Chart | None:
-    known = [r for r in rows if r["accuracy_frac"] is not None and r.get(axis.field)]
-    if len(known) < 2:
-        return None
-    ranked = [row for row in known if row["is_for_ranking"] or not axis.is_timed]
-    points = [(row["accuracy_frac"], row[axis.field]) for row in ranked]
-    front = non_dominated(points, ("larger", "smaller"))
-    on_front = {_name(row) for row, is_on in zip(ranked, front, strict=True) if is_on}
-    values = [
-        {
-            "model": _name(row),
-            "accuracy": 100 * row["accuracy_frac"],
-            "cost": row[axis.field],
-            "front": "on the Pareto front" if _name(row) in on_front else _why_not(row, ranked),
-        }
-        for row in known
-    ]
-    return _scatter(values, axis.title)
-
-
-def _why_not(row: Row, ranked: Sequence[Row]) -> str:
-    return "dominated" if row in ranked else "noisy: not ranked"
-
-
-def _scatter(values: list[dict[str, Any]], title: str) -> Chart:
-    names = list(dict.fromkeys(value["model"] for value in values))
-    colours = [PALETTE[i % len(PALETTE)] for i in range(len(names))]
-    kinds = ["on the Pareto front", "dominated", "noisy: not ranked"]
-    base = alt.Chart(alt.Data(values=values)).encode(
-        x=alt.X("cost:Q", title=title, scale=alt.Scale(type="log", nice=False, padding=30)),
-        y=alt.Y("accuracy:Q", title="test accuracy, %", scale=alt.Scale(zero=False, padding=20)),
-        color=alt.Color("model:N", scale=alt.Scale(domain=names, range=colours), legend=None),
-    )
-    line = (
-        base.transform_filter("datum.front == 'on the Pareto front'")
-        .mark_line(color="#999", strokeDash=[4, 3])
-        .encode(color=alt.value("#999"), order="cost:Q")
-    )
-    shape = alt.Shape(
-        "front:N",
-        title=None,
-        legend=alt.Legend(orient="bottom"),
-        scale=alt.Scale(domain=kinds, range=["circle", "cross", "triangle-up"]),
-    )
-    dots = base.mark_point(size=110, filled=True, opacity=1).encode(shape=shape)
-    labels = base.mark_text(dy=-13, fontSize=11).encode(text="model:N")
-    return (line + dots + labels).properties(width=330, height=220)
