@@ -38,7 +38,13 @@ from neurovisionlab.lab.store import Plan, Store
 from neurovisionlab.lab.studies import Difference, changes, differences, make_plan, read_study
 
 # imported once by the server that processes are forked from
-WORKERS = ("neurovisionlab.learn.run", "neurovisionlab.learn.meter")
+WORKERS = (
+    "neurovisionlab.learn.run",
+    "neurovisionlab.learn.meter",
+    # what readers and splits import late costs a second, which each cell would pay
+    "sklearn.datasets",
+    "sklearn.model_selection",
+)
 QUICK_S = 0.3  # a timing at the end of a run; `nvl measure` takes longer and is more exact
 
 
