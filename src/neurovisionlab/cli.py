@@ -116,10 +116,15 @@ def results(
 
 @app.command()
 def report(run: RunArgument) -> None:
-    """Write a run's report.html anew."""
+    """Write a run's report.html anew, and its exports: CSV, Parquet, LaTeX, Markdown, figures."""
+    from neurovisionlab.out.exports import write_exports
     from neurovisionlab.out.report import write_report
 
-    typer.echo(f"report: {write_report(_store(run))}")
+    store = _store(run)
+    typer.echo(f"report:  {write_report(store)}")
+    exports = write_exports(store)
+    names = [str(path.relative_to(store.root)) for path in exports if path.parent == store.root]
+    typer.echo(f"exports: {', '.join(names)}, {len(exports) - len(names)} figures")
 
 
 @app.command()

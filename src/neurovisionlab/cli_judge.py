@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +13,7 @@ from neurovisionlab.core.errors import SpecError, mould, nearest
 
 if TYPE_CHECKING:
     from neurovisionlab.core.advice import Limits
-    from neurovisionlab.core.claims.records import ClaimRow, Publication
+    from neurovisionlab.core.claims.records import ClaimRow
     from neurovisionlab.lab.store import Store
 
 RunArgument = Annotated[Path, typer.Argument(help="A run's folder, such as runs/quick.")]
@@ -46,8 +45,9 @@ def claims(
     from neurovisionlab.core.claims.checks import check_text
     from neurovisionlab.core.claims.verdicts import judge_claims
     from neurovisionlab.lab.judge import evidence_of
+    from neurovisionlab.lab.publications import read_publication
 
-    publication = _publication(file)
+    publication = read_publication(file)
     if run is None:
         rows = check_text(publication)
     else:
@@ -56,21 +56,6 @@ def claims(
         typer.echo(json.dumps([row.model_dump(mode="json") for row in rows], indent=1))
     else:
         typer.echo("\n".join(_claim_lines(rows)))
-
-
-def _publication(file: str) -> Publication:
-    """Read a claims file by path, or one of those that ship by name."""
-    from neurovisionlab.core.claims.file import parse_claims
-
-    path = Path(file).expanduser()
-    if path.is_file():
-        return parse_claims(path.read_text(encoding="utf-8"), str(path))
-    folder = resources.files("neurovisionlab") / "claims"
-    shipped = {one.name.removesuffix(".toml"): one for one in folder.iterdir()}
-    if file in shipped:
-        return parse_claims(shipped[file].read_text(encoding="utf-8"), file)
-    near = ", ".join(nearest(file, sorted(shipped)))
-    raise SpecError(mould("claims", "a claims file or the name of one", repr(file), near))
 
 
 def _claim_lines(rows: Sequence[ClaimRow]) -> list[str]:

@@ -170,3 +170,16 @@ def test_many_classes_have_no_confusion_chart(tmp_path: Path) -> None:
     names = tuple(f"class {number}" for number in range(65))
     page = _check_self_contained(render(_store(tmp_path, fake_plan(class_names=names))))
     assert page.tags.count("svg") == 2
+
+
+def test_published_claims_about_these_models_and_data_are_held_against_the_run(
+    tmp_path: Path,
+) -> None:
+    plan = fake_plan(
+        datasets=("emnist-letters",), models=("resnet18", "mobilenetv2"), seeds=(0, 1, 2)
+    )
+    page = _check_self_contained(render(_store(tmp_path, plan)))
+    assert "Published claims, held against this run" in page.text
+    assert "not comparable" in page.text
+    other = fake_plan(datasets=("digits",), models=("glyphnet",))
+    assert "Published claims" not in render(_store(tmp_path / "other", other))

@@ -273,8 +273,13 @@ class Store:
 
     def write_text(self, name: str, text: str) -> Path:
         """Write a file people read, such as the report, and return its path."""
+        return self.write_bytes(name, text.encode("utf-8"))
+
+    def write_bytes(self, name: str, content: bytes) -> Path:
+        """Write a file made from the results, below the run's folder, and return its path."""
         path = self.root / name
-        _write(path, text.encode("utf-8"))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write(path, content)
         return path
 
 

@@ -20,10 +20,13 @@ MAX_CONFUSION_CLASSES = 64
 
 def to_svg(chart: Chart) -> str:
     """Return a chart as SVG text."""
-    # room for labels: a reader's font may be wider than the one the renderer measured with
-    roomy = chart.properties(padding={"left": 28, "right": 48, "top": 6, "bottom": 6})
-    svg: str = vl_convert.vegalite_to_svg(roomy.to_dict())
+    svg: str = vl_convert.vegalite_to_svg(roomy(chart).to_dict())
     return svg
+
+
+def roomy(chart: Chart) -> Chart:
+    """Return a chart with room for labels: a reader's font may be wider than the renderer's."""
+    return chart.properties(padding={"left": 28, "right": 48, "top": 6, "bottom": 6})
 
 
 def label(record: CellRecord) -> str:

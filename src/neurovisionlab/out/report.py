@@ -10,12 +10,15 @@ from typing import NamedTuple
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from neurovisionlab.core.claims.records import ClaimRow, Publication
+from neurovisionlab.core.claims.verdicts import judge_claims
 from neurovisionlab.core.errors import NvlError
 from neurovisionlab.core.metrics import confusion
 from neurovisionlab.core.records import CellRecord
 from neurovisionlab.core.sentences import overall_sentences
 from neurovisionlab.core.spec import DataInfo
-from neurovisionlab.lab.judge import judge_run
+from neurovisionlab.lab.judge import evidence_of, judge_run
+from neurovisionlab.lab.publications import read_publication, shipped
 from neurovisionlab.lab.resources import resource_rows
 from neurovisionlab.lab.store import Plan, Store
 from neurovisionlab.out.figures import (
@@ -71,6 +74,7 @@ def render(store: Store) -> str:
         failures=store.failures(),
         machines=_machines(records),
         verdicts=_verdicts(store),
+        publications=_publications(store),
         num_done=len(records),
         num_cells=len(cells),
     )
@@ -98,6 +102,21 @@ def _verdicts(store: Store) -> Verdicts:
             one.dataset: tuple(details(one, found.advice[one.dataset])) for one in found.datasets
         },
     )
+
+
+def _publications(store: Store) -> list[tuple[Publication, tuple[ClaimRow, ...]]]:
+    """Return the shipped publications that this run can say something about, and what."""
+    try:
+        evidence = evidence_of(store)
+    except NvlError:  # no verdicts, no claims: the first screen says why
+        return []
+    found = []
+    for name in shipped():
+        publication = read_publication(name)
+        rows = judge_claims(publication, evidence)
+        if any(row.measured is not None or row.direction is not None for row in rows):
+            found.append((publication, rows))
+    return found
 
 
 def _chapters(

@@ -1,0 +1,34 @@
+"""Find what a publication claims by the name of a shipped file, or by path."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+
+from neurovisionlab.core.claims.file import parse_claims
+from neurovisionlab.core.claims.records import Publication
+from neurovisionlab.core.errors import SpecError, mould, nearest
+
+
+def shipped() -> dict[str, str]:
+    """Return {name: TOML text} of the claims files that ship with the package."""
+    folder = resources.files("neurovisionlab") / "claims"
+    files = [one for one in folder.iterdir() if one.name.endswith(".toml")]
+    return {one.name.removesuffix(".toml"): one.read_text(encoding="utf-8") for one in files}
+
+
+def read_publication(name_or_path: str) -> Publication:
+    """Return what a publication claims.
+
+    Raises:
+        SpecError: neither a file nor a shipped name, or the file has mistakes (all are named).
+    """
+    path = Path(name_or_path).expanduser()
+    if path.is_file():
+        return parse_claims(path.read_text(encoding="utf-8"), str(path))
+    texts = shipped()
+    if name_or_path in texts:
+        return parse_claims(texts[name_or_path], name_or_path)
+    near = ", ".join(nearest(name_or_path, sorted(texts)))
+    got = repr(name_or_path)
+    raise SpecError(mould("claims", "a claims file or the name of one", got, near))

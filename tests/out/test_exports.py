@@ -1,0 +1,100 @@
+"""What people paste: readers of other libraries open it, and it says what the run holds."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from pathlib import Path
+
+import pyarrow.parquet
+import pytest
+
+from lab.fakes import HOSTILE_NAMES, fake_plan, fake_result
+from neurovisionlab.lab.judge import judge_run
+from neurovisionlab.lab.store import Store
+from neurovisionlab.out.exports import TIDY_COLUMNS, escaped, latex, tidy_rows, write_exports
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """Return a run of two models, three seeds, one cell of which diverged."""
+    plan = fake_plan(class_names=HOSTILE_NAMES, models=("resnet18", "vit-tiny"), seeds=(0, 1, 2))
+    made = Store(tmp_path / "run")
+    with made.writing():
+        made.keep_plan(plan)
+        for number, cell in enumerate(plan.cells()):
+            made.put(fake_result(cell, diverged=number == 0))
+    return made
+
+
+def test_every_export_is_written_and_opens(store: Store) -> None:
+    paths = write_exports(store)
+    assert {path.name for path in paths if path.parent == store.root} == {
+        "results.csv",
+        "results.parquet",
+        "tables.tex",
+        "report.md",
+    }
+    starts = {".svg": b"<svg", ".png": b"\x89PNG", ".pdf": b"%PDF"}
+    figures = [path for path in paths if path.parent.name == "figures"]
+    assert len(figures) >= 6
+    for path in figures:
+        assert path.read_bytes().startswith(starts[path.suffix])
+
+
+def test_csv_and_parquet_hold_the_same_tidy_rows(store: Store) -> None:
+    write_exports(store)
+    with (store.root / "results.csv").open(encoding="utf-8", newline="") as file:
+        from_csv = list(csv.DictReader(file))
+    from_parquet = pyarrow.parquet.read_table(store.root / "results.parquet").to_pylist()
+    assert tuple(from_csv[0]) == tuple(from_parquet[0]) == TIDY_COLUMNS
+    as_text = [
+        {key: "" if value is None else str(value) for key, value in row.items()}
+        for row in from_parquet
+    ]
+    assert as_text == from_csv
+
+
+def test_tidy_rows_are_the_records_and_the_verdicts(store: Store) -> None:
+    records = store.finished(store.plan().cells())
+    judged = judge_run(store)
+    rows = tidy_rows(records, judged)
+    cells = [row for row in rows if row["kind"] == "cell"]
+    assert {row["cell_id"] for row in cells} == {r.cell_id for r in records if r.test_scores}
+    for record in records[1:]:
+        (row,) = [
+            r for r in cells if (r["cell_id"], r["metric"]) == (record.cell_id, "accuracy_frac")
+        ]
+        assert record.test_scores is not None
+        assert row["value"] == record.test_scores.accuracy_frac
+        assert row["low"] is None
+    estimates = [row for row in rows if row["kind"] == "estimate"]
+    assert len(estimates) == len(judged.datasets[0].verdicts.estimates)
+    assert all(row["low"] <= row["value"] <= row["high"] for row in estimates)
+
+
+@pytest.mark.parametrize("name", ["a&b_%$", "<script>", "C:\\x{y}~^#", "Щітка"])
+def test_names_cannot_break_latex(name: str) -> None:
+    shown = escaped(name)
+    assert not re.search(r"(?<!\\)[&%$#_]", shown)
+    assert not set("<>^~") & set(shown.replace(r"\^", "").replace(r"\~", ""))
+
+
+def test_latex_tables_are_whole(store: Store) -> None:
+    text = latex(store.finished(store.plan().cells()), [])
+    assert text.count(r"\begin{tabular}") == text.count(r"\end{tabular}") == 2
+    body = text.split(r"\midrule")[1].split(r"\bottomrule")[0].strip().splitlines()
+    assert len(body) == 2
+    assert all(line.count(" & ") == 5 and line.endswith(r"\\") for line in body)
+    assert r"$\pm$" in body[0]
+
+
+def test_a_run_without_results_exports_empty_tables(tmp_path: Path) -> None:
+    plan = fake_plan()
+    bare = Store(tmp_path / "bare")
+    with bare.writing():
+        bare.keep_plan(plan)
+    write_exports(bare)
+    text = (bare.root / "results.csv").read_text()
+    assert list(csv.reader(io.StringIO(text))) == [list(TIDY_COLUMNS)]
