@@ -101,6 +101,10 @@ def results(
     run: RunArgument,
     as_json: JsonOption = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    to_accuracy: Annotated[
+        float | None,
+        typer.Option("--to-accuracy", min=0, max=100, help="%: tell the seconds to this."),
+    ] = None,
 ) -> None:
     """Show a run's results: tables, or a row per cell with --json or --csv."""
     from neurovisionlab.out.tables import to_csv
@@ -111,7 +115,7 @@ def results(
     elif as_csv:
         typer.echo(to_csv(_rows(store)), nl=False)
     else:
-        _show_results(store, _console(), report=False)
+        _show_results(store, _console(), report=False, to_accuracy=to_accuracy)
 
 
 @app.command()
@@ -167,12 +171,15 @@ def _rows(store: Store) -> list[dict[str, Any]]:
     return result_rows(cells, store.finished(cells), store.failures())
 
 
-def _show_results(store: Store, console: Console, report: bool) -> None:
+def _show_results(
+    store: Store, console: Console, report: bool, to_accuracy: float | None = None
+) -> None:
     from neurovisionlab.out.resources import resource_tables
     from neurovisionlab.out.screen import show_table
     from neurovisionlab.out.tables import summary_tables
 
-    for table in [*summary_tables(_rows(store)), *resource_tables(store)]:
+    target_frac = None if to_accuracy is None else to_accuracy / 100
+    for table in [*summary_tables(_rows(store)), *resource_tables(store, target_frac)]:
         show_table(table, console)
     page = store.root / "report.html"
     if report or not page.is_file():

@@ -95,6 +95,12 @@ def test_what_was_measured_beside_others_is_marked_and_never_ranked(tmp_path: Pa
     assert sum("noisy: not ranked" in svg for svg in charts) >= 1
 
 
+def test_seconds_to_an_accuracy_that_one_names(tmp_path: Path) -> None:
+    (table,) = resource_tables(_store(tmp_path), target_frac=0.5)
+    assert table.columns[-1] == "s to 50 %"
+    assert [row[-1] for row in table.rows] == ["2.0", "2.0*", "–"]  # 18 images at 9 a second
+
+
 def test_a_model_that_does_not_fit_is_in_the_table(tmp_path: Path) -> None:
     store = _store(tmp_path)
     cell = store.plan().cells()[0]

@@ -30,8 +30,15 @@ _COSTS = (
 )
 
 
-def resource_rows(store: Store, cells: Sequence[CellSpec]) -> list[Row]:
+def resource_rows(
+    store: Store, cells: Sequence[CellSpec], target_frac: float | None = None
+) -> list[Row]:
     """Return a row per data set, model and variant: accuracy and costs; unknown is None.
+
+    Args:
+        store: the run.
+        cells: of its study.
+        target_frac: validation accuracy whose time is told; else 0.9 times the best model's.
 
     `train_s` is the seconds of all epochs at the speed measured alone; `seconds_to_target` those
     until validation accuracy reached `target_frac`, averaged over the seeds that reached it, and
@@ -49,7 +56,7 @@ def resource_rows(store: Store, cells: Sequence[CellSpec]) -> list[Row]:
         rows.append(row | _accuracy(done) | _costs(costs, done) | {"records": done})
     for row in rows:
         same_set = [other for other in rows if other["dataset"] == row["dataset"]]
-        row["target_frac"] = _target(same_set)
+        row["target_frac"] = _target(same_set) if target_frac is None else target_frac
     return [row | _times(row.pop("records"), row) for row in rows]
 
 

@@ -33,9 +33,12 @@ AXES = (
 )
 
 
-def resource_tables(store: Store) -> list[Table]:
-    """Return a table of costs for each data set of a run that has any."""
-    rows = resource_rows(store, store.plan().cells())
+def resource_tables(store: Store, target_frac: float | None = None) -> list[Table]:
+    """Return a table of costs for each data set of a run that has any.
+
+    `target_frac` is the validation accuracy whose time is told, see `resource_rows`.
+    """
+    rows = resource_rows(store, store.plan().cells(), target_frac)
     by_set = [[r for r in rows if r["dataset"] == name] for name in _datasets(rows)]
     return [table for some in by_set if (table := resource_table(some)) is not None]
 
@@ -75,7 +78,8 @@ def _text(row: Row, axis: Axis) -> str:
 
 def _reached(row: Row) -> str:
     if row["seconds_to_target"] is not None:
-        return f"{row['seconds_to_target']:,.1f}"
+        mark = "" if row["is_for_ranking"] else "*"
+        return f"{row['seconds_to_target']:,.1f}{mark}"
     return "–" if row["train_s"] is None else "not reached"
 
 
@@ -86,8 +90,8 @@ def _notes(rows: Sequence[Row]) -> Iterable[str]:
     )
     yield (
         "size: fp32 weights; train, infer MiB: peak memory above the process's baseline; p50, p99: "
-        "latency of one image; images/s: at the best batch; s to …: training seconds until the "
-        "validation accuracy of 0.9 times the best model's"
+        "latency of one image; images/s: at the best batch; s to …: training seconds until that "
+        "validation accuracy (0.9 times the best model's unless you named one)"
     )
     for row in rows:
         if row["does_not_fit"]:
