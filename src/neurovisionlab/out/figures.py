@@ -64,6 +64,37 @@ def accuracy_chart(records: Sequence[CellRecord]) -> Chart | None:
     return (dots + means).properties(width=460, height=alt.Step(44))
 
 
+def interval_chart(rows: Sequence[dict[str, Any]]) -> Chart | None:
+    """Return each model's score with its 95 % interval, a panel for each data set.
+
+    Args:
+        rows: {"dataset", "model", "value", "low", "high"}, in per cent.
+    """
+    if not rows:
+        return None
+    names = list(dict.fromkeys(row["model"] for row in rows))
+    colours = [PALETTE[i % len(PALETTE)] for i in range(len(names))]
+    base = alt.Chart().encode(
+        y=alt.Y("model:N", title=None, sort=names),
+        color=alt.Color("model:N", scale=alt.Scale(domain=names, range=colours), legend=None),
+    )
+    scale = alt.Scale(zero=False, domain=[min(r["low"] for r in rows), 100], nice=True)
+    bars = base.mark_rule(strokeWidth=3).encode(
+        x=alt.X("low:Q", title="test accuracy, %, with its 95 % interval", scale=scale),
+        x2="high:Q",
+    )
+    dots = base.mark_point(filled=True, size=70, opacity=1).encode(x="value:Q")
+    panel = (bars + dots).properties(width=560, height=alt.Step(22))
+    order = list(dict.fromkeys(row["dataset"] for row in rows))
+    row = alt.Row(
+        "dataset:N",
+        title=None,
+        sort=order,
+        header=alt.Header(labelOrient="top", labelAnchor="start", labelFontWeight="bold"),
+    )
+    return panel.facet(row=row, data=alt.Data(values=list(rows)))
+
+
 def convergence_chart(records: Sequence[CellRecord]) -> Chart | None:
     """Return accuracy by epoch, a line per cell: validation solid, training dashed."""
     rows: list[dict[str, Any]] = []

@@ -17,7 +17,7 @@ from neurovisionlab.core.metrics import confusion
 from neurovisionlab.core.records import CellRecord
 from neurovisionlab.core.sentences import overall_sentences
 from neurovisionlab.core.spec import DataInfo
-from neurovisionlab.lab.judge import evidence_of, judge_run
+from neurovisionlab.lab.judge import Judgements, evidence_of, judge_run
 from neurovisionlab.lab.publications import read_publication, shipped
 from neurovisionlab.lab.resources import resource_rows
 from neurovisionlab.lab.store import Plan, Store
@@ -26,6 +26,7 @@ from neurovisionlab.out.figures import (
     accuracy_chart,
     confusion_chart,
     convergence_chart,
+    interval_chart,
     to_svg,
 )
 from neurovisionlab.out.pareto_charts import cost_charts
@@ -86,6 +87,7 @@ class Verdicts(NamedTuple):
     short: tuple[str, ...]
     overall: tuple[str, ...]
     by_dataset: dict[str, tuple[Paragraph, ...]]
+    chart: Markup | None = None
     why_none: str | None = None
 
 
@@ -94,14 +96,25 @@ def _verdicts(store: Store) -> Verdicts:
         # one score: the others need resampling, which `nvl verdicts` has the time for
         found = judge_run(store, ("accuracy",))
     except NvlError as error:  # nothing finished, folds, a single class: said, and no more
-        return Verdicts((), (), {}, str(error))
+        return Verdicts((), (), {}, why_none=str(error))
     return Verdicts(
         short=tuple(line for one in found.datasets for line in headline(one, found)),
         overall=() if found.overall is None else overall_sentences(found.overall),
         by_dataset={
             one.dataset: tuple(details(one, found.advice[one.dataset])) for one in found.datasets
         },
+        chart=_drawn(interval_chart(_intervals(found))),
     )
+
+
+def _intervals(found: Judgements) -> list[Row]:
+    return [
+        {"dataset": data.dataset, "model": one.model}
+        | {end: 100 * getattr(one, end) for end in ("value", "low", "high")}
+        for data in found.datasets
+        for one in data.verdicts.estimates
+        if one.metric == "accuracy"
+    ]
 
 
 def _publications(store: Store) -> list[tuple[Publication, tuple[ClaimRow, ...]]]:
