@@ -19,6 +19,8 @@ from neurovisionlab.core.errors import NvlError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from neurovisionlab.api import Run
+    from neurovisionlab.core.costs import Costs
     from neurovisionlab.lab.store import Store
 
 app = typer.Typer(
@@ -71,14 +73,24 @@ def run(
     num_failed = screen.follow(prepared.events(), todo, console) if todo else 0
     news: list[object] = list(prepared.audit_data())
     if not no_measure:
-        for costs in prepared.measure():
-            news.append(costs)
-            console.print(f"measured {costs.spec.cost_id}", style="dim", markup=False)
+        news += _measured(prepared, console)
     _show_results(prepared.store, console, report=bool(todo or news))
     if num_failed:
         log = prepared.store.root / "failures.jsonl"
         console.print(f"{num_failed} cells failed; see {log}", style="red", markup=False)
         raise typer.Exit(1)
+
+
+def _measured(prepared: Run, console: Console) -> list[Costs]:
+    """Measure what is not known; what cannot be measured is said, and costs no report."""
+    found = []
+    try:
+        for costs in prepared.measure():
+            found.append(costs)
+            console.print(f"measured {costs.spec.cost_id}", style="dim", markup=False)
+    except NvlError as error:
+        console.print(f"not measured: {error}", style="yellow", markup=False)
+    return found
 
 
 @app.command()

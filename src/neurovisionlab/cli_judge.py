@@ -116,7 +116,8 @@ def _limits(words: Sequence[str]) -> Limits:
         except ValueError:
             value = -1.0
         if not 0 < value < float("inf") or (name == "min_accuracy" and value > 100):
-            raise SpecError(mould(f"--limit {name}", "a number above 0", repr(text), f"{name}=5"))
+            expected = "a number above 0" + (", at most 100" if name == "min_accuracy" else "")
+            raise SpecError(mould(f"--limit {name}", expected, repr(text), f"{name}=5"))
         given[name] = value
     least = given.pop("min_accuracy", None)
     if least is not None:

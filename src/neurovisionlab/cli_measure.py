@@ -20,10 +20,18 @@ def measure(
     model: Annotated[
         list[str] | None, typer.Option("--model", help="A model's name; may be repeated.")
     ] = None,
-    image_px: Annotated[int, typer.Option("--image-px", min=8, max=1024)] = 28,
-    classes: Annotated[int, typer.Option("--classes", min=2, max=100_000)] = 26,
-    channels: Annotated[int, typer.Option("--channels", help="1 grey, 3 colour.")] = 1,
-    batch: Annotated[int, typer.Option("--batch", min=1, help="Images a training step.")] = 64,
+    image_px: Annotated[
+        int | None, typer.Option("--image-px", min=8, max=1024, help="Else 28.")
+    ] = None,
+    classes: Annotated[
+        int | None, typer.Option("--classes", min=2, max=100_000, help="Else 26.")
+    ] = None,
+    channels: Annotated[
+        int | None, typer.Option("--channels", help="1 grey, 3 colour; else 1.")
+    ] = None,
+    batch: Annotated[
+        int | None, typer.Option("--batch", min=1, help="Images a training step; else 64.")
+    ] = None,
     seconds: Annotated[
         float, typer.Option("--seconds", min=0.1, max=60, help="About how long a timing takes.")
     ] = 1.0,
@@ -36,17 +44,20 @@ def measure(
     if (run is None) == (model is None):
         got = "neither" if run is None else "both"
         raise SpecError(mould("nvl measure", "a run or --model", got, "nvl measure runs/quick"))
-    if channels not in (1, 3):
+    if channels not in (None, 1, 3):
         raise SpecError(mould("--channels", "1 or 3", str(channels), "--channels 1"))
     if run is not None:
+        if any(given is not None for given in (image_px, classes, channels, batch)):
+            got = "one of --image-px, --classes, --channels, --batch"
+            raise SpecError(mould(str(run), "the run's own shapes and batch", got, "--model"))
         store = Store.existing(run)
         found = _told(api.measure_run(store, seconds), as_json)
         rows = [_row(costs) for costs in found]
         if not as_json:
             _report(store)
     else:
-        shape = (image_px, channels, classes)
-        found = _told(api.measure_models(model or [], shape, batch, seconds), as_json)
+        shape = (image_px or 28, channels or 1, classes or 26)
+        found = _told(api.measure_models(model or [], shape, batch or 64, seconds), as_json)
         rows = [_row(costs) for costs in found]
     if as_json:
         is_single = run is None and len(rows) == 1

@@ -70,7 +70,10 @@ def test_advice(nvl_here: Nvl, run: str) -> None:
         (["claims", "tretiakov"], "got 'tretiakov'; try tretiakov-2025"),
         (["advise", "RUN", "--limit", "size=5"], "got 'size=5'; try size_mib=5"),
         (["advise", "RUN", "--limit", "size_mib=many"], "a number above 0, got 'many'"),
-        (["advise", "RUN", "--limit", "min_accuracy=101"], "a number above 0, got '101'"),
+        (
+            ["advise", "RUN", "--limit", "min_accuracy=101"],
+            "a number above 0, at most 100, got '101'",
+        ),
         (["advise", "RUN", "--prefer", "beauty"], "expected a known preference, got 'beauty'"),
     ],
 )

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from e2e.conftest import Nvl
+from lab.fakes import fake_plan
+from neurovisionlab.lab.store import Store
 
 FIELDS = (
     "num_parameters",
@@ -61,13 +63,17 @@ def test_a_run_is_measured_at_its_end_unless_told_otherwise(nvl: Nvl, tiny_npz: 
         ([], "expected a run or --model, got neither"),
         (["runs/none", "--model", "glyphnet"], "got both"),
         (["runs/none"], "expected a run (study.json), got none"),
+        (["RUN", "--batch", "8"], "expected the run's own shapes and batch, got one of"),
         (["--model", "glyfnet"], "expected a known name, got 'glyfnet'; try glyphnet"),
         (["--model", "vit-b16"], "image_px = 16 or image_px = 32"),
         (["--model", "glyphnet", "--channels", "2"], "expected 1 or 3, got 2"),
     ],
 )
-def test_mistakes_are_one_line(nvl_here: Nvl, words: list[str], said: str) -> None:
-    answer = nvl_here("measure", *words)
+def test_mistakes_are_one_line(nvl_here: Nvl, tmp_path: Path, words: list[str], said: str) -> None:
+    store = Store(tmp_path / "run")
+    with store.writing():
+        store.keep_plan(fake_plan())
+    answer = nvl_here("measure", *(str(store.root) if word == "RUN" else word for word in words))
     assert answer.code == 2
     assert said in answer.err
     assert "Traceback" not in answer.err

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sklearn.metrics import accuracy_score
+from sklearn.metrics import accuracy_score, recall_score
 
 from lab.fakes import fake_plan, fake_result
 from neurovisionlab.core.advice import Limits
@@ -119,6 +119,50 @@ def test_other_test_images_for_one_model_are_refused(tmp_path: Path) -> None:
         judge_run(store)
 
 
+def test_one_seed_is_no_evidence_about_models(tmp_path: Path) -> None:
+    store = _store(tmp_path, seeds=(0,))
+    evidence = evidence_of(store)
+    assert evidence.gaps == ()
+    qualities = [one for one in evidence.measured if one.metric in ("accuracy", "f1")]
+    assert qualities
+    assert all(one.low is None and one.high is None for one in qualities)
+    (best,) = [
+        a for a in judge_run(store, ("accuracy",)).advice["digits"] if a.case == "best accuracy"
+    ]
+    assert best.tie  # nothing separates the models
+
+
+def test_the_lowest_recall_of_a_class_has_an_interval_for_all_classes(tmp_path: Path) -> None:
+    store = _store(tmp_path)
+    evidence = evidence_of(store)
+    for model in SKILL:
+        cells = [cell for cell in store.plan().cells() if cell.model == model]
+        told = [store.predictions(cell.cell_id, "test") for cell in cells]
+        judge = np.mean(
+            [recall_score(t.labels_N, t.logits_NC.argmax(axis=1), average=None) for t in told],
+            axis=0,
+        )
+        (lowest,) = [
+            one
+            for one in evidence.measured
+            if (one.model, one.metric) == (model, "lowest_class_recall")
+        ]
+        assert lowest.value == pytest.approx(100 * judge.min())
+        assert lowest.low is not None
+        assert lowest.high is not None
+        assert lowest.low <= lowest.value <= lowest.high
+
+
+def test_a_data_set_with_nothing_to_judge_is_named(tmp_path: Path) -> None:
+    store = _store(tmp_path, datasets=("digits", "kmnist"))
+    for cell in store.plan().cells():
+        if cell.data.name == "kmnist":
+            store.put(fake_result(cell, diverged=True))
+    found = judge_run(store, ("accuracy",))
+    assert found.left_out == ("kmnist",)
+    assert "kmnist: nothing to judge yet." in next(paragraphs(found))[1]
+
+
 def test_evidence_has_every_quality_with_its_interval_and_sizes(tmp_path: Path) -> None:
     evidence = evidence_of(_store(tmp_path))
     metrics = {(one.model, one.metric) for one in evidence.measured}
@@ -126,7 +170,7 @@ def test_evidence_has_every_quality_with_its_interval_and_sizes(tmp_path: Path) 
         for metric in ("accuracy", "f1", "recall", "precision", "weights_mib", "num_parameters"):
             assert (model, metric) in metrics
     assert len([gap for gap in evidence.gaps if gap.metric == "accuracy"]) == 3
-    assert evidence.device == "cpu"
+    assert evidence.device is None  # nothing was measured
     for one in evidence.measured:
         assert one.low is not None
         assert one.high is not None

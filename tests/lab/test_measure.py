@@ -76,7 +76,7 @@ def test_the_calmest_of_the_disturbed_is_kept_and_flagged() -> None:
     assert costs.latency_p50_ms == 4.0
     assert not costs.is_for_ranking
     assert costs.conditions.warnings == (
-        "speed: other processes took 20% of the processors: upper bounds only",
+        "speed: other processes took 20% of the processors: faster when alone",
     )
 
 

@@ -75,7 +75,7 @@ def test_rapl_adds_packages_and_leaves_their_parts_out(tmp_path: Path) -> None:
     _package(tmp_path, "intel-rapl:0", 3_000_000)
     _package(tmp_path, "intel-rapl:1", 4_000_000)
     _package(tmp_path, "intel-rapl:0:0", 99_000_000)  # a part of package 0
-    counter = energy_counter(None, tmp_path)
+    counter = energy_counter(None, root=tmp_path)
     assert counter.read is not None
     assert counter.read() == 7.0
     assert "2 processor package(s)" in counter.note
@@ -90,12 +90,19 @@ def test_rapl_counts_on_where_the_kernel_begins_anew(tmp_path: Path) -> None:
 
 
 def test_energy_that_nobody_counts_says_why(tmp_path: Path) -> None:
-    nothing = energy_counter(None, tmp_path)
+    nothing = energy_counter(None, root=tmp_path)
     assert (nothing.read, nothing.note) == (
         None,
         "not measurable: the system offers no RAPL counter",
     )
     _package(tmp_path, "intel-rapl:0", "")  # what an unreadable counter gives
-    forbidden = energy_counter(None, tmp_path)
+    forbidden = energy_counter(None, root=tmp_path)
     assert forbidden.read is None
     assert "root alone" in forbidden.note
+
+
+def test_a_gpu_without_a_driver_is_not_taken_for_its_processor(tmp_path: Path) -> None:
+    _package(tmp_path, "intel-rapl:0", 3_000_000)
+    counter = energy_counter(None, is_cpu=False, root=tmp_path)
+    assert counter.read is None
+    assert counter.note == "not measurable: NVML does not see this device"

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import partial
 
+import numpy as np
+
 from neurovisionlab.core.advice import Advice, Candidate, Duel, Limits, Prefer, advise, advise_cases
 from neurovisionlab.core.answers import Answers, answers_of
 from neurovisionlab.core.calibration import (
@@ -17,6 +19,7 @@ from neurovisionlab.core.calibration import (
     temperature,
 )
 from neurovisionlab.core.claims.evidence import Evidence, Measured, MeasuredGap
+from neurovisionlab.core.costs import cost_spec
 from neurovisionlab.core.differ import Differences, differences
 from neurovisionlab.core.dynamics import DynamicsOverSeeds, dynamics_over_seeds
 from neurovisionlab.core.errors import DataError, StoreError, mould
@@ -24,6 +27,7 @@ from neurovisionlab.core.protocol import Frozen
 from neurovisionlab.core.ranks import Overall, overall
 from neurovisionlab.core.records import CellRecord, Predictions
 from neurovisionlab.core.samples import Metric, Rules
+from neurovisionlab.core.stats import share_interval
 from neurovisionlab.core.verdicts import (
     DatasetVerdicts,
     ModelEstimate,
@@ -61,6 +65,7 @@ class Judgements(Frozen):
     datasets: tuple[Judgement, ...]
     overall: Overall | None
     advice: dict[str, tuple[Advice, ...]]
+    left_out: tuple[str, ...] = ()  # data sets without a finished cell that has scores
 
 
 def judge_run(store: Store, metrics: tuple[Metric, ...] | None = None) -> Judgements:
@@ -83,7 +88,12 @@ def judge_run(store: Store, metrics: tuple[Metric, ...] | None = None) -> Judgem
         name: advise_cases(_candidates(store, verdicts), _duels(verdicts))
         for name, verdicts in by_set.items()
     }
-    return Judgements(datasets=judged, overall=summary if len(judged) > 1 else None, advice=advice)
+    return Judgements(
+        datasets=judged,
+        overall=summary if len(judged) > 1 else None,
+        advice=advice,
+        left_out=tuple(name for name in store.plan().study.datasets if name not in groups),
+    )
 
 
 def advise_run(
@@ -112,8 +122,13 @@ def evidence_of(store: Store) -> Evidence:
     """
     plan = store.plan()
     verdicts = _verdicts(store, _CLAIMED)
-    records = store.finished(plan.cells())
     measured = [one for data in verdicts.values() for one in _measured(data)]
+    measured += [
+        one
+        for name, models in _groups(store).items()
+        for model, rows in models.items()
+        for one in _extreme_recalls(name, _answers(store, model, rows))
+    ]
     measured += _measured_costs(resource_rows(store, plan.cells()))
     return Evidence(
         measured=tuple(measured),
@@ -121,8 +136,16 @@ def evidence_of(store: Store) -> Evidence:
         protocol=plan.study.protocol,
         datasets=tuple({i.name: i for _, i in plan.infos if i.name in verdicts}.values()),
         subset=plan.study.subset,
-        device=records[0].machine.device if records else None,
+        device=_device_of_costs(store),
     )
+
+
+def _device_of_costs(store: Store) -> str | None:
+    """Return the device that all costs were measured on; None if there is not one for all."""
+    found = (store.costs(cost_spec(cell)) for cell in store.plan().cells())
+    machines = [costs.conditions.machine for costs in found if costs is not None]
+    devices = {None if machine is None else machine.device for machine in machines}
+    return devices.pop() if len(devices) == 1 else None
 
 
 def _rules(store: Store, metrics: tuple[Metric, ...] | None) -> Rules:
@@ -231,7 +254,7 @@ def _candidate(one: ModelEstimate, row: Row) -> Candidate:
         size_mib=row["weights_mib"],
         latency_ms=row["latency_p50_ms"] if is_calm else None,
         train_s=row["train_s"] if is_calm else None,
-        memory_mib=row["infer_peak_mib"],
+        memory_mib=row["infer_peak_mib"] or None,
     )
 
 
@@ -240,10 +263,10 @@ def _duels(verdicts: DatasetVerdicts) -> list[Duel]:
 
 
 def _duel(pair: PairVerdict) -> Duel:
-    if pair.kind == "better":
+    """Return what is known of the models, whatever the seeds: nothing from one seed."""
+    verdict: str = pair.about_models
+    if verdict == "better":
         verdict = "first better" if pair.better == pair.a else "second better"
-    else:
-        verdict = pair.kind
     return Duel.model_validate({"first": pair.a, "second": pair.b, "verdict": verdict})
 
 
@@ -259,19 +282,46 @@ _CLAIM_NAMES = {
 
 
 def _measured(data: DatasetVerdicts) -> Iterator[Measured]:
+    """Yield qualities. One seed's interval is about one network, not the model: it has none."""
     for one in data.estimates:
+        is_known = one.scope == "models"
         yield Measured(
             dataset=data.dataset,
             model=one.model,
             metric=_CLAIM_NAMES[one.metric],
             value=100 * one.value,
-            low=100 * one.low,
-            high=100 * one.high,
+            low=100 * one.low if is_known else None,
+            high=100 * one.high if is_known else None,
+        )
+
+
+def _extreme_recalls(dataset: str, answers: Answers) -> Iterator[Measured]:
+    """Yield the lowest and highest recall of a class, with intervals for all classes at once.
+
+    Bonferroni: each class at a level of 1 - 0.05/C. The lowest true recall then lies between the
+    lowest lower and the lowest upper bound; the highest likewise.
+    """
+    right_SN, classes = answers.right(), np.unique(answers.labels_N)
+    of_class = [right_SN[:, answers.labels_N == one] for one in classes]
+    bounds = np.array([share_interval(some, 1 - 0.05 / len(classes)) for some in of_class])
+    recalls = [some.mean() for some in of_class]
+    is_known = len(answers.seeds) > 1
+    for metric, pick in (("lowest_class_recall", np.min), ("highest_class_recall", np.max)):
+        low, high = (100 * float(pick(bounds[:, side])) for side in (0, 1))
+        yield Measured(
+            dataset=dataset,
+            model=answers.model,
+            metric=metric,
+            value=100 * float(pick(recalls)),
+            low=low if is_known else None,
+            high=high if is_known else None,
         )
 
 
 def _gaps(data: DatasetVerdicts) -> Iterator[MeasuredGap]:
     for pair in data.pairs:
+        if pair.scope != "models":
+            continue
         yield MeasuredGap(
             dataset=data.dataset,
             metric=_CLAIM_NAMES[pair.metric],

@@ -82,7 +82,7 @@ def warnings_of(windows: dict[str, Window]) -> Iterator[str]:
     for part, window in windows.items():
         if window.is_contended:
             share = window.contention_frac or 0.0
-            yield f"{part}: other processes took {share:.0%} of the processors: upper bounds only"
+            yield f"{part}: other processes took {share:.0%} of the processors: faster when alone"
         elif window.is_noisy:
             spread = window.spread_frac or 0.0
             yield f"{part}: machine too noisy: its rounds differ by {spread:.0%}"
@@ -96,7 +96,8 @@ def _undisturbed(request: Request, work: Work, execute: Execute, attempts: int) 
         tried.append((_disturbance(result.window), result))
         if tried[-1][0] <= 1:
             break
-    return min(tried, key=lambda pair: pair[0])[1]
+    # a process killed for memory says less than a disturbed one that ended
+    return min(tried, key=lambda pair: (pair[1].window is None, pair[0]))[1]
 
 
 def _disturbance(window: Window | None) -> float:

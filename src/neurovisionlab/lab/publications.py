@@ -25,7 +25,11 @@ def read_publication(name_or_path: str) -> Publication:
     """
     path = Path(name_or_path).expanduser()
     if path.is_file():
-        return parse_claims(path.read_text(encoding="utf-8"), str(path))
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            raise SpecError(mould(name_or_path, "text in UTF-8", "other bytes", "UTF-8")) from None
+        return parse_claims(text, str(path))
     texts = shipped()
     if name_or_path in texts:
         return parse_claims(texts[name_or_path], name_or_path)

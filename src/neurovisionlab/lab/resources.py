@@ -90,6 +90,7 @@ def _target(rows: Iterable[Row]) -> float | None:
 
 def _times(records: Sequence[CellRecord], row: Row) -> Row:
     speed = row["train_images_per_s"]
+    records = [record for record in records if record.status == "done"]
     if not records or not speed:
         return {"train_s": None, "seconds_to_target": None}
     epoch_s = records[0].num_train / speed

@@ -167,7 +167,8 @@ def _torch_device(wish: str | None) -> torch.device:
         device = torch.device(wish)
     except RuntimeError:
         device = torch.device("meta")
-    if device.type != "cpu" and not there.get(device.type, False):
+    is_beyond = device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count()
+    if device.type != "cpu" and (is_beyond or not there.get(device.type, False)):
         usable = ", ".join(["cpu", *(name for name, is_there in there.items() if is_there)])
         raise ResourceError(mould("NVL_DEVICE", f"one of {usable}", repr(wish), "cpu"))
     return device

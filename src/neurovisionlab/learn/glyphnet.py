@@ -5,7 +5,7 @@ What an ImageNet architecture has and this one leaves out, and why:
 - The first layer of ResNet-18 shrinks the image four times before anything is recognised: 7 of 28
   pixels are left, about the width of a stroke. Here the image is halved once at the start.
 - Depth: three stages of one residual block each see the whole character already (the last
-  feature looks at 47 pixels). More blocks cost time and gained nothing on validation.
+  feature looks at 49 pixels). More blocks cost time and gained nothing on validation.
 - Width: 32, 64, 128 channels; doubling when the area is quartered keeps each stage's share of
   the arithmetic about even.
 """

@@ -70,7 +70,8 @@ class PeakMemory:
             return Peak(allocated_mib, reserved_mib, process_mib)
         if self._device.torch_device.type != "cpu":
             return Peak(None)
-        return Peak(max(_high_water_mib() - self._baseline_mib, 0.0))
+        above_mib = _high_water_mib() - self._baseline_mib
+        return Peak(above_mib if above_mib > 0 else None)  # too small to be seen is not 0
 
 
 _CPU_METHOD = "resident memory: the kernel's high-water mark, set back after the model was built"

@@ -23,6 +23,7 @@ from neurovisionlab.learn.device import (
     DoesNotFitError,
     choose,
     describe_machine,
+    is_out_of_memory,
     memory_errors_explained,
     seed_everything,
 )
@@ -158,11 +159,12 @@ class _Repeated:
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield `num` batches."""
         given = 0
-        while given < self._num:
+        while True:
             for batch in self._batches.shuffled(order, noise):
-                if given < self._num:
-                    yield batch
+                yield batch
                 given += 1
+                if given == self._num:
+                    return
 
 
 # inference
@@ -196,9 +198,8 @@ def _speed(request: Request, device: Device, gpu: Gpu | None) -> tuple[dict[str,
     medians_s = [float(np.median(some)) for some in np.array_split(latencies_s, ROUNDS)]
     by_batch = _throughputs(answer, num / sum(latencies_s), request.seconds / 4)
     best = max(by_batch, key=lambda batch: by_batch[batch])
-    window = _window(contention, timer, (5 + num // 10, num), medians_s)
     p50_ms, p95_ms, p99_ms = 1000 * np.percentile(latencies_s, (50, 95, 99))
-    counter = energy_counter(gpu)
+    counter = energy_counter(gpu, is_cpu=device.torch_device.type == "cpu")
     found: dict[str, Any] = {
         "latency_p50_ms": float(p50_ms),
         "latency_p95_ms": float(p95_ms),
@@ -212,6 +213,7 @@ def _speed(request: Request, device: Device, gpu: Gpu | None) -> tuple[dict[str,
         ),
         "energy_note": counter.note,
     }
+    window = _window(contention, timer, (5 + num // 10, num), medians_s)
     found |= _size(model, request.spec)
     if gpu is not None:
         found |= {"gpu_temperature_c": gpu.temperature_c(), "gpu_clock_mhz": gpu.clock_mhz()}
@@ -258,7 +260,12 @@ def _throughputs(answer: _Answer, at_one: float, seconds: float) -> dict[int, fl
         expected_s = batch / max(found.values())
         if batch > BATCHES[0] and expected_s > 4 * seconds:
             break
-        answer.seconds(batch)
+        try:
+            answer.seconds(batch)
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            break  # smaller batches did fit; the best of them is the best there is
         timer = Timer()
         times_s: list[float] = []
         while timer.seconds() < seconds or len(times_s) < 3:

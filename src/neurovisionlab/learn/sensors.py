@@ -79,12 +79,14 @@ class EnergyCounter:
     note: str
 
 
-def energy_counter(gpu: Gpu | None, root: Path = RAPL) -> EnergyCounter:
+def energy_counter(gpu: Gpu | None, is_cpu: bool = True, root: Path = RAPL) -> EnergyCounter:
     """Return the counter for the device in use, or why there is none."""
     if gpu is not None:
         if gpu.energy_j() is not None:
             return EnergyCounter(gpu.energy_j, "NVML: the whole GPU")
         return EnergyCounter(None, "not measurable: this GPU has no energy counter")
+    if not is_cpu:
+        return EnergyCounter(None, "not measurable: NVML does not see this device")
     packages = [Package(folder) for folder in sorted(root.glob("intel-rapl:[0-9]*"))]
     packages = [package for package in packages if package.is_socket]
     if not packages:

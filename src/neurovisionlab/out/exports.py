@@ -117,7 +117,8 @@ def _estimate_rows(judged: Judgements) -> Iterator[Row]:
             yield dict.fromkeys(TIDY_COLUMNS) | {
                 "kind": "estimate",
                 "dataset": data.dataset,
-                "model": one.model,
+                "model": one.model.partition(" (")[0],
+                "variant": one.model.partition(" (")[2].removesuffix(")"),
                 "metric": f"{one.metric}{unit}",
                 "value": one.value,
                 "low": one.low,
@@ -198,7 +199,7 @@ def latex(records: Sequence[CellRecord], costs: Sequence[Row]) -> str:
     ]
     caption = "Quality on the test images, percent; F1, precision and recall are macro averages."
     resources = [
-        (row["dataset"], name_of(row), *(_number(row[f], d) for f, d in _COST_COLUMNS.items()))
+        (row["dataset"], name_of(row), *(_cost(row, f, d) for f, d in _COST_COLUMNS.items()))
         for row in costs
     ]
     cost_heads = ("data set", "model", "training, s", "train, MiB", "inference, MiB", "size, MiB")
@@ -206,12 +207,23 @@ def latex(records: Sequence[CellRecord], costs: Sequence[Row]) -> str:
         [
             "% needs \\usepackage{booktabs}; written anew by nvl report",
             _latex_table(caption, "quality", heads, quality),
-            _latex_table("Resources, measured alone.", "resources", cost_heads, resources),
+            _latex_table(_COST_CAPTION, "resources", cost_heads, resources),
         ]
     )
 
 
 _COST_COLUMNS = {"train_s": 1, "train_peak_mib": 0, "infer_peak_mib": 0, "weights_mib": 1}
+
+
+_COST_CAPTION = (
+    "Resources, each measured in a process of its own; memory above the process's baseline. "
+    "A dash: not measured, or not while the machine was calm."
+)
+
+
+def _cost(row: Row, field: str, digits: int) -> str:
+    is_time = field == "train_s"
+    return "–" if is_time and not row["is_for_ranking"] else _number(row[field], digits)
 
 
 def _percent(group: Sequence[CellRecord], field: str) -> str:

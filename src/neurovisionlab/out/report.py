@@ -14,7 +14,7 @@ from neurovisionlab.core.claims.records import ClaimRow, Publication
 from neurovisionlab.core.claims.verdicts import judge_claims
 from neurovisionlab.core.errors import NvlError
 from neurovisionlab.core.metrics import confusion
-from neurovisionlab.core.records import CellRecord
+from neurovisionlab.core.records import CellRecord, Failure
 from neurovisionlab.core.sentences import overall_sentences
 from neurovisionlab.core.spec import DataInfo
 from neurovisionlab.lab.judge import Judgements, evidence_of, judge_run
@@ -72,13 +72,19 @@ def render(store: Store) -> str:
         plan=plan,
         chapters=_chapters(plan, store, records, summary_tables(rows)),
         rows=rows,
-        failures=store.failures(),
+        failures=_open_failures(store, {cell.cell_id for cell in cells}),
         machines=_machines(records),
         verdicts=_verdicts(store),
         publications=_publications(store),
         num_done=len(records),
         num_cells=len(cells),
     )
+
+
+def _open_failures(store: Store, ids: set[str]) -> list[Failure]:
+    """Return the last failure of each cell of the study that has not finished since."""
+    last = {one.cell_id: one for one in store.failures() if one.cell_id in ids}
+    return [one for one in last.values() if not store.has(one.cell_id)]
 
 
 class Verdicts(NamedTuple):
@@ -93,7 +99,7 @@ class Verdicts(NamedTuple):
 
 def _verdicts(store: Store) -> Verdicts:
     try:
-        # one score: the others need resampling, which `nvl verdicts` has the time for
+        # accuracy alone: it is what the page speaks of
         found = judge_run(store, ("accuracy",))
     except NvlError as error:  # nothing finished, folds, a single class: said, and no more
         return Verdicts((), (), {}, why_none=str(error))

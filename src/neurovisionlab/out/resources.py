@@ -100,7 +100,7 @@ def _notes(rows: Sequence[Row]) -> Iterable[str]:
     if disturbed:
         yield (
             f"* {', '.join(disturbed)}: measured beside other processes or on a noisy machine: "
-            "upper bounds, not ranked; try nvl measure when the machine is idle"
+            "slower than alone, not ranked; try nvl measure when the machine is idle"
         )
     notes = dict.fromkeys(row["energy_note"] for row in rows if row["energy_note"])
     yield from (f"energy: {note}" for note in notes)

@@ -15,7 +15,8 @@ Paragraph = tuple[str, list[str]]
 
 def paragraphs(found: Judgements) -> Iterator[Paragraph]:
     """Yield all that a run's results allow one to say, headlines first."""
-    yield "in short", [line for one in found.datasets for line in headline(one, found)]
+    short = [line for one in found.datasets for line in headline(one, found)]
+    yield "in short", short + [f"{name}: nothing to judge yet." for name in found.left_out]
     for one in found.datasets:
         for title, lines in details(one, found.advice[one.dataset]):
             yield f"{one.dataset}: {title}", lines
@@ -47,8 +48,13 @@ def headline(one: Judgement, found: Judgements) -> list[str]:
         words.format(", ".join(behind[kind])) for kind, words in _HEADLINES.items() if behind[kind]
     ]
     said = f"{one.dataset}: {best} leads" + (f"; {'; '.join(claims)}" if claims else "") + "."
-    choices = "; ".join(f"{a.case}: {a.choice or 'none'}" for a in found.advice[one.dataset])
+    choices = "; ".join(_choice(advice) for advice in found.advice[one.dataset])
     return [said, f"  Advice for {choices}."]
+
+
+def _choice(advice: Advice) -> str:
+    head = f"{advice.case}: {advice.choice or 'no model'}"
+    return head + (f" (tie within noise with {', '.join(advice.tie)})" if advice.tie else "")
 
 
 _HEADLINES = {
@@ -138,7 +144,4 @@ def calibration_lines(one: Judgement) -> list[str]:
 
 def advice_paragraph(advice: Advice) -> list[str]:
     """Return a case, its choice and the reasons as lines."""
-    head = f"{advice.case}: {advice.choice or 'no model'}"
-    if advice.tie:
-        head += f" (tie within noise with {', '.join(advice.tie)})"
-    return [head, *(f"  {reason}" for reason in (*advice.reasons, *advice.excluded))]
+    return [_choice(advice), *(f"  {reason}" for reason in (*advice.reasons, *advice.excluded))]

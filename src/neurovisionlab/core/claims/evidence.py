@@ -158,10 +158,9 @@ class Side(NamedTuple):
         stated, match = self.publication.datasets[dataset], self.datasets[dataset]
         if not match.is_same:
             yield _field(say.DATASET, stated.known_as, match.name)
-        if self.evidence.subset.train_images is not None:
-            num = str(stated.num_train or say.ALL)
-            here = str(self.evidence.subset.train_images)
-            yield _field(f"{dataset}.{say.SUBSET}", num, here)
+        here = self.evidence.subset.train_images
+        if here is not None and here != stated.num_train:
+            yield _field(f"{dataset}.{say.SUBSET}", str(stated.num_train or say.ALL), str(here))
         info = next((d for d in self.evidence.datasets if d.name == match.name), None)
         if info is None or not match.is_same:
             return

@@ -63,7 +63,7 @@ def parse_claims(text: str, where: str = "claims") -> Publication:
     if lines:
         count = "1 mistake" if len(lines) == 1 else f"{len(lines)} mistakes"
         raise SpecError("\n  ".join([f"{where}: {count}", *lines]))
-    return Publication.model_validate_json(json.dumps(document), strict=True)
+    return Publication.model_validate_json(json.dumps(document, default=str), strict=True)
 
 
 def _problems(document: Document) -> Iterator[str]:
@@ -196,7 +196,7 @@ def _claims_problems(document: Document) -> Iterator[str]:
     for i, entry in enumerate(claims):
         path = f'claims "{entry["id"]}"' if "id" in entry else f"claims[{i}]"
         kind = entry.get("kind")
-        if kind not in KINDS:
+        if not isinstance(kind, str) or kind not in KINDS:
             words = ", ".join(nearest(str(kind), KINDS)) if kind else ", ".join(KINDS)
             yield mould(f"{path}.kind", "a kind of claim", repr(kind), words)
             continue
