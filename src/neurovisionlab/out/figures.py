@@ -95,6 +95,30 @@ def interval_chart(rows: Sequence[dict[str, Any]]) -> Chart | None:
     return panel.facet(row=row, data=alt.Data(values=list(rows)))
 
 
+def recall_chart(rows: Sequence[dict[str, Any]]) -> Chart | None:
+    """Return each class's recall by model with 95 % intervals; None beyond 64 classes.
+
+    Args:
+        rows: {"class", "model", "value", "low", "high"}, in per cent, classes in their order.
+    """
+    classes = list(dict.fromkeys(row["class"] for row in rows))
+    if not 2 <= len(classes) <= MAX_CONFUSION_CLASSES:
+        return None
+    names = list(dict.fromkeys(row["model"] for row in rows))
+    colours = [PALETTE[i % len(PALETTE)] for i in range(len(names))]
+    base = alt.Chart(alt.Data(values=list(rows))).encode(
+        x=alt.X("class:N", sort=classes, title="class", axis=alt.Axis(labelAngle=0)),
+        xOffset=alt.XOffset("model:N", sort=names),
+        color=alt.Color("model:N", title=None, scale=alt.Scale(domain=names, range=colours)),
+    )
+    bars = base.mark_rule(strokeWidth=1.5, opacity=0.6).encode(
+        y=alt.Y("low:Q", title="recall, %, with its 95 % interval"), y2="high:Q"
+    )
+    dots = base.mark_point(filled=True, size=18, opacity=1).encode(y="value:Q")
+    step = max(14, min(60, 760 // len(classes)))
+    return (bars + dots).properties(width=step * len(classes), height=220)
+
+
 def convergence_chart(records: Sequence[CellRecord]) -> Chart | None:
     """Return accuracy by epoch, a line per cell: validation solid, training dashed."""
     rows: list[dict[str, Any]] = []

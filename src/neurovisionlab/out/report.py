@@ -17,7 +17,7 @@ from neurovisionlab.core.metrics import confusion
 from neurovisionlab.core.records import CellRecord, Failure
 from neurovisionlab.core.sentences import overall_sentences
 from neurovisionlab.core.spec import DataInfo
-from neurovisionlab.lab.judge import Judgements, evidence_of, judge_run
+from neurovisionlab.lab.judge import Judgement, Judgements, evidence_of, judge_run
 from neurovisionlab.lab.publications import read_publication, shipped
 from neurovisionlab.lab.resources import resource_rows
 from neurovisionlab.lab.store import Plan, Store
@@ -27,6 +27,7 @@ from neurovisionlab.out.figures import (
     confusion_chart,
     convergence_chart,
     interval_chart,
+    recall_chart,
     to_svg,
 )
 from neurovisionlab.out.pareto_charts import cost_charts
@@ -94,6 +95,7 @@ class Verdicts(NamedTuple):
     overall: tuple[str, ...]
     by_dataset: dict[str, tuple[Paragraph, ...]]
     chart: Markup | None = None
+    recalls: dict[str, Markup | None] | None = None
     why_none: str | None = None
 
 
@@ -110,7 +112,22 @@ def _verdicts(store: Store) -> Verdicts:
             one.dataset: tuple(details(one, found.advice[one.dataset])) for one in found.datasets
         },
         chart=_drawn(interval_chart(_intervals(found))),
+        recalls={one.dataset: _drawn(recall_chart(_recalls(one))) for one in found.datasets},
     )
+
+
+def _recalls(one: Judgement) -> list[Row]:
+    return [
+        {
+            "class": one.class_names[found.class_number],
+            "model": model,
+            "value": 100 * found.recall_frac,
+            "low": 100 * found.low,
+            "high": 100 * found.high,
+        }
+        for model, recalls in one.differences.recalls.items()
+        for found in recalls
+    ]
 
 
 def _intervals(found: Judgements) -> list[Row]:
