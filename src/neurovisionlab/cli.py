@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,7 +15,7 @@ from neurovisionlab.cli_data import data_app
 from neurovisionlab.cli_judge import advise, claims, verdicts
 from neurovisionlab.cli_measure import measure
 from neurovisionlab.cli_models import diff, models
-from neurovisionlab.core.errors import NvlError
+from neurovisionlab.core.errors import NvlError, SpecError, mould, nearest
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from neurovisionlab.api import Run
     from neurovisionlab.core.costs import Costs
     from neurovisionlab.lab.store import Store
+    from neurovisionlab.out.track import Event
 
 app = typer.Typer(
     help="Which image classifier should I use for these images, and how sure can I be?",
@@ -55,12 +57,16 @@ def run(
     no_measure: Annotated[
         bool, typer.Option("--no-measure", help="Do not measure speed and memory at the end.")
     ] = False,
+    track: Annotated[
+        str | None, typer.Option("--track", help="tensorboard: epochs as they happen.")
+    ] = None,
 ) -> None:
     """Train and test every cell of a study that is not finished yet, and report."""
     from neurovisionlab import api
     from neurovisionlab.out import screen
 
     console = _console()
+    _check_tracker(track)
     if weights is not None:
         os.environ["NVL_WEIGHTS"] = str(weights.absolute())  # cells inherit it, wherever they start
     wanted = api.load_study(study)
@@ -70,7 +76,8 @@ def run(
         console.print(message, style="yellow", markup=False)
     todo = prepared.pending
     console.print(f"{len(todo)} of {len(prepared.cells)} cells to run", markup=False)
-    num_failed = screen.follow(prepared.events(), todo, console) if todo else 0
+    events = _tracked(prepared.events(), track, prepared.store.root)
+    num_failed = screen.follow(events, todo, console) if todo else 0
     news: list[object] = list(prepared.audit_data())
     if not no_measure:
         news += _measured(prepared, console)
@@ -79,6 +86,20 @@ def run(
         log = prepared.store.root / "failures.jsonl"
         console.print(f"{num_failed} cells failed; see {log}", style="red", markup=False)
         raise typer.Exit(1)
+
+
+def _check_tracker(track: str | None) -> None:
+    from neurovisionlab.out.track import TRACKERS
+
+    if track is not None and track not in TRACKERS:
+        near = ", ".join(nearest(track, TRACKERS))
+        raise SpecError(mould("--track", "a known tracker", repr(track), near))
+
+
+def _tracked(events: Iterable[Event], track: str | None, root: Path) -> Iterable[Event]:
+    from neurovisionlab.out.track import to_tensorboard
+
+    return events if track is None else to_tensorboard(events, root / "tensorboard")
 
 
 def _measured(prepared: Run, console: Console) -> list[Costs]:
@@ -146,7 +167,6 @@ def report(run: RunArgument) -> None:
 @app.command()
 def presets(name: Annotated[str | None, typer.Argument(help="Print this one.")] = None) -> None:
     """List the studies that ship with the package, or print one."""
-    from neurovisionlab.core.errors import SpecError, mould, nearest
     from neurovisionlab.core.spec import parse_study
     from neurovisionlab.lab.studies import presets as shipped
 

@@ -1,0 +1,63 @@
+"""Epochs as they happen, for a tracker that people watch: the same rows that the store keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from neurovisionlab.core.errors import ResourceError, mould
+from neurovisionlab.core.records import EpochRow
+from neurovisionlab.core.spec import CellSpec
+
+Event = tuple[CellSpec, object]
+
+TRACKERS = ("tensorboard",)
+_SCALARS = (
+    "train_loss",
+    "val_loss",
+    "train_accuracy_frac",
+    "val_accuracy_frac",
+    "learning_rate",
+    "train_s",
+)
+
+
+def to_tensorboard(events: Iterable[Event], folder: Path) -> Iterator[Event]:
+    """Pass events on, writing each epoch below `folder`/CELL_ID on the way.
+
+    Losses that are not finite are left out. `tensorboard --logdir RUN/tensorboard` shows them.
+
+    Raises:
+        ResourceError: the package tensorboard is not installed.
+    """
+    writers: dict[str, Any] = {}
+    new_writer = _writer_class()
+    try:
+        for cell, event in events:
+            if isinstance(event, EpochRow):
+                if cell.cell_id not in writers:
+                    writers[cell.cell_id] = new_writer(str(folder / cell.cell_id))
+                _write(writers[cell.cell_id], event)
+            yield cell, event
+    finally:
+        for writer in writers.values():
+            writer.close()
+
+
+def _writer_class() -> Any:
+    try:
+        from tensorboard.summary import Writer  # type: ignore[import-untyped]
+    except ImportError:
+        expected, got = "the package tensorboard", "none"
+        remedy = "pip install 'neurovisionlab[track]'"
+        raise ResourceError(mould("--track tensorboard", expected, got, remedy)) from None
+    return Writer
+
+
+def _write(writer: Any, row: EpochRow) -> None:
+    for name in _SCALARS:
+        value = getattr(row, name)
+        if value is not None:
+            writer.add_scalar(name, value, step=row.epoch)
+    writer.flush()
