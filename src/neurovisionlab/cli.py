@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from neurovisionlab.api import Run
     from neurovisionlab.core.costs import Costs
+    from neurovisionlab.data.home import DataHome
     from neurovisionlab.lab.store import Store
     from neurovisionlab.out.track import Event
 
@@ -81,7 +82,9 @@ def run(
     news: list[object] = list(prepared.audit_data())
     if not no_measure:
         news += _measured(prepared, console)
-    _show_results(prepared.store, console, report=bool(todo or news))
+    if todo or news:
+        _write_report(prepared.store, prepared.home)
+    _show_results(prepared.store, console)
     if num_failed:
         log = prepared.store.root / "failures.jsonl"
         console.print(f"{num_failed} cells failed; see {log}", style="red", markup=False)
@@ -148,17 +151,18 @@ def results(
     elif as_csv:
         typer.echo(to_csv(_rows(store)), nl=False)
     else:
-        _show_results(store, _console(), report=False, to_accuracy=to_accuracy)
+        _show_results(store, _console(), to_accuracy)
 
 
 @app.command()
-def report(run: RunArgument) -> None:
+def report(run: RunArgument, data: DataOption = None) -> None:
     """Write a run's report.html anew, and its exports: CSV, Parquet, LaTeX, Markdown, figures."""
+    from neurovisionlab.data.home import DataHome
     from neurovisionlab.out.exports import write_exports
     from neurovisionlab.out.report import write_report
 
     store = _store(run)
-    typer.echo(f"report:  {write_report(store)}")
+    typer.echo(f"report:  {write_report(store, DataHome.find(data))}")
     exports = write_exports(store)
     names = [str(path.relative_to(store.root)) for path in exports if path.parent == store.root]
     typer.echo(f"exports: {', '.join(names)}, {len(exports) - len(names)} figures")
@@ -203,9 +207,13 @@ def _rows(store: Store) -> list[dict[str, Any]]:
     return result_rows(cells, store.finished(cells), store.failures())
 
 
-def _show_results(
-    store: Store, console: Console, report: bool, to_accuracy: float | None = None
-) -> None:
+def _write_report(store: Store, home: DataHome) -> None:
+    from neurovisionlab.out.report import write_report
+
+    write_report(store, home)
+
+
+def _show_results(store: Store, console: Console, to_accuracy: float | None = None) -> None:
     from neurovisionlab.out.resources import resource_tables
     from neurovisionlab.out.screen import show_table
     from neurovisionlab.out.tables import summary_tables
@@ -214,7 +222,7 @@ def _show_results(
     for table in [*summary_tables(_rows(store)), *resource_tables(store, target_frac)]:
         show_table(table, console)
     page = store.root / "report.html"
-    if report or not page.is_file():
+    if not page.is_file():
         from neurovisionlab.out.report import write_report
 
         page = write_report(store)

@@ -17,6 +17,7 @@ from neurovisionlab.core.metrics import confusion
 from neurovisionlab.core.records import CellRecord, Failure
 from neurovisionlab.core.sentences import overall_sentences
 from neurovisionlab.core.spec import DataInfo
+from neurovisionlab.data.home import DataHome
 from neurovisionlab.lab.judge import Judgement, Judgements, evidence_of, judge_run
 from neurovisionlab.lab.publications import read_publication, shipped
 from neurovisionlab.lab.resources import resource_rows
@@ -30,6 +31,7 @@ from neurovisionlab.out.figures import (
     recall_chart,
     to_svg,
 )
+from neurovisionlab.out.gallery import Shelf, all_shelves
 from neurovisionlab.out.pareto_charts import cost_charts
 from neurovisionlab.out.resources import resource_table
 from neurovisionlab.out.tables import Row, Table, result_rows, summary_tables
@@ -51,13 +53,16 @@ class Chapter:
     cost_charts: tuple[Markup, ...]
 
 
-def write_report(store: Store) -> Path:
-    """Write `report.html` into the run's folder and return its path."""
-    return store.write_text("report.html", render(store))
+def write_report(store: Store, home: DataHome | None = None) -> Path:
+    """Write `report.html` into the run's folder and return its path.
+
+    `home` is where data sets lie: mistakes are shown as pictures if the images are still there.
+    """
+    return store.write_text("report.html", render(store, home))
 
 
-def render(store: Store) -> str:
-    """Return the report of a run as HTML."""
+def render(store: Store, home: DataHome | None = None) -> str:
+    """Return the report of a run as HTML; `home` as for `write_report`."""
     plan = store.plan()
     cells = plan.cells()
     records = store.finished(cells)
@@ -75,7 +80,7 @@ def render(store: Store) -> str:
         rows=rows,
         failures=_open_failures(store, {cell.cell_id for cell in cells}),
         machines=_machines(records),
-        verdicts=_verdicts(store),
+        verdicts=_verdicts(store, home or DataHome.find(None)),
         publications=_publications(store),
         num_done=len(records),
         num_cells=len(cells),
@@ -96,10 +101,11 @@ class Verdicts(NamedTuple):
     by_dataset: dict[str, tuple[Paragraph, ...]]
     chart: Markup | None = None
     recalls: dict[str, Markup | None] | None = None
+    shelves: dict[str, list[Shelf]] | None = None
     why_none: str | None = None
 
 
-def _verdicts(store: Store) -> Verdicts:
+def _verdicts(store: Store, home: DataHome) -> Verdicts:
     try:
         # accuracy alone: it is what the page speaks of
         found = judge_run(store, ("accuracy",))
@@ -112,6 +118,7 @@ def _verdicts(store: Store) -> Verdicts:
             one.dataset: tuple(details(one, found.advice[one.dataset])) for one in found.datasets
         },
         chart=_drawn(interval_chart(_intervals(found))),
+        shelves=all_shelves(store, found.datasets, home),
         recalls={one.dataset: _drawn(recall_chart(_recalls(one))) for one in found.datasets},
     )
 
