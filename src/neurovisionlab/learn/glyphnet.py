@@ -4,8 +4,8 @@ What an ImageNet architecture has and this one leaves out, and why:
 
 - The first layer of ResNet-18 shrinks the image four times before anything is recognised: 7 of 28
   pixels are left, about the width of a stroke. Here the image is halved once at the start.
-- Depth: three stages of one residual block each see the whole character already (the last
-  feature looks at 49 pixels). More blocks cost time and gained nothing on validation.
+- Depth: with one residual block in each of three stages the last feature looks at 49 pixels, more
+  than the whole character. Deeper ones were not tried (docs/speed-log.md has what was).
 - Width: 32, 64, 128 channels; doubling when the area is quartered keeps each stage's share of
   the arithmetic about even.
 """
