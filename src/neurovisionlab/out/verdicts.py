@@ -40,6 +40,8 @@ def headline(one: Judgement, found: Judgements) -> list[str]:
     """Say in two lines who leads on a data set, how surely, and what is advised."""
     estimates = [e for e in one.verdicts.estimates if e.metric == "accuracy"]
     best = max(estimates, key=lambda estimate: estimate.value).model
+    if len(estimates) == 1:
+        return [estimate_lines(one)[0]]
     behind: dict[str, list[str]] = {"better": [], "equivalent": [], "cannot tell": []}
     for pair in one.verdicts.pairs:
         if pair.metric == "accuracy" and best in (pair.a, pair.b):
