@@ -14,7 +14,7 @@ import compare
 from neurovisionlab import api
 from neurovisionlab.core.costs import Costs
 
-MODELS, REPEATS, SECONDS = ("glyphnet", "mobilenetv2"), 5, 1.0
+MODELS, REPEATS, SECONDS = ("glyphnet", "mobilenetv2"), 5, 0.5
 
 
 def spread_frac(values: list[float]) -> float:

@@ -33,7 +33,7 @@ from neurovisionlab.data.sources import SOURCES, load
 from neurovisionlab.data.splits import split
 from neurovisionlab.lab.conduct import Event, conduct, pending
 from neurovisionlab.lab.executors import Execute, local
-from neurovisionlab.lab.measure import measure
+from neurovisionlab.lab.measure import Effort, measure
 from neurovisionlab.lab.store import Plan, Store
 from neurovisionlab.lab.studies import Difference, changes, differences, make_plan, read_study
 
@@ -177,9 +177,9 @@ def measure_run(store: Store, seconds: float, anew: bool = True) -> Iterator[Cos
         return
     from neurovisionlab.learn.meter import measure_part
 
-    attempts = 3 if anew else 2
+    effort = Effort(seconds) if anew else Effort(seconds, processes=1)
     with store.writing():
-        for costs in measure(todo, measure_part, local(WORKERS), seconds, attempts):
+        for costs in measure(todo, measure_part, local(WORKERS), effort):
             store.put_costs(costs)
             yield costs
 
@@ -221,7 +221,7 @@ def measure_models(
                 protocol=protocol,
             )
         )
-    yield from measure(specs, measure_part, local(WORKERS), seconds)
+    yield from measure(specs, measure_part, local(WORKERS), Effort(seconds))
 
 
 def difference(first: str, second: str) -> list[Difference]:

@@ -34,7 +34,7 @@ def measure(
     ] = None,
     seconds: Annotated[
         float, typer.Option("--seconds", min=0.1, max=60, help="About how long a timing takes.")
-    ] = 1.0,
+    ] = 0.5,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Measure size, speed, memory and energy of models on this machine, each in fresh processes."""

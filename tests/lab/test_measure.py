@@ -12,7 +12,7 @@ from neurovisionlab.core.costs import Costs, CostSpec, PartResult, Request, Wind
 from neurovisionlab.core.errors import ModelError
 from neurovisionlab.core.protocol import Protocol
 from neurovisionlab.lab.executors import Failed, Outcome, execute_here
-from neurovisionlab.lab.measure import measure
+from neurovisionlab.lab.measure import Effort, measure
 
 SPEC = CostSpec(
     model="glyphnet",
@@ -50,7 +50,7 @@ def _work(windows: Iterator[Window]) -> tuple[list[str], Callable[..., PartResul
 
 def _measure(windows: list[Window], attempts: int = 3) -> tuple[list[str], Costs]:
     asked, work = _work(iter(windows))
-    (costs,) = measure([SPEC], work, execute_here, 1.0, attempts)
+    (costs,) = measure([SPEC], work, execute_here, Effort(1.0, 1, attempts))
     return asked, costs
 
 
@@ -83,7 +83,7 @@ def test_the_calmest_of_the_disturbed_is_kept_and_flagged() -> None:
 def test_rounds_that_disagree_are_called_a_noisy_machine() -> None:
     _, costs = _measure([_window(0.0), _window(0.0, None), _window(0.0, 0.3)], attempts=1)
     assert not costs.is_for_ranking
-    assert costs.conditions.warnings == ("speed: machine too noisy: its rounds differ by 30%",)
+    assert costs.conditions.warnings == ("speed: machine too noisy: its repeats differ by 30%",)
 
 
 def test_unknown_contention_is_not_taken_for_contention() -> None:
@@ -96,7 +96,7 @@ def test_a_process_killed_for_memory_is_a_result() -> None:
         for cell in cells:
             yield cell, Failed("Killed", "its process ended with exit code -9")
 
-    (costs,) = measure([SPEC], lambda *_: None, killed, 1.0)
+    (costs,) = measure([SPEC], lambda *_: None, killed, Effort(1.0))
     assert costs.does_not_fit is not None
     assert costs.does_not_fit.startswith("needs more than ")
     assert costs.conditions.machine is None
@@ -110,4 +110,27 @@ def test_other_failures_are_said(is_user_error: bool) -> None:
             yield cell, Failed("ValueError", "no such layer", is_user_error=is_user_error)
 
     with pytest.raises(ModelError, match="no such layer"):
-        list(measure([SPEC], lambda *_: None, failing, 1.0))
+        list(measure([SPEC], lambda *_: None, failing, Effort(1.0)))
+
+
+def test_the_median_of_several_processes_counts_and_their_disagreement_is_noise() -> None:
+    latencies_ms = iter([1.0, 1.3, 1.1])
+
+    def work(request: Request, say: Callable[[Any], None]) -> PartResult:
+        found: dict[str, Any] = {}
+        if request.part == "speed":
+            p50_ms = next(latencies_ms)
+            by_batch = {1: 1000 / p50_ms, 32: 5000.0 - p50_ms} | ({64: 9e9} if p50_ms > 1.2 else {})
+            found = {**SIZE, "latency_p50_ms": p50_ms, "energy_note": "none"}
+            found |= {"throughput_by_batch": by_batch, "best_batch": 64}
+        return PartResult(found=found, window=_window(0.0), machine=fake_machine())
+
+    (costs,) = measure([SPEC], work, execute_here, Effort(1.0, processes=3))
+    assert costs.latency_p50_ms == 1.1
+    assert costs.throughput_by_batch == {1: 1000 / 1.1, 32: 4998.9}  # batches that all tried
+    assert (costs.best_batch, costs.throughput_images_per_s) == (32, 4998.9)
+    window = costs.conditions.windows["speed"]
+    assert window.num_repeats == 15
+    assert window.spread_frac == pytest.approx(0.3 / 1.1)
+    assert costs.conditions.warnings == ("speed: machine too noisy: its repeats differ by 27%",)
+    assert costs.num_parameters == 10

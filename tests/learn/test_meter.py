@@ -12,7 +12,7 @@ from neurovisionlab import api
 from neurovisionlab.core.costs import PARTS, Costs, CostSpec, PartResult, Request
 from neurovisionlab.core.protocol import Protocol
 from neurovisionlab.lab.executors import Done, local
-from neurovisionlab.lab.measure import measure
+from neurovisionlab.lab.measure import Effort, measure
 from neurovisionlab.learn import meter
 from neurovisionlab.learn.clock import Stopwatches
 from neurovisionlab.learn.device import DoesNotFitError, choose, memory_errors_explained
@@ -54,7 +54,10 @@ def measured() -> dict[str, Costs]:
     """Return the costs of three models, measured once."""
     models = ["resnet18", "mobilenetv2", "vit-tiny"]
     found = measure(
-        [spec_of(model) for model in models], measure_part, local(api.WORKERS), SECONDS, attempts=1
+        [spec_of(model) for model in models],
+        measure_part,
+        local(api.WORKERS),
+        Effort(SECONDS, 1, 1),
     )
     return {costs.spec.model: costs for costs in found}
 
@@ -176,7 +179,7 @@ def test_macs_of_attention_agree_with_a_count_by_hand() -> None:
 
 def test_a_batch_that_does_not_fit_is_a_result_and_no_smaller_one_is_taken() -> None:
     huge = spec_of(f"{__name__}:endless", batch_size=2)
-    (costs,) = measure([huge], measure_part, local(api.WORKERS), SECONDS, attempts=1)
+    (costs,) = measure([huge], measure_part, local(api.WORKERS), Effort(SECONDS, 1, 1))
     assert costs.does_not_fit is not None
     assert costs.does_not_fit.startswith("needs more than ")
     assert costs.train_peak_mib is None

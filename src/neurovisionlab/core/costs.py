@@ -81,7 +81,8 @@ class Window(Frozen):
         contention_frac: share of all cores' time that other processes took meanwhile; null where
             the system does not tell.
         num_warm_up, num_repeats: calls before and within the measurement.
-        spread_frac: interquartile range ÷ median of its rounds' medians; null for memory.
+        spread_frac: what its repeats differ by: the interquartile range of rounds within a process,
+            or the range between processes if that is more, ÷ the median; null for memory.
     """
 
     window_s: float

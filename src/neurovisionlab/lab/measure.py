@@ -6,8 +6,9 @@ with fakes in milliseconds.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from statistics import median
+from typing import Any, NamedTuple
 
 import psutil
 
@@ -18,6 +19,7 @@ from neurovisionlab.core.costs import (
     Conditions,
     Costs,
     CostSpec,
+    Part,
     PartResult,
     Request,
     Window,
@@ -27,8 +29,23 @@ from neurovisionlab.lab.executors import Done, Execute, Failed, Work
 from neurovisionlab.learn.clock import now_iso
 
 
+class Effort(NamedTuple):
+    """How much is put into a measurement.
+
+    Attributes:
+        seconds: about how long each timing takes.
+        processes: how many fresh processes measure each part; their median counts. Where a
+            process's memory happens to lie can change its speed by a fifth: one cannot see it.
+        attempts: how often a process is replaced at most while others disturb it.
+    """
+
+    seconds: float
+    processes: int = 3
+    attempts: int = 2
+
+
 def measure(
-    specs: Iterable[CostSpec], work: Work, execute: Execute, seconds: float, attempts: int = 3
+    specs: Iterable[CostSpec], work: Work, execute: Execute, effort: Effort
 ) -> Iterator[Costs]:
     """Measure what each model costs; yield as they are done.
 
@@ -36,20 +53,66 @@ def measure(
         specs: what to measure.
         work: measures one part: (Request, say) → PartResult.
         execute: gives each part a process of its own, one at a time.
-        seconds: about how long each timing takes.
-        attempts: how often a part is measured at most while other processes disturb it.
+        effort: how much is put into it.
 
     Raises:
         ModelError: a model cannot be built.
     """
     for spec in specs:
-        results = {
-            part: _undisturbed(
-                Request(spec=spec, part=part, seconds=seconds), work, execute, attempts
-            )
-            for part in PARTS
-        }
+        results: dict[Part, PartResult] = {}
+        for part in PARTS:
+            request = Request(spec=spec, part=part, seconds=effort.seconds)
+            tries = [
+                _undisturbed(request, work, execute, effort.attempts)
+                for _ in range(effort.processes)
+            ]
+            results[part] = _middle(tries, _DECIDING[part])
         yield _merged(spec, list(results.values()), _windows(results))
+
+
+# the number whose agreement between processes says whether a part can be trusted
+_DECIDING: dict[Part, str | None] = {
+    "training": "train_images_per_s",
+    "inference memory": None,
+    "speed": "latency_p50_ms",
+}
+
+
+def _middle(results: Sequence[PartResult], deciding: str | None) -> PartResult:
+    """Return the median of every number over processes, with the spread between them."""
+    lost = [result for result in results if result.window is None]
+    if lost or len(results) == 1:
+        return (lost or list(results))[0]
+    found = {key: _median([r.found.get(key) for r in results]) for key in results[0].found}
+    by_batch = found.get("throughput_by_batch")
+    if by_batch:
+        found["best_batch"] = max(by_batch, key=lambda batch: by_batch[batch])
+        found["throughput_images_per_s"] = by_batch[found["best_batch"]]
+    windows = [result.window for result in results if result.window is not None]
+    spread = None
+    if deciding is not None and found.get(deciding):
+        values = [result.found[deciding] for result in results]
+        between = (max(values) - min(values)) / found[deciding]
+        spread = max(between, median(w.spread_frac or 0.0 for w in windows))
+    shares = [w.contention_frac for w in windows if w.contention_frac is not None]
+    window = Window(
+        window_s=sum(w.window_s for w in windows),
+        contention_frac=max(shares, default=None),
+        num_warm_up=windows[0].num_warm_up,
+        num_repeats=sum(w.num_repeats for w in windows),
+        spread_frac=spread,
+    )
+    return results[0].model_copy(update={"found": found, "window": window})
+
+
+def _median(values: Sequence[Any]) -> Any:
+    """Return the median of numbers, batch by batch for tables of them; of the rest the first."""
+    if all(isinstance(value, dict) for value in values):
+        shared = set(values[0]).intersection(*values[1:])
+        return {batch: median(value[batch] for value in values) for batch in sorted(shared)}
+    if all(isinstance(value, float) for value in values):
+        return median(values)
+    return values[0]
 
 
 def _windows(results: dict[Any, PartResult]) -> dict[str, Window]:
@@ -85,7 +148,7 @@ def warnings_of(windows: dict[str, Window]) -> Iterator[str]:
             yield f"{part}: other processes took {share:.0%} of the processors: faster when alone"
         elif window.is_noisy:
             spread = window.spread_frac or 0.0
-            yield f"{part}: machine too noisy: its rounds differ by {spread:.0%}"
+            yield f"{part}: machine too noisy: its repeats differ by {spread:.0%}"
 
 
 def _undisturbed(request: Request, work: Work, execute: Execute, attempts: int) -> PartResult:
