@@ -134,3 +134,23 @@ def test_the_median_of_several_processes_counts_and_their_disagreement_is_noise(
     assert window.spread_frac == pytest.approx(0.3 / 1.1)
     assert costs.conditions.warnings == ("speed: machine too noisy: its repeats differ by 27%",)
     assert costs.num_parameters == 10
+
+
+@pytest.mark.parametrize(
+    ("peaks_mib", "warned"),
+    [((60.0, 62.0, 63.9), False), ((60.0, 62.0, 65.0), True), ((300.0, 305.0, 308.0), False)],
+)
+def test_peaks_that_differ_between_processes_are_called_noisy(
+    peaks_mib: tuple[float, ...], warned: bool
+) -> None:
+    peaks = iter(peaks_mib)
+
+    def work(request: Request, say: Callable[[Any], None]) -> PartResult:
+        found: dict[str, Any] = {**SIZE, "energy_note": "none"}
+        if request.part == "training":
+            found["train_peak_mib"] = next(peaks)
+        return PartResult(found=found, window=_window(0.0), machine=fake_machine())
+
+    (costs,) = measure([SPEC], work, execute_here, Effort(1.0, processes=3))
+    assert costs.train_peak_mib == peaks_mib[1]
+    assert any("noisy for memory" in one for one in costs.conditions.warnings) == warned

@@ -83,6 +83,8 @@ class Window(Frozen):
         num_warm_up, num_repeats: calls before and within the measurement.
         spread_frac: what its repeats differ by: the interquartile range of rounds within a process,
             or the range between processes if that is more, ÷ the median; null for memory.
+        memory_spread_mib: range of peak memory between processes, where it is too wide to trust
+            the peak (`memory_differs`); else null.
     """
 
     window_s: float
@@ -90,6 +92,7 @@ class Window(Frozen):
     num_warm_up: int
     num_repeats: int
     spread_frac: float | None = None
+    memory_spread_mib: float | None = None
 
     @property
     def is_contended(self) -> bool:
@@ -128,6 +131,11 @@ class PartResult(Frozen):
     machine: Machine | None = None
     driver: str | None = None
     does_not_fit_mib: float | None = None
+
+
+def memory_differs(spread_mib: float, middle_mib: float) -> bool:
+    """Return whether peaks of several processes lie too far apart: over 4 MiB and over 3 %."""
+    return spread_mib > max(4.0, 0.03 * middle_mib)
 
 
 class Conditions(Frozen):

@@ -23,6 +23,7 @@ from neurovisionlab.core.costs import (
     PartResult,
     Request,
     Window,
+    memory_differs,
 )
 from neurovisionlab.core.errors import ModelError, mould
 from neurovisionlab.lab.executors import Done, Execute, Failed, Work
@@ -101,8 +102,18 @@ def _middle(results: Sequence[PartResult], deciding: str | None) -> PartResult:
         num_warm_up=windows[0].num_warm_up,
         num_repeats=sum(w.num_repeats for w in windows),
         spread_frac=spread,
+        memory_spread_mib=_memory_spread(results),
     )
     return results[0].model_copy(update={"found": found, "window": window})
+
+
+def _memory_spread(results: Sequence[PartResult]) -> float | None:
+    """Return by how many MiB the processes' peaks differ, if that is too much."""
+    for field in ("train_peak_mib", "infer_peak_mib"):
+        peaks = [r.found[field] for r in results if r.found.get(field) is not None]
+        if len(peaks) > 1 and memory_differs(max(peaks) - min(peaks), median(peaks)):
+            return float(max(peaks) - min(peaks))
+    return None
 
 
 def _median(values: Sequence[Any]) -> Any:
@@ -149,6 +160,11 @@ def warnings_of(windows: dict[str, Window]) -> Iterator[str]:
         elif window.is_noisy:
             spread = window.spread_frac or 0.0
             yield f"{part}: machine too noisy: its repeats differ by {spread:.0%}"
+        if window.memory_spread_mib is not None:
+            yield (
+                f"{part}: machine too noisy for memory: its repeats differ by "
+                f"{window.memory_spread_mib:.0f} MiB"
+            )
 
 
 def _undisturbed(request: Request, work: Work, execute: Execute, attempts: int) -> PartResult:
