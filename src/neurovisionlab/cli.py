@@ -15,6 +15,7 @@ from neurovisionlab.cli_data import data_app
 from neurovisionlab.cli_judge import advise, claims, verdicts
 from neurovisionlab.cli_measure import measure
 from neurovisionlab.cli_models import diff, models
+from neurovisionlab.cli_options import DataOption, JsonOption, RunArgument, new_console, open_run
 from neurovisionlab.core.errors import NvlError, SpecError, mould, nearest
 
 if TYPE_CHECKING:
@@ -32,12 +33,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-
-DataOption = Annotated[
-    Path | None, typer.Option("--data", help="Folder of data sets (else NVL_DATA, else the cache).")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-RunArgument = Annotated[Path, typer.Argument(help="A run's folder, such as runs/quick.")]
 
 
 @app.callback()
@@ -66,7 +61,7 @@ def run(
     from neurovisionlab import api
     from neurovisionlab.out import screen
 
-    console = _console()
+    console = new_console()
     _check_tracker(track)
     if weights is not None:
         os.environ["NVL_WEIGHTS"] = str(weights.absolute())  # cells inherit it, wherever they start
@@ -120,7 +115,7 @@ def _measured(prepared: Run, console: Console) -> list[Costs]:
 @app.command()
 def status(run: RunArgument, as_json: JsonOption = False) -> None:
     """Say how far a run is."""
-    store = _store(run)
+    store = open_run(run)
     counts: dict[str, int] = dict.fromkeys(("done", "diverged", "failed", "pending"), 0)
     for row in _rows(store):
         counts[row["status"]] += 1
@@ -145,13 +140,13 @@ def results(
     """Show a run's results: tables, or a row per cell with --json or --csv."""
     from neurovisionlab.out.tables import to_csv
 
-    store = _store(run)
+    store = open_run(run)
     if as_json:
         typer.echo(json.dumps(_rows(store), indent=1))
     elif as_csv:
         typer.echo(to_csv(_rows(store)), nl=False)
     else:
-        _show_results(store, _console(), to_accuracy)
+        _show_results(store, new_console(), to_accuracy)
 
 
 @app.command()
@@ -161,7 +156,7 @@ def report(run: RunArgument, data: DataOption = None) -> None:
     from neurovisionlab.out.exports import write_exports
     from neurovisionlab.out.report import write_report
 
-    store = _store(run)
+    store = open_run(run)
     typer.echo(f"report:  {write_report(store, DataHome.find(data))}")
     exports = write_exports(store)
     names = [str(path.relative_to(store.root)) for path in exports if path.parent == store.root]
@@ -185,19 +180,6 @@ def presets(name: Annotated[str | None, typer.Argument(help="Print this one.")] 
         raise SpecError(
             mould("preset", "a known name", repr(name), ", ".join(nearest(name, texts)))
         )
-
-
-def _console() -> Console:
-    from rich.console import Console
-
-    # a file or a pipe has no width of its own: keep tables whole
-    return Console(width=None if sys.stdout.isatty() else 140, highlight=False)
-
-
-def _store(run: Path) -> Store:
-    from neurovisionlab.lab.store import Store
-
-    return Store.existing(run)
 
 
 def _rows(store: Store) -> list[dict[str, Any]]:

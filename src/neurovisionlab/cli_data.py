@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-if TYPE_CHECKING:
-    from rich.console import Console
+from neurovisionlab.cli_options import DataOption, JsonOption, new_console
 
+if TYPE_CHECKING:
     from neurovisionlab.core.spec import DataRef
     from neurovisionlab.data.audit import Audit
     from neurovisionlab.data.home import DataHome
@@ -26,10 +25,6 @@ data_app = typer.Typer(
 NameArgument = Annotated[
     str, typer.Argument(help="A name of `nvl data list`, folder:DIR, npz:DIR.")
 ]
-DataOption = Annotated[
-    Path | None, typer.Option("--data", help="Folder of data sets (else NVL_DATA, else the cache).")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 PxOption = Annotated[
     int | None, typer.Option("--px", min=8, max=1024, help="Folders: resize to this square.")
 ]
@@ -52,7 +47,7 @@ def list_(data: DataOption = None, as_json: JsonOption = False) -> None:
         rows=tuple(_listed_texts(row) for row in rows),
         notes=("your own: folder:DIR (train/CLASS/*.png) or npz:DIR (train.npz, test.npz)",),
     )
-    show_table(table, _console())
+    show_table(table, new_console())
 
 
 @data_app.command()
@@ -143,15 +138,8 @@ def _load(ref: DataRef, home: DataHome) -> ImageSet:
     from neurovisionlab.data.sources import load
     from neurovisionlab.out.screen import counting
 
-    with counting("reading pictures", _console(stderr=True)) as watch:
+    with counting("reading pictures", new_console(stderr=True)) as watch:
         return load(ref, home, watch)
-
-
-def _console(stderr: bool = False) -> Console:
-    from rich.console import Console
-
-    # a file or a pipe has no width of its own: keep tables whole
-    return Console(width=None if sys.stdout.isatty() else 140, highlight=False, stderr=stderr)
 
 
 def _listed(home: DataHome) -> list[dict[str, Any]]:
@@ -209,7 +197,7 @@ def _show_lines(title: str, lines: dict[str, str]) -> None:
     grid = Table.grid(padding=(0, 2))
     for key, value in lines.items():
         grid.add_row(f"[dim]{key}[/dim]", escape(value))
-    console = _console()
+    console = new_console()
     console.print(title, style="bold", markup=False)
     console.print(grid)
 
@@ -225,7 +213,7 @@ def _show_audit(found: Audit) -> None:
         rows=tuple((n, *(f"{one.num_per_class[n]:,}" for one in found.parts)) for n in names),
         notes=(f"digest {found.digest}",),
     )
-    console = _console()
+    console = new_console()
     show_table(table, console)
     for sentence in found.summary():
         console.print(f"• {sentence}", markup=False)
@@ -244,7 +232,7 @@ def _with_bar(path: str, work: Any) -> list[Path]:
 
     columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
     with Progress(
-        TextColumn("{task.description}"), *columns, console=_console(stderr=True)
+        TextColumn("{task.description}"), *columns, console=new_console(stderr=True)
     ) as bars:
         task = bars.add_task(Path(path).name, total=None)
         files: list[Path] = work(

@@ -9,15 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from neurovisionlab.cli_options import JsonOption, RunArgument, open_run
 from neurovisionlab.core.errors import SpecError, mould, nearest
 
 if TYPE_CHECKING:
     from neurovisionlab.core.advice import Limits
     from neurovisionlab.core.claims.records import ClaimRow
-    from neurovisionlab.lab.store import Store
-
-RunArgument = Annotated[Path, typer.Argument(help="A run's folder, such as runs/quick.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 PREFERENCES = ("accuracy", "speed", "size", "memory", "training")
 
@@ -27,7 +24,7 @@ def verdicts(run: RunArgument, as_json: JsonOption = False) -> None:
     from neurovisionlab.lab.judge import judge_run
     from neurovisionlab.out.verdicts import paragraphs
 
-    found = judge_run(_store(run))
+    found = judge_run(open_run(run))
     if as_json:
         typer.echo(found.model_dump_json(indent=1))
         return
@@ -51,11 +48,14 @@ def claims(
     if run is None:
         rows = check_text(publication)
     else:
-        rows = judge_claims(publication, evidence_of(_store(run)))
+        rows = judge_claims(publication, evidence_of(open_run(run)))
     if as_json:
         typer.echo(json.dumps([row.model_dump(mode="json") for row in rows], indent=1))
     else:
         typer.echo("\n".join(_claim_lines(rows)))
+        if run is None:
+            num = sum(row.is_flagged for row in rows)
+            typer.echo(f"{num} of {len(rows)}: the text speaks against itself, or proves nothing")
 
 
 def _claim_lines(rows: Sequence[ClaimRow]) -> list[str]:
@@ -89,7 +89,7 @@ def advise(
         near = ", ".join(nearest(prefer, PREFERENCES))
         raise SpecError(mould("--prefer", "a known preference", repr(prefer), near))
     limits = _limits(limit or []) if limit or prefer else None
-    found = advise_run(_store(run), limits, prefer or "accuracy")  # type: ignore[arg-type]
+    found = advise_run(open_run(run), limits, prefer or "accuracy")  # type: ignore[arg-type]
     if as_json:
         rows = {name: [a.model_dump(mode="json") for a in some] for name, some in found.items()}
         typer.echo(json.dumps(rows, indent=1))
@@ -123,9 +123,3 @@ def _limits(words: Sequence[str]) -> Limits:
     if least is not None:
         given["min_accuracy_frac"] = least / 100
     return Limits.model_validate(given)
-
-
-def _store(run: Path) -> Store:
-    from neurovisionlab.lab.store import Store
-
-    return Store.existing(run)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from neurovisionlab.cli_options import JsonOption, open_run
 from neurovisionlab.core.errors import SpecError, mould
 
 if TYPE_CHECKING:
@@ -35,11 +36,10 @@ def measure(
     seconds: Annotated[
         float, typer.Option("--seconds", min=0.1, max=60, help="About how long a timing takes.")
     ] = 0.5,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Measure size, speed, memory and energy of models on this machine, each in fresh processes."""
     from neurovisionlab import api
-    from neurovisionlab.lab.store import Store
 
     if (run is None) == (model is None):
         got = "neither" if run is None else "both"
@@ -50,11 +50,13 @@ def measure(
         if any(given is not None for given in (image_px, classes, channels, batch)):
             got = "one of --image-px, --classes, --channels, --batch"
             raise SpecError(mould(str(run), "the run's own shapes and batch", got, "--model"))
-        store = Store.existing(run)
+        store = open_run(run)
+        from neurovisionlab.out.report import write_report
+
         found = _told(api.measure_run(store, seconds), as_json)
         rows = [_row(costs) for costs in found]
         if not as_json:
-            _report(store)
+            typer.echo(f"report: {write_report(store)}")
     else:
         shape = (image_px or 28, channels or 1, classes or 26)
         found = _told(api.measure_models(model or [], shape, batch or 64, seconds), as_json)
@@ -119,9 +121,3 @@ def lines(costs: Costs) -> list[str]:
 
 def _n(value: float | None, digits: int = 0) -> str:
     return "unknown" if value is None else f"{value:,.{digits}f}"
-
-
-def _report(store: Any) -> None:
-    from neurovisionlab.out.report import write_report
-
-    typer.echo(f"report: {write_report(store)}")

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from neurovisionlab.cli_options import JsonOption
+
 if TYPE_CHECKING:
     from neurovisionlab.learn.survey import Facts
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 StudyArgument = Annotated[str, typer.Argument(help="A preset's name, or a TOML file.")]
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from e2e.conftest import Nvl
 from lab.fakes import fake_plan, fake_result
+from neurovisionlab.core.claims.records import FLAGS
 from neurovisionlab.lab.store import Store
 
 ROW_KEYS = ["id", "text", "verdict", "printed", "measured", "low", "high", "reason"]
@@ -17,7 +18,9 @@ ROW_KEYS = ["id", "text", "verdict", "printed", "measured", "low", "high", "reas
 @pytest.fixture
 def run(tmp_path: Path) -> str:
     """Return the folder of a finished run of two models."""
-    plan = fake_plan(models=("resnet18", "mobilenetv2"), seeds=(0, 1, 2))
+    plan = fake_plan(
+        datasets=("emnist-letters",), models=("resnet18", "mobilenetv2"), seeds=(0, 1, 2)
+    )
     store = Store(tmp_path / "judged")
     with store.writing():
         store.keep_plan(plan)
@@ -28,7 +31,7 @@ def run(tmp_path: Path) -> str:
 
 def test_verdicts(nvl_here: Nvl, run: str) -> None:
     text = nvl_here("verdicts", run).out
-    assert "digits: which is better?" in text
+    assert "emnist-letters: which is better?" in text
     assert "95 % interval" in text
     told = json.loads(nvl_here("verdicts", run, "--json").out)
     (data,) = told["datasets"]
@@ -38,24 +41,29 @@ def test_verdicts(nvl_here: Nvl, run: str) -> None:
 def test_claims_of_the_text_alone_name_the_published_errors(nvl_here: Nvl) -> None:
     rows = json.loads(nvl_here("claims", "tretiakov-2025", "--json").out)
     assert [list(row) for row in rows] == [ROW_KEYS] * len(rows)
-    flags = ("inconsistent", "suspect", "no evidence")
-    flagged = {row["id"] for row in rows if row["verdict"] in flags}
+    flagged = {row["id"] for row in rows if row["verdict"] in FLAGS}
     assert {"3", "5b", "5c", "best-known:EMNIST"} <= flagged  # items 7 and 1, and two ranges
     assert any(name.startswith("inputs:SVHN-KMNIST") for name in flagged)  # item 2
     assert any(name.startswith("offset:KMNIST-EMNIST") for name in flagged)  # item 8
     assert not {"1b", "2", "4b", "4c"} & flagged
+    last = nvl_here("claims", "tretiakov-2025").out.splitlines()[-1]
+    assert last.startswith(f"{len(flagged)} of {len(rows)}: ")
 
 
 def test_claims_against_a_run_under_another_protocol(nvl_here: Nvl, run: str) -> None:
     rows = json.loads(nvl_here("claims", "tretiakov-2025", "--run", run, "--json").out)
     verdicts = {row["id"]: row["verdict"] for row in rows}
     assert set(verdicts.values()) <= {"supported", "refuted", "cannot tell", "not comparable"}
-    assert verdicts["7c"] != "refuted"
+    assert verdicts["1b"] == "not comparable"  # other data, size, epochs, weights
+    assert verdicts["4a"] == "cannot tell"  # nothing was measured
+    assert verdicts["7c"] == "cannot tell"  # both were made up equally large
+    reason = {row["id"]: row["reason"] for row in rows}["1b"]
+    assert "data emnist-letters for emnist-balanced" in reason
 
 
 def test_advice(nvl_here: Nvl, run: str) -> None:
     told = json.loads(nvl_here("advise", run, "--json").out)
-    assert [list(row) for row in told["digits"]] == [
+    assert [list(row) for row in told["emnist-letters"]] == [
         ["case", "choice", "reasons", "excluded", "tie"]
     ] * 3
     limited = nvl_here("advise", run, "--limit", "size_mib=0.1", "--prefer", "size")

@@ -14,7 +14,6 @@ from neurovisionlab.out.figures import (
     accuracy_chart,
     confusion_chart,
     convergence_chart,
-    label,
     to_svg,
 )
 
@@ -75,5 +74,5 @@ def test_confusions_too_small_or_too_large_are_left_out(num_classes: int) -> Non
 
 def test_a_label_names_the_variant() -> None:
     plain, varied = _records(seeds=(0,))[0], _records(vary={"epochs": (1, 2)}, seeds=(0,))[1]
-    assert label(plain) == "resnet18"
-    assert label(varied) == "resnet18 (epochs=2)"
+    assert plain.cell.label == "resnet18"
+    assert varied.cell.label == "resnet18 (epochs=2)"

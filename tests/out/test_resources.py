@@ -91,8 +91,8 @@ def test_what_was_measured_beside_others_is_marked_and_never_ranked(tmp_path: Pa
     assert "energy: not measurable: nobody counts" in table.notes
     rows = resource_rows(_store(tmp_path / "again"), fake_plan(models=MODELS).cells())
     charts = [to_svg(chart) for chart in cost_charts(rows)]
-    assert len(charts) == 4
-    assert sum("noisy: not ranked" in svg for svg in charts) >= 1
+    # size, training time, training memory, latency: only times suffer from company
+    assert ["noisy: not ranked" in svg for svg in charts] == [False, True, False, True]
 
 
 def test_seconds_to_an_accuracy_that_one_names(tmp_path: Path) -> None:

@@ -96,10 +96,8 @@ class Window(Frozen):
 
     @property
     def is_contended(self) -> bool:
-        """Return whether others took so much that times are upper bounds; memory is not one."""
-        return self.spread_frac is not None and (
-            self.contention_frac is not None and self.contention_frac > CONTENTION_LIMIT
-        )
+        """Return whether others took so much that times would be shorter alone."""
+        return self.contention_frac is not None and self.contention_frac > CONTENTION_LIMIT
 
     @property
     def is_noisy(self) -> bool:
@@ -109,6 +107,7 @@ class Window(Frozen):
 
 Part = Literal["training", "inference memory", "speed"]
 PARTS: tuple[Part, ...] = ("training", "inference memory", "speed")
+TIMED: tuple[Part, ...] = ("training", "speed")  # memory does not mind company
 
 
 class Request(Frozen):
@@ -204,8 +203,8 @@ class Costs(Frozen):
     @property
     def is_for_ranking(self) -> bool:
         """Return whether its times may be held against another model's."""
-        windows = self.conditions.windows.values()
-        return not any(window.is_contended or window.is_noisy for window in windows)
+        timed = [w for part, w in self.conditions.windows.items() if part in TIMED]
+        return not any(window.is_contended or window.is_noisy for window in timed)
 
 
 def seconds_to(

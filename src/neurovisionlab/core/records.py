@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -106,6 +107,19 @@ class CellRecord(Frozen):
     machine: Machine
     weights_source: str | None = None
     finished_at: str
+
+
+def best_on_validation(records: Iterable[CellRecord]) -> CellRecord | None:
+    """Return the cell with the highest validation accuracy, the first of equals; None: no scores.
+
+    The test images choose nothing: what is shown of one network, or kept of its weights, is this.
+    """
+    scored = {
+        record.cell_id: (record.val_scores.accuracy_frac, record)
+        for record in records
+        if record.val_scores is not None
+    }
+    return max(scored.values(), key=lambda pair: pair[0])[1] if scored else None
 
 
 @dataclass(frozen=True)

@@ -223,6 +223,11 @@ class CellSpec(Frozen):
         return len(self.data.class_names)
 
     @property
+    def label(self) -> str:
+        """What tables, charts and verdicts call the model: its name, with a variant if there is."""
+        return f"{self.model} ({self.variant})" if self.variant else self.model
+
+    @property
     def cell_id(self) -> str:
         """Readable name and the hash of everything that can change the result.
 

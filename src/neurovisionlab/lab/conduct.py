@@ -8,7 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from neurovisionlab.core.records import CellRecord, CellResult, EpochRow, Failure, Progress
+from neurovisionlab.core.records import (
+    CellRecord,
+    CellResult,
+    EpochRow,
+    Failure,
+    Progress,
+    best_on_validation,
+)
 from neurovisionlab.core.spec import CellSpec
 from neurovisionlab.lab.executors import Execute, Failed, Said, Work
 from neurovisionlab.lab.store import Store
@@ -71,9 +78,7 @@ def _prune_weights(cells: Sequence[CellSpec], finished: CellSpec, store: Store) 
         and store.has(cell.cell_id)
         and store.has_weights(cell.cell_id)
     ]
-    for loser in sorted(rivals, key=_val_accuracy)[:-1]:
-        store.drop_weights(loser.cell_id)
-
-
-def _val_accuracy(record: CellRecord) -> float:
-    return record.val_scores.accuracy_frac if record.val_scores else -1.0
+    best = best_on_validation(rivals)
+    for rival in rivals:
+        if rival is not best:
+            store.drop_weights(rival.cell_id)

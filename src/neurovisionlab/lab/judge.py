@@ -5,7 +5,7 @@ Training nothing again: everything is read from stored predictions, epochs and c
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 import numpy as np
@@ -83,15 +83,10 @@ def judge_run(store: Store, metrics: tuple[Metric, ...] | None = None) -> Judgem
     groups = _groups(store)
     judged = tuple(_judge(name, models, store, rules) for name, models in groups.items())
     summary = overall([one.verdicts for one in judged], "accuracy", rules)
-    by_set = {one.dataset: one.verdicts for one in judged}
-    advice = {
-        name: advise_cases(_candidates(store, verdicts), _duels(verdicts))
-        for name, verdicts in by_set.items()
-    }
     return Judgements(
         datasets=judged,
         overall=summary if len(judged) > 1 else None,
-        advice=advice,
+        advice=_advice(store, [one.verdicts for one in judged], advise_cases),
         left_out=tuple(name for name in store.plan().study.datasets if name not in groups),
     )
 
@@ -104,14 +99,22 @@ def advise_run(
     Raises:
         StoreError, DataError: see `judge_run`.
     """
-    found: dict[str, tuple[Advice, ...]] = {}
-    for name, verdicts in _verdicts(store).items():
-        candidates, duels = _candidates(store, verdicts), _duels(verdicts)
-        if limits is None:
-            found[name] = advise_cases(candidates, duels)
-        else:
-            found[name] = (advise(candidates, limits, prefer, duels),)
-    return found
+
+    def within(candidates: Sequence[Candidate], duels: Sequence[Duel]) -> tuple[Advice, ...]:
+        return (advise(candidates, limits, prefer, duels),)
+
+    verdicts = _verdicts(_all_answers(store), _rules(store, ("accuracy",)))
+    return _advice(store, verdicts, advise_cases if limits is None else within)
+
+
+Advisor = Callable[[Sequence[Candidate], Sequence[Duel]], tuple[Advice, ...]]
+
+
+def _advice(
+    store: Store, verdicts: Sequence[DatasetVerdicts], advisor: Advisor
+) -> dict[str, tuple[Advice, ...]]:
+    rows = resource_rows(store, store.plan().cells())
+    return {one.dataset: advisor(_candidates(rows, one), _duels(one)) for one in verdicts}
 
 
 def evidence_of(store: Store) -> Evidence:
@@ -120,21 +123,17 @@ def evidence_of(store: Store) -> Evidence:
     Raises:
         StoreError, DataError: see `judge_run`.
     """
-    plan = store.plan()
-    verdicts = _verdicts(store, _CLAIMED)
-    measured = [one for data in verdicts.values() for one in _measured(data)]
-    measured += [
-        one
-        for name, models in _groups(store).items()
-        for model, rows in models.items()
-        for one in _extreme_recalls(name, _answers(store, model, rows))
-    ]
+    plan, answers = store.plan(), _all_answers(store)
+    verdicts = _verdicts(answers, _rules(store, _CLAIMED))
+    measured = [one for data in verdicts for one in _measured(data)]
+    for name, models in answers.items():
+        measured += [one for model in models for one in _extreme_recalls(name, model)]
     measured += _measured_costs(resource_rows(store, plan.cells()))
     return Evidence(
         measured=tuple(measured),
-        gaps=tuple(gap for data in verdicts.values() for gap in _gaps(data)),
+        gaps=tuple(gap for data in verdicts for gap in _gaps(data)),
         protocol=plan.study.protocol,
-        datasets=tuple({i.name: i for _, i in plan.infos if i.name in verdicts}.values()),
+        datasets=tuple({i.name: i for _, i in plan.infos if i.name in answers}.values()),
         subset=plan.study.subset,
         device=_device_of_costs(store),
     )
@@ -153,16 +152,16 @@ def _rules(store: Store, metrics: tuple[Metric, ...] | None) -> Rules:
     return rules if metrics is None else rules.model_copy(update={"metrics": metrics})
 
 
-def _verdicts(
-    store: Store, metrics: tuple[Metric, ...] = ("accuracy",)
-) -> dict[str, DatasetVerdicts]:
-    rules = _rules(store, metrics)
+def _all_answers(store: Store) -> dict[str, list[Answers]]:
+    """Return {data set: the answers of each model}, in the order of the study."""
     return {
-        name: verdicts_of_dataset(
-            name, [_answers(store, m, rows) for m, rows in models.items()], rules
-        )
+        name: [_answers(store, model, rows) for model, rows in models.items()]
         for name, models in _groups(store).items()
     }
+
+
+def _verdicts(answers: dict[str, list[Answers]], rules: Rules) -> list[DatasetVerdicts]:
+    return [verdicts_of_dataset(name, models, rules) for name, models in answers.items()]
 
 
 Group = dict[str, list[CellRecord]]
@@ -177,8 +176,7 @@ def _groups(store: Store) -> dict[str, Group]:
             got, remedy = "folds: each seed met other test images", "nvl results RUN"
             raise DataError(mould("verdicts", "one test set for all", got, remedy))
         if record.status == "done":
-            label = f"{cell.model} ({cell.variant})" if cell.variant else cell.model
-            groups.setdefault(cell.data.name, {}).setdefault(label, []).append(record)
+            groups.setdefault(cell.data.name, {}).setdefault(cell.label, []).append(record)
     if not groups:
         raise StoreError(mould(str(store.root), "finished cells", "none", "nvl run"))
     return groups
@@ -229,18 +227,10 @@ def _left_out(dataset: str, models: Group, store: Store) -> Iterator[str]:
 # advice
 
 
-def _candidates(store: Store, verdicts: DatasetVerdicts) -> list[Candidate]:
-    rows = resource_rows(store, store.plan().cells())
-    by_name = {_label(row): row for row in rows if row["dataset"] == verdicts.dataset}
-    return [
-        _candidate(one, by_name[one.model])
-        for one in verdicts.estimates
-        if one.metric == "accuracy"
-    ]
-
-
-def _label(row: Row) -> str:
-    return f"{row['model']} ({row['variant']})" if row["variant"] else str(row["model"])
+def _candidates(rows: Sequence[Row], verdicts: DatasetVerdicts) -> list[Candidate]:
+    by_name = {row["label"]: row for row in rows if row["dataset"] == verdicts.dataset}
+    estimates = [one for one in verdicts.estimates if one.metric == "accuracy"]
+    return [_candidate(one, by_name[one.model]) for one in estimates]
 
 
 def _candidate(one: ModelEstimate, row: Row) -> Candidate:
@@ -361,7 +351,7 @@ def _measured_costs(rows: Sequence[Row]) -> Iterator[Measured]:
                 vary = max(_MEMORY_VARIES_FRAC, 4 / value) if value else 0.0
             yield Measured(
                 dataset=row["dataset"],
-                model=_label(row),
+                model=row["label"],
                 metric=metric,
                 value=value,
                 low=value * (1 - vary),

@@ -16,6 +16,7 @@ from neurovisionlab.core.costs import (
     CONTENTION_LIMIT,
     PARTS,
     SPREAD_LIMIT,
+    TIMED,
     Conditions,
     Costs,
     CostSpec,
@@ -154,7 +155,7 @@ def _merged(spec: CostSpec, results: list[PartResult], windows: dict[str, Window
 def warnings_of(windows: dict[str, Window]) -> Iterator[str]:
     """Yield what a reader must know before using a number."""
     for part, window in windows.items():
-        if window.is_contended:
+        if part in TIMED and window.is_contended:
             share = window.contention_frac or 0.0
             yield f"{part}: other processes took {share:.0%} of the processors: faster when alone"
         elif window.is_noisy:
@@ -172,19 +173,19 @@ def _undisturbed(request: Request, work: Work, execute: Execute, attempts: int) 
     tried: list[tuple[float, PartResult]] = []
     for _ in range(attempts):
         result = _once(request, work, execute)
-        tried.append((_disturbance(result.window), result))
+        tried.append((_disturbance(result.window, request.part), result))
         if tried[-1][0] <= 1:
             break
     # a process killed for memory says less than a disturbed one that ended
     return min(tried, key=lambda pair: (pair[1].window is None, pair[0]))[1]
 
 
-def _disturbance(window: Window | None) -> float:
+def _disturbance(window: Window | None, part: Part) -> float:
     """Return how far a window is from calm; up to 1 is calm enough."""
-    if window is None or window.spread_frac is None:  # memory does not mind company
+    if window is None or part not in TIMED:
         return 0.0
     others = (window.contention_frac or 0.0) / CONTENTION_LIMIT
-    return max(others, window.spread_frac / SPREAD_LIMIT)
+    return max(others, (window.spread_frac or 0.0) / SPREAD_LIMIT)
 
 
 def _once(request: Request, work: Work, execute: Execute) -> PartResult:

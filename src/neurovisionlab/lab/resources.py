@@ -53,6 +53,7 @@ def resource_rows(
         done = [records[cell.cell_id] for cell in group if cell.cell_id in records]
         costs = store.costs(cost_spec(group[0]))
         row: Row = {"dataset": dataset, "variant": variant, "model": model}
+        row["label"] = group[0].label
         rows.append(row | _accuracy(done) | _costs(costs, done) | {"records": done})
     for row in rows:
         same_set = [other for other in rows if other["dataset"] == row["dataset"]]

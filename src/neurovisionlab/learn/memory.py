@@ -11,7 +11,7 @@ import ctypes
 import resource
 import sys
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import psutil
 import torch
@@ -37,11 +37,13 @@ class PeakMemory:
 
     On a CPU this is resident memory: the kernel's high-water mark, set back when `reset` is
     called where the kernel allows it (Linux). Elsewhere building the model counts, too, and
-    `method` says so.
+    `method` says so. Until it is read, large blocks lie outside the heap (glibc): what is freed
+    leaves the process at once, and gaps in the heap, which differ from run to run, do not count.
     """
 
     def __init__(self, device: Device, gpu: Gpu | None = None) -> None:
         self._device, self._gpu = device, gpu
+        _map_from(_EXACT_BYTES)
         _warm_up(device)
         _give_back()
         self.method = _CPU_METHOD if _can_reset() else _CPU_METHOD_WITHOUT_RESET
@@ -61,7 +63,12 @@ class PeakMemory:
         self._device.reset_peak()
 
     def read(self) -> Peak:
-        """Return the peak since `reset`, above the baseline."""
+        """Return the peak since `reset`, above the baseline; memory is then given out as usual."""
+        peak = self._read()
+        _map_from(_USUAL_BYTES)
+        return peak
+
+    def _read(self) -> Peak:
         if self._device.counts_memory:
             allocated_mib, reserved_mib = self._device.peak_mib()
             process_mib = self._gpu.process_mib() if self._gpu else None
@@ -75,6 +82,10 @@ class PeakMemory:
 
 
 _CPU_METHOD = "resident memory: the kernel's high-water mark, set back after the model was built"
+# Blocks from this size on are mapped one by one: glibc's first threshold. It then moves up to the
+# second with what is freed, so that a peak depends on the order of events.
+_EXACT_BYTES, _USUAL_BYTES = 128 * 2**10, 32 * 2**20
+_M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD = -3, -1  # malloc.h
 _CPU_METHOD_WITHOUT_RESET = (
     "resident memory: the process's high-water mark; building the model counts, too"
 )
@@ -92,12 +103,24 @@ def _warm_up(device: Device) -> None:
     device.synchronize()
 
 
+def _map_from(num_bytes: int) -> None:
+    """Let glibc map blocks from that size on by themselves; it keeps twice as much free heap."""
+    adjust = _glibc("mallopt")
+    if adjust is not None:
+        adjust(_M_MMAP_THRESHOLD, num_bytes)
+        adjust(_M_TRIM_THRESHOLD, 2 * num_bytes)
+
+
+def _glibc(function: str) -> Any:
+    """Return a function of glibc; None on other systems."""
+    return getattr(ctypes.CDLL(None), function, None) if sys.platform == "linux" else None
+
+
 def _give_back() -> None:
     """Return freed memory to the system, so that it is in no later number (glibc alone)."""
-    if sys.platform == "linux":
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-        if trim is not None:
-            trim(0)
+    trim = _glibc("malloc_trim")
+    if trim is not None:
+        trim(0)
 
 
 def _can_reset() -> bool:

@@ -31,7 +31,7 @@ from neurovisionlab.learn.memory import PeakMemory
 from neurovisionlab.learn.sensors import EnergyCounter, Gpu, energy_counter
 from neurovisionlab.learn.survey import num_macs
 from neurovisionlab.learn.train import Trainer, make_optimizer, make_schedule, new_sums, run_epoch
-from neurovisionlab.learn.zoo import Shape, build, num_parameters
+from neurovisionlab.learn.zoo import Shape, build, num_parameters, weights_mib
 
 ROUNDS = 5
 WARM_UP_STEPS = 3
@@ -221,11 +221,10 @@ def _speed(request: Request, device: Device, gpu: Gpu | None) -> tuple[dict[str,
 
 
 def _size(model: nn.Module, spec: CostSpec) -> dict[str, Any]:
-    num_bytes = sum(t.numel() * t.element_size() for t in model.state_dict().values())
     shape = Shape(spec.image_px, spec.channels, spec.num_classes)
     return {
         "num_parameters": num_parameters(model),
-        "weights_mib": num_bytes / 2**20,
+        "weights_mib": weights_mib(model),
         "macs": num_macs(spec.model, shape, spec.protocol),
     }
 

@@ -41,7 +41,7 @@ from neurovisionlab.learn.device import (
 )
 from neurovisionlab.learn.train import Trainer, fit, has_diverged, predict
 from neurovisionlab.learn.weights import find
-from neurovisionlab.learn.zoo import Shape, build, num_parameters
+from neurovisionlab.learn.zoo import Shape, build, num_parameters, weights_mib
 
 Watch = Callable[[EpochRow | Progress], None]
 
@@ -258,10 +258,9 @@ def _resource_use(
     model: nn.Module, trainer: Trainer, rows: list[EpochRow], num_train: int
 ) -> ResourceUse:
     train_time_s = trainer.clocks.seconds("training")
-    num_bytes = sum(t.numel() * t.element_size() for t in model.state_dict().values())
     return ResourceUse(
         num_parameters=num_parameters(model),
-        weights_mib=num_bytes / 2**20,
+        weights_mib=weights_mib(model),
         train_time_s=train_time_s,
         train_images_per_s=len(rows) * num_train / train_time_s if train_time_s else None,
         clocks=trainer.clocks.reading(),

@@ -356,6 +356,12 @@ def drop_nothing(model: nn.Module) -> None:
                 setattr(module, field, 0.0)
 
 
+def weights_mib(model: nn.Module) -> float:
+    """Return the size of a file of the model's weights and buffers, in MiB."""
+    num_bytes = sum(t.numel() * t.element_size() for t in model.state_dict().values())
+    return float(num_bytes) / 2**20
+
+
 def num_parameters(model: nn.Module) -> int:
     """Return how many trainable numbers the model has."""
     return sum(p.numel() for p in model.parameters() if p.requires_grad)

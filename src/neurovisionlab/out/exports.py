@@ -8,8 +8,6 @@ figures/*.svg, .png, .pdf      every chart of the report
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,14 +18,23 @@ import vl_convert
 
 from neurovisionlab.core.errors import NvlError
 from neurovisionlab.core.records import CellRecord
+from neurovisionlab.core.samples import LOWER_IS_BETTER
 from neurovisionlab.core.spec import slug
 from neurovisionlab.lab.judge import Judgements, judge_run
 from neurovisionlab.lab.resources import resource_rows
 from neurovisionlab.lab.store import Store
 from neurovisionlab.out.figures import Chart, accuracy_chart, convergence_chart, roomy
 from neurovisionlab.out.pareto_charts import cost_charts
-from neurovisionlab.out.resources import name_of, resource_tables
-from neurovisionlab.out.tables import Row, Table, result_rows, spread, summary_tables, to_markdown
+from neurovisionlab.out.resources import resource_tables
+from neurovisionlab.out.tables import (
+    Row,
+    Table,
+    result_rows,
+    spread,
+    summary_tables,
+    to_csv,
+    to_markdown,
+)
 from neurovisionlab.out.verdicts import paragraphs
 
 TIDY_COLUMNS = (
@@ -71,7 +78,7 @@ def write_exports(store: Store) -> list[Path]:
         *resource_tables(store),
     ]
     return [
-        store.write_text("results.csv", to_csv(rows)),
+        store.write_text("results.csv", to_csv(rows, TIDY_COLUMNS)),
         store.write_bytes("results.parquet", to_parquet(rows)),
         store.write_text("tables.tex", latex(records, costs)),
         store.write_text("report.md", markdown(plan.study.name, tables, judged)),
@@ -88,7 +95,8 @@ def _judged(store: Store) -> Judgements | None:
 
 def tidy_rows(records: Sequence[CellRecord], judged: Judgements | None) -> list[Row]:
     """Return a row for each metric of each tested cell, and one for each estimate."""
-    return [*_cell_rows(records), *(_estimate_rows(judged) if judged else ())]
+    names = {r.cell.label: (r.cell.model, r.cell.variant) for r in records}
+    return [*_cell_rows(records), *(_estimate_rows(judged, names) if judged else ())]
 
 
 def _cell_rows(records: Sequence[CellRecord]) -> Iterator[Row]:
@@ -110,15 +118,16 @@ def _cell_rows(records: Sequence[CellRecord]) -> Iterator[Row]:
             yield shared | {"metric": metric, "value": scores[metric]}
 
 
-def _estimate_rows(judged: Judgements) -> Iterator[Row]:
+def _estimate_rows(judged: Judgements, names: dict[str, tuple[str, str]]) -> Iterator[Row]:
     for data in judged.datasets:
         for one in data.verdicts.estimates:
-            unit = "" if one.metric in ("nll", "brier") else "_frac"
+            unit = "" if one.metric in LOWER_IS_BETTER else "_frac"
+            model, variant = names[one.model]
             yield dict.fromkeys(TIDY_COLUMNS) | {
                 "kind": "estimate",
                 "dataset": data.dataset,
-                "model": one.model.partition(" (")[0],
-                "variant": one.model.partition(" (")[2].removesuffix(")"),
+                "model": model,
+                "variant": variant,
                 "metric": f"{one.metric}{unit}",
                 "value": one.value,
                 "low": one.low,
@@ -126,15 +135,6 @@ def _estimate_rows(judged: Judgements) -> Iterator[Row]:
                 "num_seeds": one.num_seeds,
                 "num_test": one.num_images,
             }
-
-
-def to_csv(rows: Sequence[Row]) -> str:
-    """Return tidy rows as CSV with a header; unknown is empty."""
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, TIDY_COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return buffer.getvalue()
 
 
 def to_parquet(rows: Sequence[Row]) -> bytes:
@@ -191,15 +191,14 @@ def latex(records: Sequence[CellRecord], costs: Sequence[Row]) -> str:
     groups: dict[tuple[str, str], list[CellRecord]] = {}
     for record in records:
         cell = record.cell
-        label = f"{cell.model} ({cell.variant})" if cell.variant else cell.model
-        groups.setdefault((cell.data.name, label), []).append(record)
+        groups.setdefault((cell.data.name, cell.label), []).append(record)
     quality = [
         (dataset, model, *(_percent(group, field) for field in fields))
         for (dataset, model), group in groups.items()
     ]
     caption = "Quality on the test images, percent; F1, precision and recall are macro averages."
     resources = [
-        (row["dataset"], name_of(row), *(_cost(row, f, d) for f, d in _COST_COLUMNS.items()))
+        (row["dataset"], row["label"], *(_cost(row, f, d) for f, d in _COST_COLUMNS.items()))
         for row in costs
     ]
     cost_heads = ("data set", "model", "training, s", "train, MiB", "inference, MiB", "size, MiB")

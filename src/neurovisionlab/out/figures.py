@@ -29,14 +29,8 @@ def roomy(chart: Chart) -> Chart:
     return chart.properties(padding={"left": 28, "right": 48, "top": 6, "bottom": 6})
 
 
-def label(record: CellRecord) -> str:
-    """Return what a chart calls the cell's model, with its variant if there is one."""
-    cell = record.cell
-    return f"{cell.model} ({cell.variant})" if cell.variant else cell.model
-
-
 def _colour(records: Sequence[CellRecord]) -> alt.Color:
-    names = list(dict.fromkeys(label(record) for record in records))
+    names = list(dict.fromkeys(record.cell.label for record in records))
     colours = [PALETTE[i % len(PALETTE)] for i in range(len(names))]
     return alt.Color("model:N", scale=alt.Scale(domain=names, range=colours), title=None)
 
@@ -45,7 +39,7 @@ def accuracy_chart(records: Sequence[CellRecord]) -> Chart | None:
     """Return test accuracy: a dot for each cell, a bar at the mean; None without results."""
     rows = [
         {
-            "model": label(record),
+            "model": record.cell.label,
             "accuracy": 100 * record.test_scores.accuracy_frac,
             "seed": record.cell.seed,
         }
@@ -124,7 +118,7 @@ def convergence_chart(records: Sequence[CellRecord]) -> Chart | None:
     rows: list[dict[str, Any]] = []
     for record in records:
         for row in record.epochs:
-            shared = {"model": label(record), "cell": record.cell_id, "epoch": row.epoch}
+            shared = {"model": record.cell.label, "cell": record.cell_id, "epoch": row.epoch}
             rows.append(shared | {"part": "training", "accuracy": 100 * row.train_accuracy_frac})
             rows.append(shared | {"part": "validation", "accuracy": 100 * row.val_accuracy_frac})
     if not rows:

@@ -13,7 +13,7 @@ from PIL import Image
 from scipy.special import softmax
 
 from neurovisionlab.core.errors import NvlError
-from neurovisionlab.core.records import CellRecord, Predictions
+from neurovisionlab.core.records import Predictions, best_on_validation
 from neurovisionlab.core.spec import DataInfo, DataRef
 from neurovisionlab.data.home import DataHome
 from neurovisionlab.data.images import ImageSet
@@ -52,7 +52,8 @@ def shelves(store: Store, judged: Judgement, home: DataHome) -> list[Shelf]:
             tuple(_suspects(judged, found)),
         )
     ]
-    best = _best(store, judged.dataset)
+    records = store.finished(store.plan().cells())
+    best = best_on_validation(r for r in records if r.cell.data.name == judged.dataset)
     if best is not None:
         title = f"Mistakes that {best.cell_id} is surest of"
         told = store.predictions(best.cell_id, "test")
@@ -73,15 +74,6 @@ def _images(store: Store, dataset: str, home: DataHome) -> ImageSet | None:
         if images.digest == info.digest:
             return images
     return None
-
-
-def _best(store: Store, dataset: str) -> CellRecord | None:
-    """Return the cell that was best on validation."""
-    records = store.finished(store.plan().cells())
-    judged = [r for r in records if r.cell.data.name == dataset and r.val_scores is not None]
-    return max(
-        judged, key=lambda r: r.val_scores.accuracy_frac if r.val_scores else 0.0, default=None
-    )
 
 
 def _suspects(judged: Judgement, images: ImageSet) -> list[Picture]:

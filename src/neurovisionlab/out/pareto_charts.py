@@ -9,7 +9,7 @@ import altair as alt
 
 from neurovisionlab.core.pareto import non_dominated
 from neurovisionlab.out.figures import PALETTE, Chart
-from neurovisionlab.out.resources import Axis, name_of
+from neurovisionlab.out.resources import Axis
 from neurovisionlab.out.tables import Row
 
 # what a chart holds accuracy against: smaller is better in each
@@ -33,13 +33,13 @@ def _cost_chart(rows: Sequence[Row], axis: Axis) -> Chart | None:
     ranked = [row for row in known if row["is_for_ranking"] or not axis.is_timed]
     points = [(row["accuracy_frac"], row[axis.field]) for row in ranked]
     front = non_dominated(points, ("larger", "smaller"))
-    on_front = {name_of(row) for row, is_on in zip(ranked, front, strict=True) if is_on}
+    on_front = {row["label"] for row, is_on in zip(ranked, front, strict=True) if is_on}
     values = [
         {
-            "model": name_of(row),
+            "model": row["label"],
             "accuracy": 100 * row["accuracy_frac"],
             "cost": row[axis.field],
-            "front": "on the Pareto front" if name_of(row) in on_front else _why_not(row, ranked),
+            "front": "on the Pareto front" if row["label"] in on_front else _why_not(row, ranked),
         }
         for row in known
     ]
@@ -50,10 +50,17 @@ def _why_not(row: Row, ranked: Sequence[Row]) -> str:
     return "dominated" if row in ranked else "noisy: not ranked"
 
 
+_SHAPES = {
+    "on the Pareto front": "circle",
+    "dominated": "cross",
+    "noisy: not ranked": "triangle-up",
+}
+
+
 def _scatter(values: list[dict[str, Any]], title: str) -> Chart:
     names = list(dict.fromkeys(value["model"] for value in values))
     colours = [PALETTE[i % len(PALETTE)] for i in range(len(names))]
-    kinds = ["on the Pareto front", "dominated", "noisy: not ranked"]
+    kinds = [kind for kind in _SHAPES if any(value["front"] == kind for value in values)]
     base = alt.Chart(alt.Data(values=values)).encode(
         x=alt.X("cost:Q", title=title, scale=alt.Scale(type="log", nice=False, padding=30)),
         y=alt.Y("accuracy:Q", title="test accuracy, %", scale=alt.Scale(zero=False, padding=20)),
@@ -68,7 +75,7 @@ def _scatter(values: list[dict[str, Any]], title: str) -> Chart:
         "front:N",
         title=None,
         legend=alt.Legend(orient="bottom"),
-        scale=alt.Scale(domain=kinds, range=["circle", "cross", "triangle-up"]),
+        scale=alt.Scale(domain=kinds, range=[_SHAPES[kind] for kind in kinds]),
     )
     dots = base.mark_point(size=110, filled=True, opacity=1).encode(shape=shape)
     labels = base.mark_text(dy=-13, fontSize=11).encode(text="model:N")

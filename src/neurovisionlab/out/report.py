@@ -14,7 +14,7 @@ from neurovisionlab.core.claims.records import ClaimRow, Publication
 from neurovisionlab.core.claims.verdicts import judge_claims
 from neurovisionlab.core.errors import NvlError
 from neurovisionlab.core.metrics import confusion
-from neurovisionlab.core.records import CellRecord, Failure
+from neurovisionlab.core.records import CellRecord, Failure, best_on_validation
 from neurovisionlab.core.sentences import overall_sentences
 from neurovisionlab.core.spec import DataInfo
 from neurovisionlab.data.home import DataHome
@@ -186,11 +186,7 @@ def _chapter(info: DataInfo, table: Table, sources: _Sources) -> Chapter:
     store = sources.store
     records = [record for record in sources.records if _is_on(record, info.name)]
     priced = [row for row in sources.costs if row["dataset"] == info.name]
-    best = max(
-        (record for record in records if record.val_scores is not None),
-        key=lambda record: record.val_scores.accuracy_frac if record.val_scores else 0.0,
-        default=None,
-    )
+    best = best_on_validation(records)
     return Chapter(
         info=info,
         table=table,

@@ -56,16 +56,11 @@ def resource_table(rows: Sequence[Row]) -> Table | None:
     shown = [axis for axis in AXES if any(row[axis.field] is not None for row in rows)]
     columns = ("model", *(axis.title for axis in shown), f"s to {level}")
     body = tuple(
-        (name_of(row), *(_text(row, axis) for axis in shown), _reached(row)) for row in rows
+        (row["label"], *(_text(row, axis) for axis in shown), _reached(row)) for row in rows
     )
     return Table(
         title=f"{rows[0]['dataset']}: costs", columns=columns, rows=body, notes=tuple(_notes(rows))
     )
-
-
-def name_of(row: Row) -> str:
-    """Return the model's name with its variant."""
-    return f"{row['model']} ({row['variant']})" if row["variant"] else str(row["model"])
 
 
 def _text(row: Row, axis: Axis) -> str:
@@ -95,8 +90,8 @@ def _notes(rows: Sequence[Row]) -> Iterable[str]:
     )
     for row in rows:
         if row["does_not_fit"]:
-            yield f"{name_of(row)} does not fit: {row['does_not_fit']}"
-    disturbed = [name_of(row) for row in rows if row["is_for_ranking"] is False]
+            yield f"{row['label']} does not fit: {row['does_not_fit']}"
+    disturbed = [row["label"] for row in rows if row["is_for_ranking"] is False]
     if disturbed:
         yield (
             f"* {', '.join(disturbed)}: measured beside other processes or on a noisy machine: "

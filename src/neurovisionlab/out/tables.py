@@ -82,10 +82,10 @@ def _result_row(cell: CellSpec, record: CellRecord | None, failed: set[str]) -> 
     return row | found
 
 
-def to_csv(rows: Sequence[Row]) -> str:
-    """Return rows as CSV text with a header."""
+def to_csv(rows: Sequence[Row], columns: Sequence[str] = RESULT_COLUMNS) -> str:
+    """Return rows as CSV text with a header; unknown is empty."""
     buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, RESULT_COLUMNS, lineterminator="\n")
+    writer = csv.DictWriter(buffer, columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return buffer.getvalue()

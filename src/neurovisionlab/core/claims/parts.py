@@ -161,8 +161,3 @@ def quantity_words(quantity: Quantity) -> str:
 def number_words(value: float) -> str:
     """Return a number to two digits behind the point; to none from 1,000 on."""
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.2f}"
-
-
-def joined(parts: list[Part]) -> str:
-    """Return parts as one run of words."""
-    return say.AND.join(part.words() for part in parts)

@@ -1,0 +1,39 @@
+"""What several commands have in common: arguments, options, the console, opening a run."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from neurovisionlab.lab.store import Store
+
+DataOption = Annotated[
+    Path | None, typer.Option("--data", help="Folder of data sets (else NVL_DATA, else the cache).")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+RunArgument = Annotated[Path, typer.Argument(help="A run's folder, such as runs/quick.")]
+
+
+def new_console(stderr: bool = False) -> Console:
+    """Return where a command prints."""
+    from rich.console import Console
+
+    # a file or a pipe has no width of its own: keep tables whole
+    return Console(width=None if sys.stdout.isatty() else 140, highlight=False, stderr=stderr)
+
+
+def open_run(folder: Path) -> Store:
+    """Return the store of a run.
+
+    Raises:
+        StoreError: there is no run in that folder.
+    """
+    from neurovisionlab.lab.store import Store
+
+    return Store.existing(folder)
