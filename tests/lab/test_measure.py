@@ -130,7 +130,7 @@ def test_the_median_of_several_processes_counts_and_their_disagreement_is_noise(
     assert costs.throughput_by_batch == {1: 1000 / 1.1, 32: 4998.9}  # batches that all tried
     assert (costs.best_batch, costs.throughput_images_per_s) == (32, 4998.9)
     window = costs.conditions.windows["speed"]
-    assert window.num_repeats == 15
+    assert (window.num_repeats, window.num_processes) == (15, 3)
     assert window.spread_frac == pytest.approx(0.3 / 1.1)
     assert costs.conditions.warnings == ("speed: machine too noisy: its repeats differ by 27%",)
     assert costs.num_parameters == 10

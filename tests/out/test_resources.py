@@ -89,6 +89,7 @@ def test_what_was_measured_beside_others_is_marked_and_never_ranked(tmp_path: Pa
         note.startswith("* mobilenetv2: measured beside other processes") for note in table.notes
     )
     assert "energy: not measurable: nobody counts" in table.notes
+    assert any(note.startswith("one process for each part") for note in table.notes)
     rows = resource_rows(_store(tmp_path / "again"), fake_plan(models=MODELS).cells())
     charts = [to_svg(chart) for chart in cost_charts(rows)]
     # size, training time, training memory, latency: only times suffer from company

@@ -81,6 +81,8 @@ class Window(Frozen):
         contention_frac: share of all cores' time that other processes took meanwhile; null where
             the system does not tell.
         num_warm_up, num_repeats: calls before and within the measurement.
+        num_processes: fresh processes whose median counts; one cannot see what differs between
+            processes.
         spread_frac: what its repeats differ by: the interquartile range of rounds within a process,
             or the range between processes if that is more, ÷ the median; null for memory.
         memory_spread_mib: range of peak memory between processes, where it is too wide to trust
@@ -91,6 +93,7 @@ class Window(Frozen):
     contention_frac: float | None
     num_warm_up: int
     num_repeats: int
+    num_processes: int = 1
     spread_frac: float | None = None
     memory_spread_mib: float | None = None
 

@@ -102,6 +102,7 @@ def _middle(results: Sequence[PartResult], deciding: str | None) -> PartResult:
         contention_frac=max(shares, default=None),
         num_warm_up=windows[0].num_warm_up,
         num_repeats=sum(w.num_repeats for w in windows),
+        num_processes=len(windows),
         spread_frac=spread,
         memory_spread_mib=_memory_spread(results),
     )

@@ -73,6 +73,7 @@ def _accuracy(records: Sequence[CellRecord]) -> Row:
 def _costs(costs: Costs | None, records: Sequence[CellRecord]) -> Row:
     row: Row = dict.fromkeys(_COSTS)
     row |= {"does_not_fit": None, "is_for_ranking": None, "energy_note": None}
+    row["num_processes"] = None
     if costs is None:
         for record in records[:1]:  # its size is known from training it
             row["num_parameters"] = record.resources.num_parameters
@@ -81,6 +82,9 @@ def _costs(costs: Costs | None, records: Sequence[CellRecord]) -> Row:
     row |= costs.model_dump(include=set(row))
     row["macs_m"] = None if costs.macs is None else costs.macs / 1e6
     row["is_for_ranking"] = costs.is_for_ranking
+    row["num_processes"] = min(
+        (w.num_processes for w in costs.conditions.windows.values()), default=None
+    )
     return row
 
 

@@ -91,6 +91,8 @@ def _notes(rows: Sequence[Row]) -> Iterable[str]:
     for row in rows:
         if row["does_not_fit"]:
             yield f"{row['label']} does not fit: {row['does_not_fit']}"
+    if any(row["num_processes"] == 1 for row in rows):
+        yield "one process for each part: another may differ by a fifth; nvl measure takes three"
     disturbed = [row["label"] for row in rows if row["is_for_ranking"] is False]
     if disturbed:
         yield (
