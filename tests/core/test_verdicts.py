@@ -15,6 +15,7 @@ from neurovisionlab.core.differ import confusion_difference, differences, most_c
 from neurovisionlab.core.errors import DataError
 from neurovisionlab.core.ranks import Overall, Refusal, overall, wilcoxon
 from neurovisionlab.core.samples import METRICS, Rules
+from neurovisionlab.core.speech import Voice, speaking
 from neurovisionlab.core.verdicts import DatasetVerdicts, compare, estimate, verdicts_of_dataset
 
 FEW_DRAWS = Rules(num_draws=200)
@@ -321,10 +322,12 @@ class TestSentences:
         two = estimate(with_shares([0.9, 0.9]), "accuracy")
         assert sentences.estimate_sentence(two, "d").endswith("take the interval as rough.")
 
-    def test_another_language_is_another_table(self) -> None:
-        words = {**sentences.ENGLISH, "better": "{better} > {other}"}
+    def test_another_language_says_the_same_templates(self) -> None:
+        better = sentences.WORDS["better"].english
+        short = Voice("xx", lambda text: "{better} > {other}" if text == better else text)
         found = verdict([0.90, 0.905, 0.91], [0.85, 0.855, 0.86])
-        assert sentences.pair_sentence(found, "digits", words) == "a > b"
+        with speaking(short):
+            assert sentences.pair_sentence(found, "digits") == "a > b"
 
     @pytest.mark.parametrize(
         ("low", "high", "decimals"),

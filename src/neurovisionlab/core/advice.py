@@ -11,6 +11,7 @@ from neurovisionlab.core import advice_sentences as say
 from neurovisionlab.core.pareto import Direction, non_dominated
 from neurovisionlab.core.protocol import Fraction, Frozen
 from neurovisionlab.core.quantities import Quantity, difference, side
+from neurovisionlab.core.speech import number
 
 Prefer = Literal["accuracy", "speed", "size", "memory", "training"]
 Positive = Annotated[float, Field(gt=0)]
@@ -140,7 +141,7 @@ def advise(
     sentences = tuple(sentence for _, sentence in excluded)
     if not left:
         reason = say.NOBODY if candidates else say.NO_CANDIDATES
-        return Advice(case=case, choice=None, reasons=(reason,), excluded=sentences, tie=())
+        return Advice(case=case, choice=None, reasons=(str(reason),), excluded=sentences, tie=())
     judge = _Judge(limits, prefer, tuple(duels))
     chosen, front = judge.choose(left), _front(left)
     reasons = (
@@ -211,12 +212,12 @@ class _Judge(NamedTuple):
             chosen = self._by_accuracy(models)
             if not wanted:
                 return chosen
-            note = say.UNKNOWN_EVERYWHERE.format(wanted=say.NAMES[wanted[0]].capitalize())
+            note = say.UNKNOWN_EVERYWHERE.format(wanted=str(say.NAMES[wanted[0]]).capitalize())
             return chosen._replace(reasons=(note, *chosen.reasons))
         chosen = self._by_cost(models, known[0])
         if known[0] == wanted[0]:
             return chosen
-        names = {"wanted": say.NAMES[wanted[0]].capitalize(), "used": say.NAMES[known[0]]}
+        names = {"wanted": str(say.NAMES[wanted[0]]).capitalize(), "used": say.NAMES[known[0]]}
         return chosen._replace(reasons=(say.INSTEAD.format(**names), *chosen.reasons))
 
     def _by_accuracy(self, models: Sequence[Candidate]) -> _Choice:
@@ -308,7 +309,7 @@ def _only_good_sentence(best: Candidate, cost: str, num_models: int) -> str:
     value = _amount(cost, _cost(best, cost))
     if num_models == 1:
         return say.LEAST_OF_ALL.format(**words, least=say.LEAST[cost], value=value)
-    words |= {"name": say.NAMES[cost], "value": value}
+    words |= {"name": str(say.NAMES[cost]), "value": value}
     return say.ONLY_GOOD_ONE.format(**words, points=TOLERATED_LOSS_POINTS)
 
 
@@ -348,7 +349,7 @@ def _changes(
         found.append(say.CHANGE_MORE.format(other=top.model, accuracy=_accuracy(top)))
     if chosen.tie and chosen.cost is None:
         found.append(say.CHANGE_SEEDS.format(models=_names((chosen.winner, *chosen.tie))))
-    yield from found or (say.CHANGE_NOTHING,)
+    yield from found or (str(say.CHANGE_NOTHING),)
 
 
 def _other_limits(judge: _Judge, chosen: _Choice, left: Sequence[Candidate]) -> Iterable[str]:
@@ -415,5 +416,5 @@ def _accuracy(one: Candidate, full: bool = False) -> str:
 
 def _amount(cost: str, value: float) -> str:
     """Return a cost with its unit, to three digits, without a power of ten."""
-    text = f"{value:,.0f}" if value >= 100 else f"{float(f'{value:.3g}'):g}"
+    text = number(value, ",.0f") if value >= 100 else number(float(f"{value:.3g}"), "g")
     return f"{text} {say.UNITS[cost]}"

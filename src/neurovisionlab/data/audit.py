@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from scipy.fft import dctn
 
 from neurovisionlab.core.protocol import Frozen
+from neurovisionlab.core.speech import Counted, Sentence, again
 from neurovisionlab.data.images import ImageSet
+from neurovisionlab.data.notes import NOTES
 
 # Two pictures are nearly the same if their pixels correlate like this. In EMNIST letters nothing
 # but single straight strokes does; different street photographs do not.
@@ -92,7 +94,7 @@ class Audit(Frozen):
             *_size_sentences(self),
             *_copy_sentences(self),
             *_oddity_sentences(self),
-            *self.notes,
+            *(again(note, NOTES) for note in self.notes),
         ]
 
 
@@ -321,16 +323,53 @@ def _num_later(pairs: Pairs, chosen_M: NDArray[np.bool_]) -> int:
     return len(np.unique(pairs[chosen_M, 1]))
 
 
+COUNTS = Sentence("{parts} images in {num_classes} classes ({kind}).")
+PART, AND = Sentence("{count:,} {part}"), Sentence(" and ")
+SYNTHETIC, REAL = Sentence("synthetic"), Sentence("real")
+UNBALANCED = Sentence(
+    "Unbalanced: classes of the {part} part have {least:,} to {most:,} images, a ratio of "
+    "{ratio:.1f}."
+)
+ACROSS = {
+    "exactly": Counted(
+        "{count} image of the {later} part exactly in the {earlier} part as well.",
+        "{count:,} images of the {later} part exactly in the {earlier} part as well.",
+    ),
+    "nearly": Counted(
+        "{count} image of the {later} part nearly in the {earlier} part as well.",
+        "{count:,} images of the {later} part nearly in the {earlier} part as well.",
+    ),
+}
+WITHIN = {
+    "exactly": Counted(
+        "{count} image of the {part} part exactly there more than once.",
+        "{count:,} images of the {part} part exactly there more than once.",
+    ),
+    "nearly": Counted(
+        "{count} image of the {part} part nearly there more than once.",
+        "{count:,} images of the {part} part nearly there more than once.",
+    ),
+}
+CONTRADICTED = Sentence("Labels contradict: {count:,} equal images have other labels.")
+NEAR_CONTRADICTED = Sentence("{count:,} images have a near copy under another label.")
+NO_COPIES = Sentence("No exact or near copies, within or across parts.")
+INCOMPLETE = Sentence("The search for near copies is incomplete: too many images look alike.")
+CONSTANT = Counted(
+    "{count} image of one value throughout ({num_black:,} black).",
+    "{count:,} images of one value throughout ({num_black:,} black).",
+)
+ABSENT = Sentence("Without images in the {part} part: {names}.")
+
+
 def _size_sentences(found: Audit) -> Iterator[str]:
-    counts = " and ".join(f"{one.num_images:,} {one.part}" for one in found.parts)
-    kind = "synthetic" if found.synthetic else "real"
-    yield f"{counts} images in {found.num_classes} classes ({kind})."
+    counts = AND.join(PART.format(count=one.num_images, part=one.part) for one in found.parts)
+    kind = SYNTHETIC if found.synthetic else REAL
+    yield COUNTS.format(parts=counts, num_classes=found.num_classes, kind=kind)
     for one in found.parts:
         if one.imbalance_ratio is not None and one.imbalance_ratio > 1.5:
             sizes = [count for count in one.num_per_class.values() if count]
-            yield (
-                f"Unbalanced: classes of the {one.part} part have {min(sizes):,} to {max(sizes):,}"
-                f" images, a ratio of {one.imbalance_ratio:.1f}."
+            yield UNBALANCED.format(
+                part=one.part, least=min(sizes), most=max(sizes), ratio=one.imbalance_ratio
             )
 
 
@@ -339,34 +378,30 @@ def _copy_sentences(found: Audit) -> Iterator[str]:
         yield from _across_sentences(word, copies.num_across)
         yield from _within_sentences(word, copies.num_within)
     if found.exact.num_other_label:
-        yield f"Labels contradict: {found.exact.num_other_label:,} equal images have other labels."
+        yield CONTRADICTED.format(count=found.exact.num_other_label)
     if found.near.num_other_label:
-        yield f"{found.near.num_other_label:,} images have a near copy under another label."
+        yield NEAR_CONTRADICTED.format(count=found.near.num_other_label)
     if not found.exact.num_images and not found.near.num_images:
-        yield "No exact or near copies, within or across parts."
+        yield str(NO_COPIES)
     if not found.near_is_complete:
-        yield "The search for near copies is incomplete: too many images look alike."
+        yield str(INCOMPLETE)
 
 
 def _across_sentences(word: str, num_across: Mapping[str, int]) -> Iterator[str]:
     for pair, count in num_across.items():
         earlier, later = pair.split("/")
         if count:
-            yield f"{_images(count)} of the {later} part {word} in the {earlier} part as well."
+            yield ACROSS[word].format(count, later=later, earlier=earlier)
 
 
 def _within_sentences(word: str, num_within: Mapping[str, int]) -> Iterator[str]:
     for part, count in num_within.items():
         if count:
-            yield f"{_images(count)} of the {part} part {word} there more than once."
-
-
-def _images(count: int) -> str:
-    return "1 image" if count == 1 else f"{count:,} images"
+            yield WITHIN[word].format(count, part=part)
 
 
 def _oddity_sentences(found: Audit) -> Iterator[str]:
     if found.num_constant:
-        yield f"{_images(found.num_constant)} of one value throughout ({found.num_black:,} black)."
+        yield CONSTANT.format(found.num_constant, num_black=found.num_black)
     for part, names in found.absent.items():
-        yield f"Without images in the {part} part: {', '.join(names)}."
+        yield ABSENT.format(part=part, names=", ".join(names))

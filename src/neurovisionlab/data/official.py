@@ -21,6 +21,7 @@ from neurovisionlab.core.errors import DataError, mould
 from neurovisionlab.data.formats import read_idx, read_mat
 from neurovisionlab.data.home import DataHome
 from neurovisionlab.data.images import ImageSet, Provenance
+from neurovisionlab.data.notes import NOT_PUBLISHED, NOT_VERIFIED
 
 DIGITS = tuple(string.digits)
 LETTERS = tuple(string.ascii_uppercase)
@@ -258,9 +259,9 @@ def checksum_notes(name: str, home: DataHome) -> tuple[str, ...]:
             unknown.append(path.name)
             continue
         if hashlib.md5(content, usedforsecurity=False).hexdigest() != md5:
-            notes.append(f"{path.name} is not the published file (its MD5 differs)")
+            notes.append(NOT_PUBLISHED.english.format(name=path.name))
     if unknown:
-        notes.append(f"not verified, no published MD5 is known: {', '.join(unknown)}")
+        notes.append(NOT_VERIFIED.english.format(names=", ".join(unknown)))
     return tuple(notes)
 
 

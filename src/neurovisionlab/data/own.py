@@ -14,6 +14,7 @@ from neurovisionlab.core.spec import DataRef
 from neurovisionlab.data.formats import read_npz
 from neurovisionlab.data.home import DataHome
 from neurovisionlab.data.images import ImageSet, Part, Provenance
+from neurovisionlab.data.notes import SKIPPED
 from neurovisionlab.data.pictures import SUFFIXES, Watch, decode
 
 PARTS = ("train", "val", "test")
@@ -187,7 +188,9 @@ def read_folder_set(
     class_names = tuple(sorted({name for _, name, _ in kept}))
     label_of = {name: number for number, name in enumerate(class_names)}
     skipped = len(decoded.broken)
-    notes = (f"{skipped} unreadable pictures skipped: {decoded.broken[0]}",) if skipped else ()
+    notes: tuple[str, ...] = ()
+    if skipped:
+        notes = (SKIPPED.english.format(count=skipped, first=decoded.broken[0]),)
     return ImageSet(
         name=ref.name,
         images_NHWC=decoded.images_NHWC,

@@ -32,6 +32,7 @@ from neurovisionlab.core.claims.records import (
     Verdict,
 )
 from neurovisionlab.core.quantities import Quantity, half_unit, printed
+from neurovisionlab.core.speech import number, voice
 
 # of a printed number and an end of a range, both exact in decimals
 ROUND_OFF = 1e-9
@@ -122,12 +123,12 @@ def _value(part: Part) -> float:
 
 def _check_range(claim: Range, publication: Publication, look: Look) -> ClaimRow:
     """Hold both ends of a range against the tables, at the precision in which each is printed."""
-    said = say.RANGE.format(low=claim.low, high=claim.high)
+    said = say.RANGE.format(low=voice().number(claim.low), high=voice().number(claim.high))
     parts = _parts(claim, publication, look)
     present = [part for part in parts if part.quantity is not None]
     if len(present) < len(parts) or not parts:
         missing = dict.fromkeys(p.contrast.dataset for p in parts if p.quantity is None)
-        names = say.COMMA.join([say.NAMES[claim.metric], *missing])
+        names = say.COMMA.join([str(say.NAMES[claim.metric]), *missing])
         return _row(claim, "cannot tell", say.PARTLY_IN_TABLE.format(names=names), said)
     lowest, highest = min(present, key=_value), max(present, key=_value)
     ends = {"low": (lowest, claim.low), "high": (highest, claim.high)}
@@ -135,7 +136,7 @@ def _check_range(claim: Range, publication: Publication, look: Look) -> ClaimRow
     if off:
         words = say.AND.join(_end_words(end, *pair) for end, pair in off.items())
         cut = say.ENDS_CUT if all(_is_cut(*pair) for pair in off.values()) else ""
-        return _row(claim, "inconsistent", say.ENDS_OFF.format(ends=words) + cut, said)
+        return _row(claim, "inconsistent", f"{say.ENDS_OFF.format(ends=words)}{cut}", said)
     reason = say.ENDS_AGREE.format(
         low=_digits(_value(lowest), claim.low, more=1),
         high=_digits(_value(highest), claim.high, more=1),
@@ -158,7 +159,7 @@ def _decimals(said: str) -> int:
 
 
 def _digits(value: float, said: str, more: int = 0) -> str:
-    return f"{value:.{_decimals(said) + more}f}"
+    return number(value, f".{_decimals(said) + more}f")
 
 
 def _is_cut(part: Part, said: str) -> bool:
@@ -173,7 +174,7 @@ def _end_words(end: str, part: Part, said: str) -> str:
         value=_digits(value, said, more=1),
         where=part.contrast.dataset,
         rounded=_digits(value, said),
-        said=said,
+        said=voice().number(said),
     )
 
 
@@ -193,7 +194,7 @@ def _one_seed(parts: list[Part], publication: Publication, look: Look) -> str:
     gap = compare(contrast, look, "rounding")
     assert gap is not None
     words = {"dataset": contrast.dataset, "gap": number_words(gap.value)}
-    return say.ONE_SEED.format(**words, p=f"{p:.2f}", num=f"{num:,}")
+    return say.ONE_SEED.format(**words, p=number(p, ".2f"), num=number(num, ","))
 
 
 def _unpaired_p(contrast: Contrast, look: Look, num: int) -> float | None:
@@ -214,10 +215,12 @@ def _check_agreement(claim: Agreement, publication: Publication) -> ClaimRow:
         names = say.COMMA.join(say.NAMES[metric] for metric in claim.metrics)
         return _row(claim, "cannot tell", say.NOT_IN_TABLE.format(names=names))
     points, where = most
-    reason = say.AGREEMENT_HOLDS.format(most=points, where=where)
+    reason = say.AGREEMENT_HOLDS.format(most=voice().number(points), where=where)
     verdict: Verdict = "consistent"
     if claim.within is not None and float(points) > float(claim.within) + ROUND_OFF:
-        reason = say.AGREEMENT_OFF.format(most=points, where=where, within=claim.within)
+        reason = say.AGREEMENT_OFF.format(
+            most=voice().number(points), where=where, within=voice().number(claim.within)
+        )
         verdict = "inconsistent"
     if claim.as_balance:
         num = _num_recall_is_accuracy(claim, publication)
@@ -266,7 +269,7 @@ def _check_advice(claim: AdviceClaim, publication: Publication, look: Look) -> C
             continue
         holds[dataset] = advice_holds(claim, advice)
         if not holds[dataset]:
-            choices = dict.fromkeys(one.choice or say.NO_CHOICE for one in advice.values())
+            choices = dict.fromkeys(one.choice or str(say.NO_CHOICE) for one in advice.values())
             words.append(say.ADVICE_PART.format(dataset=dataset, choice=say.COMMA.join(choices)))
     if not holds:
         return _row(claim, "cannot tell", say.NOT_IN_TABLE.format(names=say.NAMES["accuracy"]))
@@ -280,7 +283,7 @@ def _check_reported(claim: Reported, publication: Publication) -> ClaimRow:
     shown = {metric for _, _, metric in publication.printed()}
     missing = [say.NAMES[metric] for metric in claim.metrics if metric not in shown]
     if not missing:
-        return _row(claim, "consistent", say.REPORTED)
+        return _row(claim, "consistent", str(say.REPORTED))
     return _row(claim, "no evidence", say.NOT_IN_TABLE.format(names=say.COMMA.join(missing)))
 
 
@@ -297,15 +300,15 @@ def best_known_rows(publication: Publication) -> Iterator[ClaimRow]:
             continue
         others = ((name, _best_of(publication, name)) for name in stated.related)
         hints = [
-            say.BELOW_ON_OTHER.format(other=name, best=other[1], method=other[2])
+            say.BELOW_ON_OTHER.format(other=name, best=voice().number(other[1]), method=other[2])
             for name, other in others
             if other is not None and max(map(float, above)) <= other[0]
         ]
         reason = say.ABOVE_BEST.format(
-            values=say.COMMA.join(above),
+            values=say.COMMA.join(map(voice().number, above)),
             dataset=dataset,
             known_as=stated.known_as,
-            best=best[1],
+            best=voice().number(best[1]),
             method=best[2],
         )
         yield ClaimRow(

@@ -21,6 +21,7 @@ from neurovisionlab.core.claims.records import (
 from neurovisionlab.core.protocol import Frozen, Protocol
 from neurovisionlab.core.quantities import Quantity, side
 from neurovisionlab.core.spec import DataInfo, Subset, slug
+from neurovisionlab.core.speech import number
 
 
 class Measured(Frozen):
@@ -232,9 +233,9 @@ def _is_met(name: str, setting: Setting, here: object, evidence: Evidence) -> bo
 
 def _words(setting: object) -> str:
     if isinstance(setting, Between):
-        return say.RANGE.format(low=f"{setting.low:g}", high=f"{setting.high:g}")
+        return say.RANGE.format(low=number(setting.low, "g"), high=number(setting.high, "g"))
     return str(setting).lower() if isinstance(setting, bool) else str(setting)
 
 
-def _field(name: str, published: str, here: str) -> str:
+def _field(name: object, published: object, here: object) -> str:
     return say.FIELD.format(name=name, published=published, here=here)

@@ -11,6 +11,7 @@ from neurovisionlab.core.claims import sentences as say
 from neurovisionlab.core.claims.parts import number_words
 from neurovisionlab.core.claims.records import METRICS, ClaimRow, Publication
 from neurovisionlab.core.quantities import Quantity, difference, printed
+from neurovisionlab.core.speech import number
 
 BYTES_PER_VALUE = 4  # 32-bit floats
 BYTES_PER_MIB = 2**20
@@ -147,7 +148,7 @@ def _explained(publication: Publication, gap: Gap) -> bool:
 
 def _offset_row(publication: Publication, gap: Gap, offset: float) -> ClaimRow:
     expected = _expected(publication, gap.first, gap.second)
-    inputs = say.UNKNOWN_INPUTS if expected is None else say.SAME_INPUTS
+    inputs = str(say.UNKNOWN_INPUTS if expected is None else say.SAME_INPUTS)
     if expected:
         inputs = say.OTHER_INPUTS.format(expected=number_words(expected), unit=_unit(gap))
     near = gap.near(offset)
@@ -157,7 +158,7 @@ def _offset_row(publication: Publication, gap: Gap, offset: float) -> ClaimRow:
         offset=number_words(median(gap.by_model[model].value for model in near)),
         unit=_unit(gap),
         models=say.COMMA.join(near),
-        times=f"{gap.needs:.1f}",
+        times=number(gap.needs, ".1f"),
         inputs=inputs,
     )
     outliers = [model for model in gap.by_model if model not in near]
@@ -230,9 +231,9 @@ def input_rows(publication: Publication) -> Iterator[ClaimRow]:
         least, second_least = _least(gap)[:2]
         agree = abs(second_least.value - least.value) <= CLOSE_FRAC * least.value
         if least.high is not None and least.high < expected * (1 - CLOSE_FRAC):
-            yield _input_row(publication, gap, expected, say.INPUTS_TOO_SMALL)
+            yield _input_row(publication, gap, expected, str(say.INPUTS_TOO_SMALL))
         elif agree and least.value > expected * (1 + CLOSE_FRAC) and _has_one_size(publication):
-            yield _input_row(publication, gap, expected, say.INPUTS_TOO_LARGE)
+            yield _input_row(publication, gap, expected, str(say.INPUTS_TOO_LARGE))
 
 
 def _least(gap: Gap) -> list[Quantity]:

@@ -16,6 +16,7 @@ from neurovisionlab.core.claims.records import (
     Range,
 )
 from neurovisionlab.core.quantities import Kind, Quantity, difference, ratio, side
+from neurovisionlab.core.speech import number
 
 # (data set, model, metric) → what is known of it; None for nothing
 Look = Callable[[str, str, str], Quantity | None]
@@ -160,4 +161,4 @@ def quantity_words(quantity: Quantity) -> str:
 
 def number_words(value: float) -> str:
     """Return a number to two digits behind the point; to none from 1,000 on."""
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.2f}"
+    return number(value, ",.0f" if abs(value) >= 1000 else ".2f")

@@ -33,6 +33,7 @@ from neurovisionlab.core.claims.records import (
     Verdict,
 )
 from neurovisionlab.core.quantities import Quantity, half_unit
+from neurovisionlab.core.speech import voice
 
 
 class Finding(NamedTuple):
@@ -72,7 +73,7 @@ def _judge(claim: Claim, side: Side) -> ClaimRow:
     if isinstance(claim, AdviceClaim):
         return _verdict(claim, *_advice(claim, side))
     assert isinstance(claim, Reported)
-    return ClaimRow(id=claim.id, text=claim.text, verdict="cannot tell", reason=say.ABOUT_TEXT)
+    return ClaimRow(id=claim.id, text=claim.text, verdict="cannot tell", reason=str(say.ABOUT_TEXT))
 
 
 def _verdict(claim: Claim, found: Sequence[Finding], missing: Sequence[str]) -> ClaimRow:
@@ -149,7 +150,7 @@ def _compared(claim: Comparing, side: Side) -> tuple[list[Finding], list[str]]:
         was = compare(contrast, printed, "rounding")
         said = "" if was is None else number_words(was.value)
         if isinstance(claim, Range):
-            said = say.RANGE.format(low=claim.low, high=claim.high)
+            said = say.RANGE.format(low=voice().number(claim.low), high=voice().number(claim.high))
         found.append(
             Finding(
                 words=Part(contrast, quantity, points).words(),
@@ -162,7 +163,7 @@ def _compared(claim: Comparing, side: Side) -> tuple[list[Finding], list[str]]:
             )
         )
     if not found and side.datasets and side.models.keys() >= side.publication.models.keys():
-        missing = {say.NAMES[claim.metric]: None}
+        missing = {str(say.NAMES[claim.metric]): None}
     return found, list(missing)
 
 
@@ -224,7 +225,7 @@ def _agreement(claim: Agreement, side: Side) -> tuple[list[Finding], list[str]]:
             values = [side.look(dataset, model, metric) for metric in names]
             known = [one for one in values if one is not None]
             if len(known) < 2 or limit is None:
-                missing |= dict.fromkeys(say.NAMES[metric] for metric in names)
+                missing |= dict.fromkeys(str(say.NAMES[metric]) for metric in names)
                 continue
             holds = _within(known, float(limit) + half_unit(limit))
             points = Quantity(max(v.value for v in known) - min(v.value for v in known))
