@@ -2,6 +2,7 @@
 # make install   only the environment
 # make check     format, lint, types, import rules
 # make test      the default suite; make test-slow the long tests
+# make messages  collects new sentences into the catalogues of other languages
 # make bench     benchmarks (ratios within one run; an idle machine gives better ones)
 #
 # PYTHON=…       another interpreter, 3.11 or newer
@@ -13,7 +14,7 @@ VENV_FLAGS ?=
 BIN := $(VENV)/bin
 NVL_TEST_WORKERS ?= 2
 
-.PHONY: study install dev check format test test-slow bench clean
+.PHONY: study install dev check format test test-slow bench messages clean
 
 study: install
 	$(BIN)/nvl run quick
@@ -48,6 +49,12 @@ test: dev
 
 test-slow: dev
 	$(BIN)/pytest --slow
+
+LOCALE := src/neurovisionlab/out/locale
+
+messages: dev
+	PYTHONPATH=scripts $(BIN)/pybabel -q extract -F babel.cfg -k Sentence -k Counted:1,2 --no-location --omit-header -o /tmp/nvl-messages.pot .
+	for po in $(LOCALE)/*.po; do $(BIN)/pybabel -q update -i /tmp/nvl-messages.pot -o $$po -l $$(basename $$po .po) --omit-header -N --ignore-obsolete; done
 
 bench: dev
 	$(BIN)/python benchmarks/training.py

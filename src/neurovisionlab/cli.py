@@ -154,7 +154,7 @@ def report(run: RunArgument, data: DataOption = None) -> None:
     """Write a run's report.html anew, and its exports: CSV, Parquet, LaTeX, Markdown, figures."""
     from neurovisionlab.data.home import DataHome
     from neurovisionlab.out.exports import write_exports
-    from neurovisionlab.out.report import write_report
+    from neurovisionlab.out.page.report import write_report
 
     store = open_run(run)
     typer.echo(f"report:  {write_report(store, DataHome.find(data))}")
@@ -190,7 +190,7 @@ def _rows(store: Store) -> list[dict[str, Any]]:
 
 
 def _write_report(store: Store, home: DataHome) -> None:
-    from neurovisionlab.out.report import write_report
+    from neurovisionlab.out.page.report import write_report
 
     write_report(store, home)
 
@@ -205,7 +205,7 @@ def _show_results(store: Store, console: Console, to_accuracy: float | None = No
         show_table(table, console)
     page = store.root / "report.html"
     if not page.is_file():
-        from neurovisionlab.out.report import write_report
+        from neurovisionlab.out.page.report import write_report
 
         page = write_report(store)
     console.print(f"results: {store.root}\nreport:  {page}", markup=False, soft_wrap=True)

@@ -28,7 +28,7 @@ def verdicts(run: RunArgument, as_json: JsonOption = False) -> None:
     if as_json:
         typer.echo(found.model_dump_json(indent=1))
         return
-    for title, lines in paragraphs(found):
+    for _, title, lines in paragraphs(found):
         typer.secho(title, bold=True)
         typer.echo("\n".join(f"  {line}" for line in lines) + "\n")
 

@@ -51,7 +51,7 @@ def measure(
             got = "one of --image-px, --classes, --channels, --batch"
             raise SpecError(mould(str(run), "the run's own shapes and batch", got, "--model"))
         store = open_run(run)
-        from neurovisionlab.out.report import write_report
+        from neurovisionlab.out.page.report import write_report
 
         found = _told(api.measure_run(store, seconds), as_json)
         rows = [_row(costs) for costs in found]

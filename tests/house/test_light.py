@@ -41,7 +41,7 @@ def test_help_loads_nothing_heavy(words: list[str]) -> None:
         "neurovisionlab.lab.conduct",
         "neurovisionlab.learn.catalogue",
         "neurovisionlab.out.tables",
-        "neurovisionlab.out.report",
+        "neurovisionlab.out.page.report",
         "neurovisionlab.out.screen",
     ],
 )

@@ -19,8 +19,8 @@ from neurovisionlab.data.sources import load
 from neurovisionlab.lab.judge import judge_run
 from neurovisionlab.lab.store import Store
 from neurovisionlab.lab.studies import make_plan
-from neurovisionlab.out.gallery import shelves, uri
-from neurovisionlab.out.report import render
+from neurovisionlab.out.page.gallery import shelves, uri
+from neurovisionlab.out.page.report import render
 
 
 def _pixels(address: str) -> np.ndarray[Any, Any]:

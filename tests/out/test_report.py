@@ -14,7 +14,7 @@ from neurovisionlab.core.records import Failure
 from neurovisionlab.data.audit import audit
 from neurovisionlab.data.images import ImageSet, Provenance
 from neurovisionlab.lab.store import Plan, Store
-from neurovisionlab.out.report import render, write_report
+from neurovisionlab.out.page.report import render, write_report
 
 VOID = {"meta", "link", "br", "img", "input", "hr"}
 

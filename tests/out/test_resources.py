@@ -10,8 +10,8 @@ from neurovisionlab.core.costs import Conditions, Costs, Window, cost_spec
 from neurovisionlab.lab.resources import resource_rows
 from neurovisionlab.lab.store import Store
 from neurovisionlab.out.figures import to_svg
-from neurovisionlab.out.pareto_charts import cost_charts
-from neurovisionlab.out.report import render
+from neurovisionlab.out.charts.costs import cost_charts
+from neurovisionlab.out.page.report import render
 from neurovisionlab.out.resources import resource_table, resource_tables
 
 MODELS = ("resnet18", "mobilenetv2", "glyphnet")

@@ -12,6 +12,7 @@ from pydantic import Field
 from neurovisionlab.core.protocol import Frozen, Protocol
 from neurovisionlab.core.records import EpochRow, Machine
 from neurovisionlab.core.spec import CellSpec, slug
+from neurovisionlab.core.speech import Sentence
 
 CONTENTION_LIMIT = 0.05  # share of all cores; above it a time is an upper bound, not for ranking
 SPREAD_LIMIT = 0.10  # between rounds of one measurement; above it the machine is too noisy
@@ -109,6 +110,26 @@ class Window(Frozen):
 
 
 Part = Literal["training", "inference memory", "speed"]
+# stored in English, said in any language
+NVML_ENERGY = Sentence("NVML: the whole GPU")
+NO_GPU_COUNTER = Sentence("not measurable: this GPU has no energy counter")
+NO_NVML = Sentence("not measurable: NVML does not see this device")
+NO_RAPL = Sentence("not measurable: the system offers no RAPL counter")
+RAPL_IS_ROOTS = Sentence("not measurable: RAPL counters are readable by root alone here")
+RAPL_ENERGY = Sentence("RAPL: {count} processor package(s), all processes included")
+NOT_FITTING = Sentence("not measurable: the model did not fit")
+NEEDS_MORE = Sentence("needs more than {limit} MiB")
+NOTES = (
+    NVML_ENERGY,
+    NO_GPU_COUNTER,
+    NO_NVML,
+    NO_RAPL,
+    RAPL_IS_ROOTS,
+    RAPL_ENERGY,
+    NOT_FITTING,
+    NEEDS_MORE,
+)
+
 PARTS: tuple[Part, ...] = ("training", "inference memory", "speed")
 TIMED: tuple[Part, ...] = ("training", "speed")  # memory does not mind company
 

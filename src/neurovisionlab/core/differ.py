@@ -6,6 +6,7 @@ Shape suffixes: S seeds, N images, C classes.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +54,19 @@ class Suspect(Frozen):
     agreeing_frac: Fraction
 
 
+class MistakeGap(Frozen):
+    """A mistake, images of class `truth` answered as `answer`, that `a` makes more often than `b`.
+
+    `num_images` is the difference of the two means over seeds, above 0.
+    """
+
+    a: str
+    b: str
+    truth: int
+    answer: int
+    num_images: float
+
+
 class Differences(Frozen):
     """Where the models of one data set differ.
 
@@ -64,6 +78,7 @@ class Differences(Frozen):
     suspects: tuple[Suspect, ...]
     confused: dict[str, tuple[Confused, ...]]
     recalls: dict[str, tuple[ClassRecall, ...]]
+    gaps: tuple[MistakeGap, ...] = ()
 
 
 def mean_confusion(answers: Answers) -> Floats:
@@ -84,6 +99,29 @@ def confusion_difference(a: Answers, b: Answers) -> Floats:
     """
     check_comparable([a, b])
     return mean_confusion(a) - mean_confusion(b)
+
+
+def mistake_gaps(a: Answers, b: Answers, count: int = 3) -> tuple[MistakeGap, ...]:
+    """Return the mistakes in which two models differ most, at most `count`, largest first.
+
+    Raises:
+        DataError: the models answered different test images.
+    """
+    more_CC = confusion_difference(a, b)
+    np.fill_diagonal(more_CC, 0)
+    order = np.argsort(-np.abs(more_CC), axis=None, kind="stable")[:count]
+    found = []
+    for place in order:
+        truth, answer = divmod(int(place), a.num_classes)
+        size = float(more_CC[truth, answer])
+        if size:
+            more, less = (a, b) if size > 0 else (b, a)
+            found.append(
+                MistakeGap(
+                    a=more.model, b=less.model, truth=truth, answer=answer, num_images=abs(size)
+                )
+            )
+    return tuple(found)
 
 
 def most_confused(answers: Answers, count: int = 10) -> tuple[Confused, ...]:
@@ -175,4 +213,5 @@ def differences(answers: Sequence[Answers], num_confused: int = 10) -> Differenc
         suspects=suspects(answers),
         confused={one.model: most_confused(one, num_confused) for one in answers},
         recalls={one.model: class_recalls(one) for one in answers},
+        gaps=tuple(gap for a, b in combinations(answers, 2) for gap in mistake_gaps(a, b)),
     )

@@ -32,6 +32,13 @@ WORDS: dict[str, Sentence] = {
         "{model} on {dataset}: {metric} {value} (95 % interval {low} to {high}, about this one "
         "trained network, another seed may fall outside; {num_images} test images)."
     ),
+    "short, model": Sentence("{model} {value} ({low} to {high})"),
+    "interval": Sentence("{value} ({low} to {high})"),
+    "short pair": Sentence("{verdict}, {size} ({low} to {high})"),
+    "short, is better": Sentence("better"),
+    "short, is worse": Sentence("worse"),
+    "short, equivalent": Sentence("equivalent"),
+    "short, cannot tell": Sentence("cannot tell"),
     "two seeds": Sentence(
         "Two seeds say little about how much runs differ: take the interval as rough."
     ),
@@ -139,6 +146,41 @@ def estimate_sentence(one: ModelEstimate, dataset: str) -> str:
         num_images=number(one.num_images, ","),
     )
     return _joined(text, WORDS["two seeds"] if "two seeds" in one.cautions else "")
+
+
+def short_estimate(one: ModelEstimate) -> str:
+    """Return a model and its score with the interval: resnet18 92.2 % (91.9 to 92.5)."""
+    show = _Numbers(one.metric, (one.low, one.high))
+    return WORDS["short, model"].format(
+        model=one.model,
+        value=show.value(one.value),
+        low=show.bare(one.low),
+        high=show.bare(one.high),
+    )
+
+
+def short_interval(one: ModelEstimate) -> str:
+    """Return a score with its interval, without units: 92.2 (91.9 to 92.5)."""
+    show = _Numbers(one.metric, (one.low, one.high))
+    value, low, high = (show.bare(number) for number in (one.value, one.low, one.high))
+    return WORDS["interval"].format(value=value, low=low, high=high)
+
+
+def short_pair(pair: PairVerdict, model: str) -> str:
+    """Return a pair's verdict from one model's side: better, +1.2 points (0.9 to 1.5)."""
+    show = _Numbers(pair.metric, (pair.low, pair.high))
+    low, high, size = pair.low, pair.high, pair.difference
+    if model == pair.b:
+        low, high, size = -high, -low, -size
+    kind = pair.kind
+    key = kind if kind != "better" else "is better" if pair.better == model else "is worse"
+    sign = "+" if size > 0 else ""
+    return WORDS["short pair"].format(
+        verdict=WORDS[f"short, {key}"],
+        size=f"{sign}{show.gap(size)}",
+        low=show.bare(low),
+        high=show.bare(high),
+    )
 
 
 def pair_sentence(pair: PairVerdict, dataset: str) -> str:

@@ -14,8 +14,10 @@ from neurovisionlab.core.advice import Advice, Candidate, Duel, Limits, Prefer, 
 from neurovisionlab.core.answers import Answers, answers_of
 from neurovisionlab.core.calibration import (
     CalibrationOverSeeds,
+    ReliabilityBin,
     Temperature,
     calibration_over_seeds,
+    reliability,
     temperature,
 )
 from neurovisionlab.core.claims.evidence import Evidence, Measured, MeasuredGap
@@ -46,6 +48,7 @@ class Judgement(Frozen):
         differences: where the models differ; class numbers and image indices.
         dynamics, calibration: of each model, over its seeds.
         temperatures: {model: one for each seed}.
+        reliability: {model: the curve of each seed's network on test}.
         left_out: models without a finished cell, and seeds that diverged.
     """
 
@@ -56,6 +59,7 @@ class Judgement(Frozen):
     dynamics: tuple[DynamicsOverSeeds, ...]
     calibration: tuple[CalibrationOverSeeds, ...]
     temperatures: dict[str, tuple[Temperature, ...]]
+    reliability: dict[str, tuple[tuple[ReliabilityBin, ...], ...]]
     left_out: tuple[str, ...] = ()
 
 
@@ -103,7 +107,7 @@ def advise_run(
     def within(candidates: Sequence[Candidate], duels: Sequence[Duel]) -> tuple[Advice, ...]:
         return (advise(candidates, limits, prefer, duels),)
 
-    verdicts = _verdicts(_all_answers(store), _rules(store, ("accuracy",)))
+    verdicts = _verdicts(all_answers(store), _rules(store, ("accuracy",)))
     return _advice(store, verdicts, advise_cases if limits is None else within)
 
 
@@ -123,7 +127,7 @@ def evidence_of(store: Store) -> Evidence:
     Raises:
         StoreError, DataError: see `judge_run`.
     """
-    plan, answers = store.plan(), _all_answers(store)
+    plan, answers = store.plan(), all_answers(store)
     verdicts = _verdicts(answers, _rules(store, _CLAIMED))
     measured = [one for data in verdicts for one in _measured(data)]
     for name, models in answers.items():
@@ -152,7 +156,7 @@ def _rules(store: Store, metrics: tuple[Metric, ...] | None) -> Rules:
     return rules if metrics is None else rules.model_copy(update={"metrics": metrics})
 
 
-def _all_answers(store: Store) -> dict[str, list[Answers]]:
+def all_answers(store: Store) -> dict[str, list[Answers]]:
     """Return {data set: the answers of each model}, in the order of the study."""
     return {
         name: [_answers(store, model, rows) for model, rows in models.items()]
@@ -210,6 +214,10 @@ def _judge(dataset: str, models: Group, store: Store, rules: Rules) -> Judgement
                 for record, test in zip(rows, tests[m], strict=True)
             )
             for m, rows in models.items()
+        },
+        reliability={
+            m: tuple(reliability(one.logits_NC, one.labels_N) for one in given)
+            for m, given in tests.items()
         },
         left_out=tuple(_left_out(dataset, models, store)),
     )

@@ -14,6 +14,8 @@ import psutil
 
 from neurovisionlab.core.costs import (
     CONTENTION_LIMIT,
+    NEEDS_MORE,
+    NOT_FITTING,
     PARTS,
     SPREAD_LIMIT,
     TIMED,
@@ -134,7 +136,7 @@ def _windows(results: dict[Any, PartResult]) -> dict[str, Window]:
 
 def _merged(spec: CostSpec, results: list[PartResult], windows: dict[str, Window]) -> Costs:
     found: dict[str, Any] = dict.fromkeys(("num_parameters", "weights_mib", "macs"))
-    found["energy_note"] = "not measurable: the model did not fit"
+    found["energy_note"] = NOT_FITTING.english
     for result in results:
         found |= result.found
     gpu = {key: found.pop(key, None) for key in ("gpu_temperature_c", "gpu_clock_mhz")}
@@ -149,7 +151,7 @@ def _merged(spec: CostSpec, results: list[PartResult], windows: dict[str, Window
         measured_at=now_iso(),
         **gpu,
     )
-    limit = f"needs more than {max(limits_mib):,.0f} MiB" if limits_mib else None
+    limit = NEEDS_MORE.english.format(limit=f"{max(limits_mib):,.0f}") if limits_mib else None
     return Costs(spec=spec, does_not_fit=limit, conditions=conditions, **found)
 
 

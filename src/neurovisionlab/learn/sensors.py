@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from neurovisionlab.core import costs
+
 RAPL = Path("/sys/class/powercap")
 
 
@@ -83,17 +85,17 @@ def energy_counter(gpu: Gpu | None, is_cpu: bool = True, root: Path = RAPL) -> E
     """Return the counter for the device in use, or why there is none."""
     if gpu is not None:
         if gpu.energy_j() is not None:
-            return EnergyCounter(gpu.energy_j, "NVML: the whole GPU")
-        return EnergyCounter(None, "not measurable: this GPU has no energy counter")
+            return EnergyCounter(gpu.energy_j, costs.NVML_ENERGY.english)
+        return EnergyCounter(None, costs.NO_GPU_COUNTER.english)
     if not is_cpu:
-        return EnergyCounter(None, "not measurable: NVML does not see this device")
+        return EnergyCounter(None, costs.NO_NVML.english)
     packages = [Package(folder) for folder in sorted(root.glob("intel-rapl:[0-9]*"))]
     packages = [package for package in packages if package.is_socket]
     if not packages:
-        return EnergyCounter(None, "not measurable: the system offers no RAPL counter")
+        return EnergyCounter(None, costs.NO_RAPL.english)
     if any(package.read_j() is None for package in packages):
-        return EnergyCounter(None, "not measurable: RAPL counters are readable by root alone here")
-    note = f"RAPL: {len(packages)} processor package(s), all processes included"
+        return EnergyCounter(None, costs.RAPL_IS_ROOTS.english)
+    note = costs.RAPL_ENERGY.english.format(count=len(packages))
     return EnergyCounter(lambda: _sum(package.read_j() for package in packages), note)
 
 

@@ -10,11 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import pyarrow  # type: ignore[import-untyped]
 import pyarrow.parquet  # type: ignore[import-untyped]
-import vl_convert
 
 from neurovisionlab.core.errors import NvlError
 from neurovisionlab.core.records import CellRecord
@@ -23,8 +21,10 @@ from neurovisionlab.core.spec import slug
 from neurovisionlab.lab.judge import Judgements, judge_run
 from neurovisionlab.lab.resources import resource_rows
 from neurovisionlab.lab.store import Store
-from neurovisionlab.out.figures import Chart, accuracy_chart, convergence_chart, roomy
-from neurovisionlab.out.pareto_charts import cost_charts
+from neurovisionlab.out.charts.costs import cost_charts
+from neurovisionlab.out.charts.drawing import Chart, to_files
+from neurovisionlab.out.charts.learning import convergence_chart
+from neurovisionlab.out.charts.quality import accuracy_chart
 from neurovisionlab.out.resources import resource_tables
 from neurovisionlab.out.tables import (
     Row,
@@ -260,7 +260,7 @@ def _latex_table(
 def markdown(name: str, tables: Sequence[Table], judged: Judgements | None) -> str:
     """Return what the numbers say, and every table with its notes, in Markdown."""
     parts = [f"# {name}", ""]
-    for title, lines in paragraphs(judged) if judged else ():
+    for _, title, lines in paragraphs(judged) if judged else ():
         parts += [f"## {title}", "", *(f"- {line.strip()}" for line in lines), ""]
     for table in tables:
         notes = (f"*{note}*" for note in table.notes)
@@ -273,10 +273,8 @@ def markdown(name: str, tables: Sequence[Table], judged: Judgements | None) -> s
 
 def _figures(store: Store, records: Sequence[CellRecord], costs: Sequence[Row]) -> Iterator[Path]:
     for name, chart in _charts(records, costs).items():
-        spec: dict[str, Any] = roomy(chart).to_dict()
-        yield store.write_bytes(f"figures/{name}.svg", vl_convert.vegalite_to_svg(spec).encode())
-        yield store.write_bytes(f"figures/{name}.png", vl_convert.vegalite_to_png(spec, scale=2))
-        yield store.write_bytes(f"figures/{name}.pdf", vl_convert.vegalite_to_pdf(spec))
+        for ending, content in to_files(chart):
+            yield store.write_bytes(f"figures/{name}.{ending}", content)
 
 
 def _charts(records: Sequence[CellRecord], costs: Sequence[Row]) -> dict[str, Chart]:
@@ -286,5 +284,7 @@ def _charts(records: Sequence[CellRecord], costs: Sequence[Row]) -> dict[str, Ch
         found[f"{slug(dataset)}-accuracy"] = accuracy_chart(some)
         found[f"{slug(dataset)}-convergence"] = convergence_chart(some)
         charts = cost_charts([row for row in costs if row["dataset"] == dataset])
-        found |= {f"{slug(dataset)}-cost-{number}": c for number, c in enumerate(charts, 1)}
+        found |= {
+            f"{slug(dataset)}-cost-{number}": c for number, c in enumerate(charts.values(), 1)
+        }
     return {name: chart for name, chart in found.items() if chart is not None}

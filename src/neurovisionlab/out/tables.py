@@ -11,6 +11,7 @@ from typing import Any
 from neurovisionlab.core.protocol import Frozen
 from neurovisionlab.core.records import CellRecord, Failure
 from neurovisionlab.core.spec import CellSpec
+from neurovisionlab.core.speech import Counted, Sentence, number
 
 Row = dict[str, Any]
 
@@ -41,6 +42,14 @@ RESULT_COLUMNS = (
     "tested_epoch",
     "diverged_epoch",
 )
+
+
+STATUSES = {
+    "done": Sentence("done"),
+    "diverged": Sentence("diverged"),
+    "failed": Sentence("failed"),
+    "pending": Sentence("pending"),
+}
 
 
 class Table(Frozen):
@@ -103,7 +112,8 @@ def _summary(dataset: str, rows: Sequence[Row]) -> Table:
     for row in rows:
         groups.setdefault((row["variant"], row["model"]), []).append(row)
     ranked = sorted(groups.items(), key=lambda item: -_mean(item[1], "accuracy_frac"))
-    columns = ("model", *(("variant",) if has_variants else ()), "cells", *_SUMMARY_HEADS)
+    heads = (MODEL, *((VARIANT,) if has_variants else ()), CELLS, *_SUMMARY_HEADS)
+    columns = tuple(str(head) for head in heads)
     body = tuple(
         (model, *((variant or "–",) if has_variants else ()), *_summary_row(group))
         for (variant, model), group in ranked
@@ -111,14 +121,23 @@ def _summary(dataset: str, rows: Sequence[Row]) -> Table:
     return Table(title=dataset, columns=columns, rows=body, notes=tuple(_summary_notes(rows)))
 
 
+MODEL, VARIANT, CELLS = Sentence("model"), Sentence("variant"), Sentence("cells")
 _SUMMARY_HEADS = (
-    "accuracy %",
-    "macro F1 %",
-    "precision %",
-    "recall %",
-    "parameters",
-    "train time s",
+    Sentence("accuracy %"),
+    Sentence("macro F1 %"),
+    Sentence("precision %"),
+    Sentence("recall %"),
+    Sentence("parameters"),
+    Sentence("train time s"),
 )
+SPREAD_NOTE = Sentence(
+    "mean ± standard deviation over seeds; precision and recall are macro averages"
+)
+UNFINISHED = {
+    "diverged": Counted("{count} of {total} cells diverged", "{count} of {total} cells diverged"),
+    "failed": Counted("{count} of {total} cells failed", "{count} of {total} cells failed"),
+    "pending": Counted("{count} of {total} cells pending", "{count} of {total} cells pending"),
+}
 
 
 def _summary_row(group: Sequence[Row]) -> tuple[str, ...]:
@@ -128,20 +147,17 @@ def _summary_row(group: Sequence[Row]) -> tuple[str, ...]:
     return (
         f"{done}/{len(group)}" if done < len(group) else str(done),
         *(spread([row[name] for row in group], 100, 2) for name in names),
-        "–" if parameters is None else f"{parameters:,}",
+        "–" if parameters is None else number(parameters, ","),
         spread([row["train_time_s"] for row in group if row["status"] == "done"], 1, 1),
     )
 
 
 def _summary_notes(rows: Sequence[Row]) -> Iterable[str]:
-    yield "mean ± standard deviation over seeds; precision and recall are macro averages"
-    counts = {status: sum(row["status"] == status for row in rows) for status in _UNFINISHED}
-    for status, count in counts.items():
+    yield str(SPREAD_NOTE)
+    for status, sentence in UNFINISHED.items():
+        count = sum(row["status"] == status for row in rows)
         if count:
-            yield f"{count} of {len(rows)} cells {status}"
-
-
-_UNFINISHED = ("diverged", "failed", "pending")
+            yield sentence.format(count, total=len(rows))
 
 
 def _mean(group: Sequence[Row], name: str) -> float:
@@ -158,8 +174,8 @@ def spread(values: Sequence[float | None], scale: float, digits: int) -> str:
     known = [value * scale for value in values if value is not None]
     if not known:
         return "–"
-    mean = f"{fmean(known):.{digits}f}"
-    return mean if len(known) == 1 else f"{mean} ± {stdev(known):.{digits}f}"
+    mean = number(fmean(known), f".{digits}f")
+    return mean if len(known) == 1 else f"{mean} ± {number(stdev(known), f'.{digits}f')}"
 
 
 def to_markdown(table: Table) -> str:

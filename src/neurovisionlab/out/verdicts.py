@@ -4,127 +4,267 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from statistics import fmean
+from typing import NamedTuple
 
 from neurovisionlab.core import sentences as say
 from neurovisionlab.core.advice import Advice
 from neurovisionlab.core.dynamics import DynamicsOverSeeds, Range
+from neurovisionlab.core.samples import Metric
+from neurovisionlab.core.speech import Counted, Sentence, number
+from neurovisionlab.core.verdicts import ModelEstimate, PairVerdict
 from neurovisionlab.lab.judge import Judgement, Judgements
 
-Paragraph = tuple[str, list[str]]
+
+class Paragraph(NamedTuple):
+    """What there is to say of one question; `key` is the same in every language.
+
+    A line that begins with a space explains the one before.
+    """
+
+    key: str
+    title: str
+    lines: tuple[str, ...]
+
+
+IN_SHORT, ACROSS = Sentence("in short"), Sentence("across data sets")
+OF_DATASET = Sentence("{dataset}: {title}")
+NOTHING_YET = Sentence("{dataset}: nothing to judge yet.")
+TITLES = {
+    "quality": Sentence("how good is each model?"),
+    "pairs": Sentence("which is better?"),
+    "scores": Sentence("what do other scores say?"),
+    "differences": Sentence("where do they differ?"),
+    "learning": Sentence("how did they learn?"),
+    "confidence": Sentence("can their confidence be trusted?"),
+    "advice": Sentence("which one to take?"),
+}
 
 
 def paragraphs(found: Judgements) -> Iterator[Paragraph]:
     """Yield all that a run's results allow one to say, headlines first."""
     short = [line for one in found.datasets for line in headline(one, found)]
-    yield "in short", short + [f"{name}: nothing to judge yet." for name in found.left_out]
+    short += [NOTHING_YET.format(dataset=name) for name in found.left_out]
+    yield Paragraph("short", str(IN_SHORT), tuple(short))
     for one in found.datasets:
-        for title, lines in details(one, found.advice[one.dataset]):
-            yield f"{one.dataset}: {title}", lines
+        for key, title, lines in details(one, found.advice[one.dataset]):
+            yield Paragraph(key, OF_DATASET.format(dataset=one.dataset, title=title), lines)
     if found.overall is not None:
-        yield "across data sets", list(say.overall_sentences(found.overall))
+        yield Paragraph("across", str(ACROSS), tuple(say.overall_sentences(found.overall)))
 
 
 def details(one: Judgement, advice: Sequence[Advice]) -> Iterator[Paragraph]:
     """Yield what there is to say of one data set."""
-    yield "how good is each model?", estimate_lines(one)
-    pairs = pair_lines(one)
-    if pairs:
-        yield "which is better?", pairs
-    yield "where do they differ?", difference_lines(one)
-    yield "how did they learn?", [_dynamics_line(d) for d in one.dynamics]
-    yield "can their confidence be trusted?", calibration_lines(one)
-    yield "which one to take?", [line for a in advice for line in advice_paragraph(a)]
+    lines = {
+        "quality": estimate_lines(one),
+        "pairs": pair_lines(one),
+        "scores": score_lines(one),
+        "differences": difference_lines(one),
+        "learning": [dynamics_line(d) for d in one.dynamics],
+        "confidence": calibration_lines(one),
+        "advice": [line for a in advice for line in advice_paragraph(a)],
+    }
+    for key, title in TITLES.items():
+        if lines[key]:
+            yield Paragraph(key, str(title), tuple(lines[key]))
+
+
+# who leads
+
+LEADS = Sentence("{dataset}: {model} leads{claims}.")
+HEADLINES = {
+    "better": Sentence("it is better than {models}"),
+    "equivalent": Sentence("it and {models} are equivalent"),
+    "cannot tell": Sentence("whether it is better than {models} cannot be told"),
+}
+ADVICE_FOR = Sentence("Advice for {choices}.")
+CHOICE = Sentence("{case}: {model}")
+TIED = Sentence("{case}: {model} (tie within noise with {rivals})")
+NO_MODEL = Sentence("no model")
+CASES = {
+    "small device": Sentence("small device"),
+    "quick prototyping": Sentence("quick prototyping"),
+    "best accuracy": Sentence("best accuracy"),
+    "your limits": Sentence("your limits"),
+}
+
+
+def leader(one: Judgement) -> str:
+    """Return the model with the highest estimate of accuracy."""
+    return max(_estimates(one, "accuracy"), key=lambda estimate: estimate.value).model
 
 
 def headline(one: Judgement, found: Judgements) -> list[str]:
     """Say in two lines who leads on a data set, how surely, and what is advised."""
-    estimates = [e for e in one.verdicts.estimates if e.metric == "accuracy"]
-    best = max(estimates, key=lambda estimate: estimate.value).model
-    if len(estimates) == 1:
-        return [estimate_lines(one)[0]]
+    choices = "; ".join(_choice(advice) for advice in found.advice[one.dataset])
+    return [lead_line(one), f"  {ADVICE_FOR.format(choices=choices)}"]
+
+
+def lead_line(one: Judgement) -> str:
+    """Say who leads on a data set, and how surely."""
+    if len(_estimates(one, "accuracy")) == 1:
+        return estimate_lines(one)[0]
+    best = leader(one)
     behind: dict[str, list[str]] = {"better": [], "equivalent": [], "cannot tell": []}
-    for pair in one.verdicts.pairs:
-        if pair.metric == "accuracy" and best in (pair.a, pair.b):
+    for pair in _pairs(one, "accuracy"):
+        if best in (pair.a, pair.b):
             behind[pair.about_models].append(pair.b if pair.a == best else pair.a)
     claims = [
-        words.format(", ".join(behind[kind])) for kind, words in _HEADLINES.items() if behind[kind]
+        words.format(models=", ".join(behind[kind]))
+        for kind, words in HEADLINES.items()
+        if behind[kind]
     ]
-    said = f"{one.dataset}: {best} leads" + (f"; {'; '.join(claims)}" if claims else "") + "."
-    choices = "; ".join(_choice(advice) for advice in found.advice[one.dataset])
-    return [said, f"  Advice for {choices}."]
+    said = f"; {'; '.join(claims)}" if claims else ""
+    return LEADS.format(dataset=one.dataset, model=best, claims=said)
+
+
+def case_name(case: str) -> str:
+    """Return what a question of advice is called."""
+    return str(CASES.get(case, case))
 
 
 def _choice(advice: Advice) -> str:
-    head = f"{advice.case}: {advice.choice or 'no model'}"
-    return head + (f" (tie within noise with {', '.join(advice.tie)})" if advice.tie else "")
+    case, model = case_name(advice.case), advice.choice or NO_MODEL
+    if advice.tie:
+        return TIED.format(case=case, model=model, rivals=", ".join(advice.tie))
+    return CHOICE.format(case=case, model=model)
 
 
-_HEADLINES = {
-    "better": "it is better than {}",
-    "equivalent": "it and {} are equivalent",
-    "cannot tell": "whether it is better than {} cannot be told",
-}
+# scores
+
+LEFT_OUT = Sentence("Left out: {cell}.")
+SCORE = Sentence("By {metric}: {values}.")
+SAME_VERDICTS = Sentence(
+    "Judged by {metrics}, the same models are better than the same others as by accuracy."
+)
+OTHER_VERDICT = Sentence("Other than by accuracy: {sentence}")
+
+
+def _estimates(one: Judgement, metric: Metric) -> list[ModelEstimate]:
+    return [estimate for estimate in one.verdicts.estimates if estimate.metric == metric]
+
+
+def _pairs(one: Judgement, metric: Metric) -> list[PairVerdict]:
+    return [pair for pair in one.verdicts.pairs if pair.metric == metric]
 
 
 def estimate_lines(one: Judgement) -> list[str]:
     """Say how good each model is; what was left out last."""
-    lines = [
-        say.estimate_sentence(estimate, one.dataset)
-        for estimate in one.verdicts.estimates
-        if estimate.metric == "accuracy"
-    ]
-    return lines + [f"Left out: {cell}." for cell in one.left_out]
+    lines = [say.estimate_sentence(found, one.dataset) for found in _estimates(one, "accuracy")]
+    return lines + [LEFT_OUT.format(cell=cell) for cell in one.left_out]
 
 
 def pair_lines(one: Judgement) -> list[str]:
-    """Say of each pair which is better, or that it cannot be told."""
-    pairs = [pair for pair in one.verdicts.pairs if pair.metric == "accuracy"]
-    return [say.pair_sentence(pair, one.dataset) for pair in pairs]
+    """Say of each pair which is better in accuracy, or that it cannot be told."""
+    return [say.pair_sentence(pair, one.dataset) for pair in _pairs(one, "accuracy")]
+
+
+def score_lines(one: Judgement) -> list[str]:
+    """Give the other scores, and say where a verdict by one of them is another."""
+    others = [m for m in dict.fromkeys(e.metric for e in one.verdicts.estimates) if m != "accuracy"]
+    lines = []
+    for metric in others:
+        values = "; ".join(say.short_estimate(found) for found in _estimates(one, metric))
+        lines.append(SCORE.format(metric=say.WORDS[metric], values=values))
+    same = [metric for metric in others if _pairs(one, metric) and not _differing(one, metric)]
+    if same:
+        names = ", ".join(str(say.WORDS[metric]) for metric in same)
+        lines.append(SAME_VERDICTS.format(metrics=names))
+    differing = [pair for metric in others for pair in _differing(one, metric)]
+    sentences = [say.pair_sentence(pair, one.dataset) for pair in differing]
+    return lines + [OTHER_VERDICT.format(sentence=sentence) for sentence in sentences]
+
+
+def _differing(one: Judgement, metric: Metric) -> list[PairVerdict]:
+    """Return the pairs of which another model, or none, is better by accuracy."""
+    by_accuracy = {(pair.a, pair.b): pair.better for pair in _pairs(one, "accuracy")}
+    return [p for p in _pairs(one, metric) if p.better != by_accuracy.get((p.a, p.b))]
+
+
+# mistakes
+
+MOST_OFTEN = Sentence("{model} takes most often {mistakes}.")
+NO_MISTAKES = Sentence("{model} confuses nothing.")
+TAKEN_FOR = Sentence("{truth} as {answer} ({share:.0%})")
+ALONE_RIGHT = Counted(
+    "{model} alone is right on {count:,} image.", "{model} alone is right on {count:,} images."
+)
+SUSPECTS = Counted(
+    "{count:,} test image is wrong in every network; in {agreed:,} of them all networks agree on "
+    "one other class: hard, or wrongly labelled.",
+    "{count:,} test images are wrong in every network; in {agreed:,} of them all networks agree on "
+    "one other class: hard, or wrongly labelled.",
+)
+GAP = Sentence("{model} takes {truth} for {answer} on {images:,.1f} more images than {other}.")
 
 
 def difference_lines(one: Judgement) -> list[str]:
     """Say what each model alone gets right and confuses most, and what nobody gets right."""
+    names = one.class_names
     lines = []
     for model, confused in one.differences.confused.items():
-        alone = len(one.differences.alone.get(model, ()))
         worst = ", ".join(
-            f"{one.class_names[c.truth]} as {one.class_names[c.answer]} ({c.share_frac:.0%})"
+            TAKEN_FOR.format(truth=names[c.truth], answer=names[c.answer], share=c.share_frac)
             for c in confused[:3]
         )
-        line = f"{model} takes most often {worst}" if worst else f"{model} confuses nothing"
+        sentence = MOST_OFTEN if worst else NO_MISTAKES
+        said = [sentence.format(model=model, mistakes=worst)]
         if len(one.differences.confused) > 1:
-            line += f"; it alone is right on {alone:,} images"
-        lines.append(f"{line}.")
+            alone = len(one.differences.alone.get(model, ()))
+            said.append(ALONE_RIGHT.format(alone, model=model))
+        lines.append(" ".join(said))
+    largest = sorted(one.differences.gaps, key=lambda gap: -gap.num_images)[:3]
+    for gap in largest:
+        truth, answer = names[gap.truth], names[gap.answer]
+        fields = {"model": gap.a, "other": gap.b, "images": gap.num_images}
+        lines.append(GAP.format(truth=truth, answer=answer, **fields))
     suspects = one.differences.suspects
     if suspects:
         agreed = sum(suspect.agreeing_frac == 1 for suspect in suspects)
-        lines.append(
-            f"{len(suspects):,} test images are wrong in every network; in {agreed:,} of them all "
-            "networks agree on one other class: hard, or wrongly labelled."
-        )
+        lines.append(SUSPECTS.format(len(suspects), agreed=agreed))
     return lines
 
 
-def _dynamics_line(one: DynamicsOverSeeds) -> str:
-    opened = (
-        "its gap between training and validation never stays open"
-        if one.gap_opens_epoch is None
-        else f"its gap stays open from epoch {_range(one.gap_opens_epoch)} "
-        f"({one.num_opened} of {one.num_seeds} seeds)"
-    )
-    drop = one.largest_drop_frac
-    return (
-        f"{one.model} reaches 90, 95, 99 % of its final validation accuracy after "
-        f"{_range(one.epochs_to_90)}, {_range(one.epochs_to_95)}, {_range(one.epochs_to_99)} "
-        f"epochs; {opened}, at the end {100 * one.final_gap_frac.middle:+.1f} points; "
-        f"largest drop {100 * drop.high:.1f} points."
+# training
+
+LEARNED = Sentence(
+    "{model} reaches 90, 95, 99 % of its final validation accuracy after {to_90}, {to_95}, "
+    "{to_99} epochs; {opened}, at the end {gap:+.1f} points; largest drop {drop:.1f} points."
+)
+NEVER_OPENS = Sentence("its gap between training and validation never stays open")
+OPENS = Sentence("its gap stays open from epoch {epochs} ({opened} of {seeds} seeds)")
+RANGE = Sentence("{low:g} to {high:g}")
+
+
+def dynamics_line(one: DynamicsOverSeeds) -> str:
+    """Say how soon a model was good, when it began to overfit, and how steady it was."""
+    opened = str(NEVER_OPENS)
+    if one.gap_opens_epoch is not None:
+        epochs = _range(one.gap_opens_epoch)
+        opened = OPENS.format(epochs=epochs, opened=one.num_opened, seeds=one.num_seeds)
+    return LEARNED.format(
+        model=one.model,
+        to_90=_range(one.epochs_to_90),
+        to_95=_range(one.epochs_to_95),
+        to_99=_range(one.epochs_to_99),
+        opened=opened,
+        gap=100 * one.final_gap_frac.middle,
+        drop=100 * one.largest_drop_frac.high,
     )
 
 
 def _range(found: Range) -> str:
     if found.low == found.high:
-        return f"{found.low:g}"
-    return f"{found.low:g} to {found.high:g}"
+        return number(found.low, "g")
+    return RANGE.format(low=found.low, high=found.high)
+
+
+# confidence
+
+CALIBRATED = Sentence(
+    "{model}: calibration error {error:.1%} (over seeds {lowest:.1%} to {highest:.1%}, no interval "
+    "claimed); temperature {temperature:.2f}, fitted on validation, takes the test NLL from "
+    "{before:.3f} to {after:.3f}."
+)
 
 
 def calibration_lines(one: Judgement) -> list[str]:
@@ -132,14 +272,16 @@ def calibration_lines(one: Judgement) -> list[str]:
     lines = []
     for found in one.calibration:
         temperatures = one.temperatures[found.model]
-        degree = fmean(t.temperature for t in temperatures)
-        before = fmean(t.nll_before for t in temperatures)
-        after = fmean(t.nll_after for t in temperatures)
         lines.append(
-            f"{found.model}: calibration error {found.ece_frac:.1%} (over seeds "
-            f"{found.lowest_frac:.1%} to {found.highest_frac:.1%}, no interval claimed); "
-            f"temperature {degree:.2f}, fitted on validation, takes the test NLL from "
-            f"{before:.3f} to {after:.3f}."
+            CALIBRATED.format(
+                model=found.model,
+                error=found.ece_frac,
+                lowest=found.lowest_frac,
+                highest=found.highest_frac,
+                temperature=fmean(t.temperature for t in temperatures),
+                before=fmean(t.nll_before for t in temperatures),
+                after=fmean(t.nll_after for t in temperatures),
+            )
         )
     return lines
 

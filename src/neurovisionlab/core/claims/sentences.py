@@ -28,6 +28,17 @@ RANGE = Sentence("{low}–{high}")
 AND = Sentence("; ")
 COMMA = Sentence(", ")
 
+VERDICTS = {
+    "consistent": Sentence("consistent"),
+    "inconsistent": Sentence("inconsistent"),
+    "suspect": Sentence("suspect"),
+    "no evidence": Sentence("no evidence"),
+    "supported": Sentence("supported"),
+    "refuted": Sentence("refuted"),
+    "cannot tell": Sentence("cannot tell"),
+    "not comparable": Sentence("not comparable"),
+}
+
 # --- the text alone
 AGREES_WITH_TABLE = Sentence("The tables say so on {datasets}.")
 AGAINST_TABLE = Sentence("The tables say otherwise: {parts}.")

@@ -1,0 +1,62 @@
+"""Does a model mean it when it says 90 %? Reliability curves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import altair as alt
+
+from neurovisionlab.core.calibration import ReliabilityBin
+from neurovisionlab.core.speech import Sentence
+from neurovisionlab.out.charts.drawing import Chart, colour, toggled
+
+CONFIDENCE = Sentence("how sure the model is, %")
+RIGHT = Sentence("how often it is right, %")
+MODEL, IMAGES = Sentence("model"), Sentence("images")
+
+FEW = 10  # bins of fewer images say nothing: they are not drawn
+
+
+def reliability_chart(
+    curves: Mapping[str, Sequence[Sequence[ReliabilityBin]]],
+) -> Chart | None:
+    """Return accuracy by confidence, a line for each network; the diagonal is what should be.
+
+    Args:
+        curves: {model: the curve of each of its networks} (`core.calibration.reliability`).
+    """
+    rows = [
+        {
+            "model": model,
+            "network": f"{model} {number}",
+            "confidence": round(100 * one.confidence_frac, 2),
+            "right": round(100 * one.accuracy_frac, 2),
+            "images": one.num_images,
+        }
+        for model, networks in curves.items()
+        for number, curve in enumerate(networks)
+        for one in curve
+        if one.num_images >= FEW
+    ]
+    if not rows:
+        return None
+    share = alt.Scale(domain=[0, 100])
+    lines = (
+        alt.Chart(alt.Data(values=rows))
+        .mark_line(point=alt.OverlayMarkDef(size=20), strokeWidth=1.4)
+        .encode(
+            x=alt.X("confidence:Q", title=str(CONFIDENCE), scale=share),
+            y=alt.Y("right:Q", title=str(RIGHT), scale=share),
+            color=colour(curves),
+            detail="network:N",
+            tooltip=[
+                alt.Tooltip("model:N", title=str(MODEL)),
+                alt.Tooltip("confidence:Q", title=str(CONFIDENCE), format=".1f"),
+                alt.Tooltip("right:Q", title=str(RIGHT), format=".1f"),
+                alt.Tooltip("images:Q", title=str(IMAGES), format=",d"),
+            ],
+        )
+    )
+    ends = alt.Data(values=[{"x": 0, "y": 0}, {"x": 100, "y": 100}])
+    diagonal = alt.Chart(ends).mark_line(strokeDash=[4, 4], color="#888").encode(x="x:Q", y="y:Q")
+    return (diagonal + toggled(lines)).properties(width=300, height=300)

@@ -1,0 +1,102 @@
+"""Which class is taken for which, and how two models differ in it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+import numpy as np
+
+from neurovisionlab.core.speech import Sentence
+from neurovisionlab.out.charts.drawing import Chart
+from neurovisionlab.out.charts.quality import MAX_CLASSES
+
+Floats = np.ndarray[Any, np.dtype[np.float64]]
+
+ANSWER, TRUTH = Sentence("answer"), Sentence("truth")
+SHARE = Sentence("share of class")
+IMAGES = Sentence("images")
+MORE = Sentence("more images than the other")
+
+
+def confusion_chart(counts_CC: Floats, class_names: Sequence[str]) -> Chart | None:
+    """Return a confusion matrix, share of each true class; None beyond 64 classes or below two.
+
+    Args:
+        counts_CC: images by (true class, answer); a mean over seeds may be fractional.
+        class_names: C names.
+    """
+    if not 2 <= len(class_names) <= MAX_CLASSES:
+        return None
+    shares_CC = counts_CC / np.maximum(counts_CC.sum(axis=1, keepdims=True), 1e-9)
+    # the square root lets rare confusions be seen beside the diagonal
+    scale = alt.Scale(type="sqrt", domain=[0, 0.25, 1], range=["#eef4fb", "#6baed6", "#08306b"])
+    colours = alt.Color("share:Q", title=str(SHARE), scale=scale)
+    return _matrix(counts_CC, shares_CC, class_names, colours)
+
+
+def difference_chart(more_CC: Floats, class_names: Sequence[str]) -> Chart | None:
+    """Return a difference of two confusion matrices, in images; None as for `confusion_chart`.
+
+    Args:
+        more_CC: images of one model minus images of another, by (true class, answer).
+        class_names: C names.
+    """
+    if not 2 <= len(class_names) <= MAX_CLASSES or not more_CC.any():
+        return None
+    most = float(np.abs(more_CC).max())
+    scale = alt.Scale(
+        type="symlog",
+        constant=max(1.0, most / 20),
+        domain=[-most, 0, most],
+        range=["#D55E00", "#f4f4f4", "#0072B2"],
+    )
+    colours = alt.Color("share:Q", title=str(MORE), scale=scale)
+    return _matrix(more_CC, more_CC, class_names, colours)
+
+
+def _matrix(
+    counts_CC: Floats, values_CC: Floats, class_names: Sequence[str], colours: alt.Color
+) -> Chart:
+    """Return a square of what is not 0: of most matrices the greater part is."""
+    rows = [
+        {
+            "truth": class_names[i],
+            "answer": class_names[j],
+            "share": round(float(values_CC[i, j]), 4),
+            "images": round(float(counts_CC[i, j]), 2),
+        }
+        for i, j in np.argwhere(counts_CC)
+    ]
+    side = max(9, min(26, 400 // len(class_names)))
+    order = list(class_names)
+    is_long = max(map(len, order)) > 3
+    angle = -90 if is_long else 0
+    return (
+        alt.Chart(alt.Data(values=rows))
+        .mark_rect(aria=False)
+        .encode(
+            x=alt.X(
+                "answer:N",
+                sort=order,
+                title=str(ANSWER),
+                scale=alt.Scale(domain=order),
+                axis=alt.Axis(labelAngle=angle, labelLimit=90),
+            ),
+            y=alt.Y(
+                "truth:N",
+                sort=order,
+                title=str(TRUTH),
+                scale=alt.Scale(domain=order),
+                axis=alt.Axis(labelLimit=90),
+            ),
+            color=colours,
+            tooltip=[
+                alt.Tooltip("truth:N", title=str(TRUTH)),
+                alt.Tooltip("answer:N", title=str(ANSWER)),
+                alt.Tooltip("images:Q", title=str(IMAGES), format=".1f"),
+            ],
+        )
+        .properties(width=side * len(order), height=side * len(order))
+    )

@@ -1,0 +1,94 @@
+"""Accuracy against each cost: which models does no other beat?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+
+from neurovisionlab.core.pareto import non_dominated
+from neurovisionlab.core.speech import Sentence
+from neurovisionlab.out.charts.drawing import Chart, colour, zoomable
+from neurovisionlab.out.resources import Axis
+from neurovisionlab.out.tables import Row
+
+# what a chart holds accuracy against: smaller is better in each
+CHARTED = (
+    Axis("weights_mib", Sentence("weights, MiB"), 1, False),
+    Axis("train_s", Sentence("training, seconds (all epochs)"), 0, True),
+    Axis("train_peak_mib", Sentence("training peak memory, MiB"), 0, False),
+    Axis("latency_p50_ms", Sentence("latency of one image, ms"), 2, True),
+)
+
+
+def cost_charts(rows: Sequence[Row]) -> dict[str, Chart]:
+    """Return {what it costs: accuracy against it, the Pareto front marked}."""
+    charts = {str(axis.title): _cost_chart(rows, axis) for axis in CHARTED}
+    return {title: chart for title, chart in charts.items() if chart is not None}
+
+
+def _cost_chart(rows: Sequence[Row], axis: Axis) -> Chart | None:
+    known = [r for r in rows if r["accuracy_frac"] is not None and r.get(axis.field)]
+    if len(known) < 2:
+        return None
+    ranked = [row for row in known if row["is_for_ranking"] or not axis.is_timed]
+    points = [(row["accuracy_frac"], row[axis.field]) for row in ranked]
+    front = non_dominated(points, ("larger", "smaller"))
+    on_front = {row["label"] for row, is_on in zip(ranked, front, strict=True) if is_on}
+    values = [
+        {
+            "model": row["label"],
+            "accuracy": round(100 * row["accuracy_frac"], 3),
+            "cost": row[axis.field],
+            "front": str(ON_FRONT if row["label"] in on_front else _why_not(row, ranked)),
+        }
+        for row in known
+    ]
+    return _scatter(values, str(axis.title))
+
+
+ON_FRONT = Sentence("on the Pareto front")
+DOMINATED = Sentence("dominated")
+NOISY = Sentence("noisy: not ranked")
+TEST_ACCURACY = Sentence("test accuracy, %")
+MODEL = Sentence("model")
+_SHAPES = {ON_FRONT: "circle", DOMINATED: "cross", NOISY: "triangle-up"}
+
+
+def _why_not(row: Row, ranked: Sequence[Row]) -> Sentence:
+    return DOMINATED if row in ranked else NOISY
+
+
+def _scatter(values: list[dict[str, Any]], title: str) -> Chart:
+    kinds = {
+        str(kind): shape
+        for kind, shape in _SHAPES.items()
+        if any(value["front"] == str(kind) for value in values)
+    }
+    base = alt.Chart(alt.Data(values=values)).encode(
+        x=alt.X("cost:Q", title=title, scale=alt.Scale(type="log", nice=False, padding=30)),
+        y=alt.Y("accuracy:Q", title=str(TEST_ACCURACY), scale=alt.Scale(zero=False, padding=20)),
+        color=colour((value["model"] for value in values), legend=None),
+    )
+    line = (
+        base.transform_filter(alt.datum.front == str(ON_FRONT))
+        .mark_line(color="#999", strokeDash=[4, 3])
+        .encode(color=alt.value("#999"), order="cost:Q")
+    )
+    shape = alt.Shape(
+        "front:N",
+        title=None,
+        legend=alt.Legend(orient="bottom"),
+        scale=alt.Scale(domain=list(kinds), range=list(kinds.values())),
+    )
+    dots = base.mark_point(size=110, filled=True, opacity=1).encode(
+        shape=shape,
+        tooltip=[
+            alt.Tooltip("model:N", title=str(MODEL)),
+            alt.Tooltip("accuracy:Q", title=str(TEST_ACCURACY), format=".2f"),
+            alt.Tooltip("cost:Q", title=title, format=",.4~g"),
+        ],
+    )
+    labels = base.mark_text(dy=-13, fontSize=11).encode(text="model:N")
+    return (line + zoomable(dots) + labels).properties(width=330, height=220)

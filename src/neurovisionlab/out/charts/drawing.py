@@ -1,0 +1,167 @@
+"""What all charts share: colours, room for words, and the way to SVG, PNG and PDF.
+
+No network and no browser is needed: vl-convert carries Vega with it.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
+from typing import Any
+
+import altair as alt
+import numpy as np
+import vl_convert
+from anyascii import anyascii
+from PIL import Image
+
+from neurovisionlab.core.speech import Sentence, voice
+
+Chart = Any  # an altair chart; its own methods are typed to return Any
+
+# Okabe & Ito's palette: told apart by colour-blind readers, too; grey for their black, which
+# would vanish on a dark page
+PALETTE = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8c8c8c"]
+ACCURACY = Sentence("accuracy, %")
+
+
+def colour(models: Iterable[str], **options: Any) -> alt.Color:
+    """Return the colours of models: the same for the same list of models in every chart."""
+    names = list(dict.fromkeys(models))
+    colours = [PALETTE[i % len(PALETTE)] for i in range(len(names))]
+    scale = alt.Scale(domain=names, range=colours)
+    return alt.Color("model:N", **({"title": None, "scale": scale} | options))
+
+
+def toggled(chart: Chart) -> Chart:
+    """Return a chart whose legend is a switch: click a model to see it alone, shift-click more."""
+    shown = alt.selection_point(fields=["model"], bind="legend")
+    return chart.encode(opacity=alt.condition(shown, alt.value(0.9), alt.value(0.08))).add_params(
+        shown
+    )
+
+
+def zoomable(chart: Chart, axes: str = "xy") -> Chart:
+    """Return a chart to drag and zoom along axes; the wheel alone keeps scrolling the page."""
+    view = alt.selection_interval(bind="scales", encodings=list(axes), zoom="wheel![event.ctrlKey]")
+    return chart.add_params(view)
+
+
+def specification(chart: Chart) -> dict[str, Any]:
+    """Return a chart as Vega-Lite, with room for labels: a reader's font may be wider than ours."""
+    spec: dict[str, Any] = chart.properties(
+        padding={"left": 28, "right": 48, "top": 6, "bottom": 6}
+    ).to_dict()
+    spec["background"] = None  # the page's paper, light or dark
+    clean: dict[str, Any] = _with_texts(spec, _drawable)
+    return clean
+
+
+# what XML 1.0 (section 2.2) allows in a text; the renderer ends the process at anything else
+_NOT_DRAWABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def _drawable(text: str) -> str:
+    return _NOT_DRAWABLE.sub("\ufffd", text)
+
+
+def _number_format() -> Any:
+    """Return d3's number format of the spoken language."""
+    language = voice()
+    return {
+        "decimal": language.decimal,
+        "thousands": language.group,
+        "grouping": [3],
+        "currency": ["", ""],
+    }
+
+
+def to_svg(chart: Chart) -> str:
+    """Return a chart as SVG text."""
+    svg: str = vl_convert.vegalite_to_svg(specification(chart), format_locale=_number_format())
+    return svg
+
+
+def to_files(chart: Chart) -> Iterator[tuple[str, bytes]]:
+    """Yield (ending, content) of a chart as .svg, .png (twice the size) and .pdf, on white paper.
+
+    Words that no font here can write are spelt in ASCII.
+    """
+    spec = spelt(specification(chart)) | {"background": "white"}
+    numbers = _number_format()
+    yield "svg", vl_convert.vegalite_to_svg(spec, format_locale=numbers).encode()
+    yield "png", vl_convert.vegalite_to_png(spec, scale=2, format_locale=numbers)
+    yield "pdf", vl_convert.vegalite_to_pdf(spec, format_locale=numbers)
+
+
+# words that no font can write
+
+
+def spelt(spec: Any) -> Any:
+    """Return a specification whose text is in ASCII wherever the fonts here lack a character.
+
+    Different words stay different: where their ASCII is the same, a number follows.
+    """
+    words = sorted({text for text in _texts(spec) if not text.isascii()})
+    missing = set(_lacking("".join(sorted(set("".join(words))))))
+    names = {word: anyascii(word) or "?" for word in words if set(word) & missing}
+    taken = [*names.values(), *(text for text in _texts(spec) if text not in names)]
+    unique = {
+        word: name if taken.count(name) == 1 else f"{name} {number}"
+        for number, (word, name) in enumerate(names.items(), 1)
+    }
+    return _with_texts(spec, lambda text: unique.get(text, text))
+
+
+def _texts(spec: Any) -> Iterator[str]:
+    if isinstance(spec, dict):
+        for value in spec.values():
+            yield from _texts(value)
+    elif isinstance(spec, list):
+        for value in spec:
+            yield from _texts(value)
+    elif isinstance(spec, str):
+        yield spec
+
+
+def _with_texts(spec: Any, change: Callable[[str], str]) -> Any:
+    """Return a specification with every text in it changed; names of properties stay."""
+    if isinstance(spec, dict):
+        return {key: _with_texts(value, change) for key, value in spec.items()}
+    if isinstance(spec, list):
+        return [_with_texts(value, change) for value in spec]
+    return change(spec) if isinstance(spec, str) else spec
+
+
+_NO_GLYPH = "\U0010fffd"  # the last code point for private use: fonts lack it
+_SIDE_PX = 20
+
+
+@cache
+def _lacking(characters: str) -> str:
+    """Return those characters that are drawn as a font draws what it has not: looked at."""
+    drawn = _drawn([_NO_GLYPH, *characters])
+    return "".join(
+        character
+        for character, picture in zip(characters, drawn[1:], strict=True)
+        if np.array_equal(picture, drawn[0])
+    )
+
+
+def _drawn(characters: Sequence[str]) -> list[np.ndarray[Any, Any]]:
+    """Return a picture of each character, all drawn at the same place of a square of their own."""
+    rows = [{"x": _SIDE_PX * (i + 0.5), "text": text} for i, text in enumerate(characters)]
+    width = _SIDE_PX * len(characters)
+    plain = alt.Scale(domain=[0, width], nice=False, zero=True)
+    chart = (
+        alt.Chart(alt.Data(values=rows))
+        .mark_text(fontSize=12)
+        .encode(x=alt.X("x:Q", axis=None, scale=plain), text="text:N")
+        .properties(width=width, height=_SIDE_PX, padding=0)
+        .configure_view(stroke=None)
+    )
+    png = vl_convert.vegalite_to_png(chart.to_dict())
+    pixels = np.asarray(Image.open(io.BytesIO(png)).convert("L"))
+    return [pixels[:, _SIDE_PX * i : _SIDE_PX * (i + 1)] for i in range(len(characters))]

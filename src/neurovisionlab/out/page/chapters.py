@@ -1,0 +1,241 @@
+"""One chapter for each data set: the evidence for what the first screen says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+from typing import NamedTuple
+
+from neurovisionlab.core import sentences as say
+from neurovisionlab.core.answers import Answers
+from neurovisionlab.core.differ import confusion_difference, mean_confusion
+from neurovisionlab.core.records import CellRecord
+from neurovisionlab.core.samples import LOWER_IS_BETTER
+from neurovisionlab.core.spec import DataInfo
+from neurovisionlab.core.speech import Sentence
+from neurovisionlab.core.verdicts import ModelEstimate
+from neurovisionlab.data.home import DataHome
+from neurovisionlab.lab.judge import Judgement, Judgements
+from neurovisionlab.lab.store import Store
+from neurovisionlab.out.charts.confidence import reliability_chart
+from neurovisionlab.out.charts.confusions import confusion_chart, difference_chart
+from neurovisionlab.out.charts.costs import cost_charts
+from neurovisionlab.out.charts.learning import convergence_chart
+from neurovisionlab.out.charts.quality import accuracy_chart, recall_chart
+from neurovisionlab.out.page.gallery import Shelf, shelves
+from neurovisionlab.out.page.html import Drawing, drawn
+from neurovisionlab.out.resources import resource_table
+from neurovisionlab.out.tables import MODEL, Row, Table
+from neurovisionlab.out.verdicts import Paragraph, details, leader
+
+CELLS = Sentence("Test accuracy, a dot for each cell, a bar at the mean")
+RECALLS = Sentence("Recall of each class, with its 95 % interval")
+CONVERGENCE = Sentence(
+    "Accuracy by epoch: mean over seeds, band from lowest to highest; a diamond marks where "
+    "overfitting begins"
+)
+CONFUSION = Sentence("Confusion of {model} on test, mean over seeds")
+DIFFERENCE = Sentence("Where {a} (blue) and {b} (orange) answer more often, in images")
+RELIABILITY = Sentence("Reliability on test: a line for each network, the diagonal is what it says")
+COST = Sentence("Test accuracy against cost: {cost}")
+QUALITY = Sentence("Scores with their 95 % intervals")
+BEST_NOTE = Sentence(
+    "★ best of the column; ≈ cannot be told from the best, or is equivalent to it. Accuracy, F1, "
+    "recall and precision in per cent, the last three as macro averages; NLL in nats; the Brier "
+    "score runs from 0 to 2."
+)
+ROW_AGAINST_COLUMN = Sentence("Row against column, difference in accuracy with its 95 % interval")
+IMAGES_OF = Sentence("{count:,} {part}")
+
+HEADS = {"nll": Sentence("NLL"), "brier": Sentence("Brier")}
+
+MAX_MATRICES = 6  # pairs of models grow fast; the most accurate ones are drawn
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a judgement adds to a chapter; paragraphs go by their key (`out.verdicts.TITLES`)."""
+
+    quality: Table | None = None
+    pairs: Table | None = None
+    paragraphs: Mapping[str, Paragraph] = field(default_factory=dict)
+    recalls: Drawing | None = None
+    confusions: tuple[Drawing, ...] = ()
+    differences: tuple[Drawing, ...] = ()
+    reliability: Drawing | None = None
+    shelves: tuple[Shelf, ...] = ()
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """What the report says of one data set."""
+
+    info: DataInfo
+    sizes: str
+    summary: Table
+    accuracy: Drawing | None
+    convergence: Drawing | None
+    costs: Table | None
+    cost_charts: tuple[Drawing, ...]
+    audit: tuple[str, ...]
+    told: Told
+
+
+class Sources(NamedTuple):
+    """What all chapters are made from.
+
+    `answers` and `judged` are empty where there is nothing to judge.
+    """
+
+    store: Store
+    home: DataHome
+    records: Sequence[CellRecord]
+    costs: Sequence[Row]
+    answers: dict[str, list[Answers]]
+    judged: Judgements | None
+
+
+def chapter(info: DataInfo, summary: Table, sources: Sources) -> Chapter:
+    """Return the chapter of one data set."""
+    records = [one for one in sources.records if one.cell.data.name == info.name]
+    costs = [row for row in sources.costs if row["dataset"] == info.name]
+    found = sources.judged.datasets if sources.judged else ()
+    judged = next((one for one in found if one.dataset == info.name), None)
+    audit = sources.store.audit(info.digest)
+    return Chapter(
+        info=info,
+        sizes=_sizes(info),
+        summary=summary,
+        accuracy=drawn(accuracy_chart(records), str(CELLS)),
+        convergence=drawn(
+            convergence_chart(records, judged.dynamics if judged else ()), str(CONVERGENCE)
+        ),
+        costs=resource_table(costs),
+        cost_charts=tuple(_cost_drawings(costs)),
+        audit=() if audit is None else tuple(audit.summary()),
+        told=_told(judged, sources),
+    )
+
+
+def _sizes(info: DataInfo) -> str:
+    return ", ".join(
+        IMAGES_OF.format(count=count, part=part) for part, count in info.num_images.items()
+    )
+
+
+def _cost_drawings(costs: Sequence[Row]) -> Iterator[Drawing]:
+    for title, chart in cost_charts(costs).items():
+        drawing = drawn(chart, COST.format(cost=title))
+        if drawing is not None:
+            yield drawing
+
+
+def _told(judged: Judgement | None, sources: Sources) -> Told:
+    if judged is None or sources.judged is None:
+        return Told()
+    answers = sources.answers[judged.dataset]
+    paragraphs = details(judged, sources.judged.advice[judged.dataset])
+    return Told(
+        quality=quality_table(judged),
+        pairs=pair_table(judged),
+        paragraphs={one.key: one for one in paragraphs},
+        recalls=drawn(recall_chart(_recalls(judged)), str(RECALLS)),
+        confusions=tuple(_confusions(judged, answers)),
+        differences=tuple(_differences(judged, answers)),
+        reliability=drawn(reliability_chart(judged.reliability), str(RELIABILITY)),
+        shelves=tuple(shelves(sources.store, judged, sources.home)),
+    )
+
+
+# tables
+
+
+def quality_table(judged: Judgement) -> Table:
+    """Return every score of every model with its interval; the best and its ties are marked."""
+    by_metric: dict[str, list[ModelEstimate]] = {}
+    for one in judged.verdicts.estimates:
+        by_metric.setdefault(one.metric, []).append(one)
+    models = list(dict.fromkeys(one.model for one in judged.verdicts.estimates))
+    marks = {metric: _marks(judged, metric, some) for metric, some in by_metric.items()}
+    cells = {
+        (one.model, metric): f"{say.short_interval(one)}{marks[metric].get(one.model, '')}"
+        for metric, some in by_metric.items()
+        for one in some
+    }
+    return Table(
+        title=str(QUALITY),
+        columns=(str(MODEL), *(str(HEADS.get(metric, say.WORDS[metric])) for metric in by_metric)),
+        rows=tuple(
+            (model, *(cells.get((model, metric), "–") for metric in by_metric)) for model in models
+        ),
+        notes=(str(BEST_NOTE),),
+    )
+
+
+def _marks(judged: Judgement, metric: str, some: Sequence[ModelEstimate]) -> dict[str, str]:
+    """Return a star for the best, and a sign for those that nothing sets apart from it."""
+    if len(some) < 2:
+        return {}
+    pick = min if metric in LOWER_IS_BETTER else max
+    best = pick(some, key=lambda one: one.value).model
+    tied = [
+        pair.b if pair.a == best else pair.a
+        for pair in judged.verdicts.pairs
+        if pair.metric == metric and best in (pair.a, pair.b) and pair.about_models != "better"
+    ]
+    return dict.fromkeys(tied, " ≈") | {best: " ★"}
+
+
+def pair_table(judged: Judgement) -> Table | None:
+    """Return each model (row) against each other (column), by accuracy; None for a single one."""
+    pairs = [pair for pair in judged.verdicts.pairs if pair.metric == "accuracy"]
+    if not pairs:
+        return None
+    names = list(dict.fromkeys(name for pair in pairs for name in (pair.a, pair.b)))
+    cells = {(pair.a, pair.b): say.short_pair(pair, pair.a) for pair in pairs}
+    cells |= {(pair.b, pair.a): say.short_pair(pair, pair.b) for pair in pairs}
+    return Table(
+        title=str(ROW_AGAINST_COLUMN),
+        columns=(str(MODEL), *names),
+        rows=tuple((row, *(cells.get((row, column), "–") for column in names)) for row in names),
+    )
+
+
+# charts
+
+
+def _recalls(judged: Judgement) -> list[Row]:
+    return [
+        {
+            "class": judged.class_names[found.class_number],
+            "model": model,
+            "value": round(100 * found.recall_frac, 2),
+            "low": round(100 * found.low, 2),
+            "high": round(100 * found.high, 2),
+        }
+        for model, recalls in judged.differences.recalls.items()
+        for found in recalls
+    ]
+
+
+def _confusions(judged: Judgement, answers: Sequence[Answers]) -> Iterator[Drawing]:
+    for one in _most_accurate_first(judged, answers)[:MAX_MATRICES]:
+        chart = confusion_chart(mean_confusion(one), judged.class_names)
+        drawing = drawn(chart, CONFUSION.format(model=one.model))
+        if drawing is not None:
+            yield drawing
+
+
+def _differences(judged: Judgement, answers: Sequence[Answers]) -> Iterator[Drawing]:
+    pairs = combinations(_most_accurate_first(judged, answers), 2)
+    for a, b in list(pairs)[:MAX_MATRICES]:
+        chart = difference_chart(confusion_difference(a, b), judged.class_names)
+        drawing = drawn(chart, DIFFERENCE.format(a=a.model, b=b.model))
+        if drawing is not None:
+            yield drawing
+
+
+def _most_accurate_first(judged: Judgement, answers: Sequence[Answers]) -> list[Answers]:
+    best = leader(judged)
+    return sorted(answers, key=lambda one: (one.model != best, -float(one.right().mean())))

@@ -1,0 +1,75 @@
+"""How templates, charts and scripts become one file that asks nobody for anything."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from typing import NamedTuple
+
+import vl_convert
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from neurovisionlab.core.speech import Voice, number, speaking, voice
+from neurovisionlab.out.charts.drawing import Chart, specification, to_svg
+
+
+class Drawing(NamedTuple):
+    """A chart in a page: still as SVG, and as what a browser draws a living one from."""
+
+    title: str
+    svg: Markup
+    spec: Markup
+
+
+def drawn(chart: Chart | None, title: str) -> Drawing | None:
+    """Return a chart as it goes into a page; None stays None."""
+    if chart is None:
+        return None
+    # safe: the renderer escapes what data wrote into the chart
+    return Drawing(title, Markup(to_svg(chart)), as_json(specification(chart)))
+
+
+def as_json(value: object) -> Markup:
+    """Return JSON that is safe inside <script>: no text in it can end the element."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return Markup(re.sub("[<>&\u2028\u2029]", lambda m: f"\\u{ord(m[0]):04x}", text))
+
+
+def page(template: str, language: Voice, content: Mapping[str, object]) -> str:
+    """Return a template filled in, in a language; scripts and styles are in it."""
+    environment = Environment(
+        loader=PackageLoader("neurovisionlab.out.page"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
+    )
+    environment.install_gettext_callables(  # type: ignore[attr-defined]
+        language.translate, language.translate_counted, newstyle=True
+    )
+    environment.filters["number"] = number
+    environment.filters["capital"] = lambda text: text[:1].upper() + text[1:]
+    with speaking(language):
+        return environment.get_template(template).render(
+            content,
+            language=voice(),
+            style=Markup(_read("page.css")),
+            script=Markup(_read("page.js")),
+            engine=Markup(_engine()),
+        )
+
+
+def _read(name: str) -> str:
+    return files("neurovisionlab.out.page").joinpath("templates", name).read_text(encoding="utf-8")
+
+
+@cache
+def _engine() -> str:
+    """Return Vega, Vega-Lite and Vega-Embed (BSD-3-Clause), as vl-convert carries them."""
+    bundle: str = vl_convert.javascript_bundle(None)  # type: ignore[arg-type]  # its stub forgets the default
+    return bundle.replace("</script", "<\\/script")

@@ -1,0 +1,123 @@
+"""The first screen: who leads where, what to take, and what was run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from neurovisionlab.core import sentences as say
+from neurovisionlab.core.advice import Advice
+from neurovisionlab.core.records import CellRecord
+from neurovisionlab.core.speech import Counted, Sentence
+from neurovisionlab.lab.judge import Judgements
+from neurovisionlab.lab.store import Plan
+from neurovisionlab.out.charts.quality import interval_chart
+from neurovisionlab.out.page.html import Drawing, drawn
+from neurovisionlab.out.tables import Row, Table
+from neurovisionlab.out.verdicts import NO_MODEL, NOTHING_YET, case_name, lead_line
+
+OVERVIEW = Sentence("Test accuracy of each model, with its 95 % interval")
+WHICH_TO_TAKE = Sentence("Which one to take?")
+CASE = Sentence("for")
+TIE = Sentence("{model} (tie with {rivals})")
+SYNTHETIC = Sentence("{dataset} is synthetic: its results say nothing about real images.")
+FINISHED = Counted("{done} of {count} cell finished", "{done} of {count} cells finished")
+DATASETS = Counted("{count} data set", "{count} data sets")
+MODELS = Counted("{count} model", "{count} models")
+SEEDS = Counted("{count} seed", "{count} seeds")
+VALUES = Counted("{count} value of {name}", "{count} values of {name}")
+FOLDS = Counted("{count} fold", "{count} folds")
+THREADS = Counted("{count} thread", "{count} threads")
+CORES = Counted("{count} core", "{count} cores")
+UNKNOWN_CPU = Sentence("processor unknown")
+
+
+class Opening(NamedTuple):
+    """What stands on the first screen."""
+
+    leads: tuple[str, ...]
+    advice: Table | None
+    chart: Drawing | None
+    across: tuple[str, ...]
+    extent: str
+    warnings: tuple[str, ...]
+
+
+def opening(plan: Plan, num_done: int, found: Judgements | None) -> Opening:
+    """Return the first screen of a run; without judgements it says what was run alone."""
+    warnings = [SYNTHETIC.format(dataset=info.name) for _, info in plan.infos if info.synthetic]
+    extent = extent_line(plan, num_done)
+    if found is None:
+        return Opening((), None, None, (), extent, tuple(dict.fromkeys(warnings)))
+    leads = [lead_line(one) for one in found.datasets]
+    leads += [NOTHING_YET.format(dataset=name) for name in found.left_out]
+    return Opening(
+        leads=tuple(leads),
+        advice=advice_table(found.advice),
+        chart=drawn(interval_chart(interval_rows(found)), str(OVERVIEW)),
+        across=() if found.overall is None else tuple(say.overall_sentences(found.overall)),
+        extent=extent,
+        warnings=tuple(dict.fromkeys(warnings)),
+    )
+
+
+def extent_line(plan: Plan, num_done: int) -> str:
+    """Say how many cells of what were run."""
+    study = plan.study
+    parts = [
+        DATASETS.format(len(study.datasets)),
+        MODELS.format(len(study.models)),
+        SEEDS.format(len(study.seeds)),
+        *(VALUES.format(len(values), name=name) for name, values in study.vary.items()),
+    ]
+    if study.split.folds:
+        parts.append(FOLDS.format(study.split.folds))
+    return f"{FINISHED.format(len(plan.cells()), done=num_done)}: {' × '.join(parts)}"
+
+
+def interval_rows(found: Judgements) -> list[Row]:
+    """Return accuracies with their intervals, in per cent, for `interval_chart`."""
+    return [
+        {"dataset": data.dataset, "model": one.model}
+        | {end: round(100 * getattr(one, end), 3) for end in ("value", "low", "high")}
+        for data in found.datasets
+        for one in data.verdicts.estimates
+        if one.metric == "accuracy"
+    ]
+
+
+def advice_table(advice: dict[str, tuple[Advice, ...]]) -> Table | None:
+    """Return the choice for each case (row) on each data set (column)."""
+    cases = list(dict.fromkeys(one.case for some in advice.values() for one in some))
+    if not cases:
+        return None
+    by_case = {(name, one.case): one for name, some in advice.items() for one in some}
+    rows = tuple(
+        (case_name(case), *(_choice(by_case[name, case]) for name in advice)) for case in cases
+    )
+    columns = (str(CASE), *advice)
+    return Table(title=str(WHICH_TO_TAKE), columns=columns, rows=rows)
+
+
+def _choice(one: Advice) -> str:
+    if one.choice is None:
+        return str(NO_MODEL)
+    return TIE.format(model=one.choice, rivals=", ".join(one.tie)) if one.tie else one.choice
+
+
+def machine_lines(records: Sequence[CellRecord]) -> list[str]:
+    """Return a line for each machine that cells ran on."""
+    lines = {
+        " · ".join(
+            [
+                m.device,
+                f"{m.cpu or UNKNOWN_CPU}, {CORES.format(m.num_cores)}, "
+                f"{THREADS.format(m.num_threads)}, {m.memory_mib / 1024:.0f} GiB",
+                m.os,
+                f"Python {m.python}",
+                ", ".join(f"{name} {version}" for name, version in m.versions.items()),
+            ]
+        ): None
+        for m in (record.machine for record in records)
+    }
+    return list(lines)

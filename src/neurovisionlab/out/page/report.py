@@ -1,0 +1,171 @@
+"""A run as one self-contained HTML page: opens from disk, asks no network for anything."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import tomli_w
+from babel.dates import format_datetime
+
+from neurovisionlab.core.claims.records import ClaimRow, Publication
+from neurovisionlab.core.claims.sentences import VERDICTS
+from neurovisionlab.core.claims.verdicts import judge_claims
+from neurovisionlab.core.errors import NvlError
+from neurovisionlab.core.records import Failure
+from neurovisionlab.core.spec import Study
+from neurovisionlab.core.speech import (
+    ENGLISH,
+    Counted,
+    Sentence,
+    Voice,
+    again,
+    speaking,
+    voice,
+)
+from neurovisionlab.data.home import DataHome
+from neurovisionlab.data.notes import NOTES
+from neurovisionlab.lab.judge import Judgements, all_answers, evidence_of, judge_run
+from neurovisionlab.lab.publications import read_publication, shipped
+from neurovisionlab.lab.resources import resource_rows
+from neurovisionlab.lab.store import Plan, Store
+from neurovisionlab.out.page.chapters import Chapter, Sources, chapter
+from neurovisionlab.out.page.html import page
+from neurovisionlab.out.page.opening import machine_lines, opening
+from neurovisionlab.out.tables import STATUSES, result_rows, summary_tables
+
+
+def write_report(store: Store, home: DataHome | None = None, language: Voice = ENGLISH) -> Path:
+    """Write `report.html` into the run's folder and return its path.
+
+    Args:
+        store: the run.
+        home: where data sets lie: mistakes are shown as pictures if the images are still there.
+        language: what the page is written in (`out.language.voice_of`).
+    """
+    return store.write_text("report.html", render(store, home, language))
+
+
+def render(store: Store, home: DataHome | None = None, language: Voice = ENGLISH) -> str:
+    """Return the report of a run as HTML; arguments as for `write_report`."""
+    with speaking(language):
+        return page("report.html.j2", language, _content(store, home or DataHome.find(None)))
+
+
+def _content(store: Store, home: DataHome) -> dict[str, object]:
+    plan = store.plan()
+    cells = plan.cells()
+    records = store.finished(cells)
+    rows = result_rows(cells, records, store.failures())
+    judged, why_none = _judged(store)
+    answers = all_answers(store) if judged else {}
+    sources = Sources(store, home, records, resource_rows(store, cells), answers, judged)
+    return {
+        "plan": plan,
+        "opening": opening(plan, len(records), judged),
+        "why_none": why_none,
+        "chapters": _chapters(plan, sources, rows),
+        "rows": rows,
+        "failures": _open_failures(store, {cell.cell_id for cell in cells}),
+        "machines": machine_lines(records),
+        "publications": _publications(store, judged),
+        "study_toml": as_toml(plan.study),
+        "protocol_line": protocol_line(plan.study),
+        "split_line": split_line(plan.study),
+        "statuses": STATUSES,
+        "claim_verdicts": VERDICTS,
+        "claim_text": lambda row: Sentence(row.text),
+        "notes_of": lambda info: [again(note, NOTES) for note in info.notes],
+        "finished": _finished(records[-1].finished_at) if records else None,
+    }
+
+
+class _Judged(NamedTuple):
+    """What the results allow one to say, or why nothing."""
+
+    found: Judgements | None
+    why_none: str | None = None
+
+
+def _judged(store: Store) -> _Judged:
+    try:
+        return _Judged(judge_run(store))
+    except NvlError as error:  # nothing finished, folds, a single class: said, and no more
+        return _Judged(None, str(error))
+
+
+def _chapters(plan: Plan, sources: Sources, rows: list[dict[str, object]]) -> list[Chapter]:
+    info_of = {info.name: info for _, info in plan.infos}
+    return [chapter(info_of[table.title], table, sources) for table in summary_tables(rows)]
+
+
+def _open_failures(store: Store, ids: set[str]) -> list[Failure]:
+    """Return the last failure of each cell of the study that has not finished since."""
+    last = {one.cell_id: one for one in store.failures() if one.cell_id in ids}
+    return [one for one in last.values() if not store.has(one.cell_id)]
+
+
+def _publications(
+    store: Store, judged: Judgements | None
+) -> list[tuple[Publication, tuple[ClaimRow, ...]]]:
+    """Return the shipped publications that this run can say something about, and what."""
+    if judged is None:  # no verdicts, no claims: the first screen says why
+        return []
+    evidence = evidence_of(store)
+    found = []
+    for name in shipped():
+        publication = read_publication(name)
+        rows = judge_claims(publication, evidence)
+        if any(row.measured is not None or row.direction is not None for row in rows):
+            found.append((publication, rows))
+    return found
+
+
+PROTOCOL = Sentence(
+    "{epochs}, batch {batch}, {optimizer} at {rate:g}, schedule {schedule}, {px}, {weights}"
+)
+EPOCHS = Counted("{count} epoch", "{count} epochs")
+OWN_SIZE, PX = Sentence("images at their own size"), Sentence("images at {px} px")
+PRETRAINED, SCRATCH = Sentence("pretrained weights"), Sentence("from scratch")
+SPLIT = Sentence(
+    "validation {val:g} % of the training images, split seed {seed}; training images used: "
+    "{train}, test images: {test}"
+)
+ALL = Sentence("all")
+
+
+def protocol_line(study: Study) -> str:
+    """Say how models were trained."""
+    protocol = study.protocol
+    px = protocol.image_px
+    return PROTOCOL.format(
+        epochs=EPOCHS.format(protocol.epochs),
+        batch=protocol.batch_size,
+        optimizer=protocol.optimizer,
+        rate=protocol.learning_rate,
+        schedule=protocol.schedule,
+        px=OWN_SIZE if px == "native" else PX.format(px=px),
+        weights=PRETRAINED if protocol.pretrained else SCRATCH,
+    )
+
+
+def split_line(study: Study) -> str:
+    """Say how images were divided."""
+    subset = study.subset
+    return SPLIT.format(
+        val=100 * study.protocol.val_frac,
+        seed=study.protocol.split_seed,
+        train=subset.train_images or ALL,
+        test=subset.test_images or ALL,
+    )
+
+
+def as_toml(study: Study) -> str:
+    """Return a study as the TOML file that makes it again: what is not a default."""
+    settings = study.model_dump(mode="json", exclude_defaults=True, exclude_none=True)
+    return tomli_w.dumps(settings)
+
+
+def _finished(moment: str) -> str:
+    return format_datetime(datetime.fromisoformat(moment), "long", locale=voice().code)
