@@ -1,4 +1,4 @@
-"""What `make messages` collects beyond code and templates: the sentences of shipped claims files."""
+"""What `make messages` collects beyond code and templates: sentences of shipped claims files."""
 
 from __future__ import annotations
 

@@ -15,7 +15,14 @@ from neurovisionlab.cli_data import data_app
 from neurovisionlab.cli_judge import advise, claims, verdicts
 from neurovisionlab.cli_measure import measure
 from neurovisionlab.cli_models import diff, models
-from neurovisionlab.cli_options import DataOption, JsonOption, RunArgument, new_console, open_run
+from neurovisionlab.cli_options import (
+    DataOption,
+    JsonOption,
+    LangOption,
+    RunArgument,
+    new_console,
+    open_run,
+)
 from neurovisionlab.core.errors import NvlError, SpecError, mould, nearest
 
 if TYPE_CHECKING:
@@ -150,17 +157,37 @@ def results(
 
 
 @app.command()
-def report(run: RunArgument, data: DataOption = None) -> None:
+def report(run: RunArgument, data: DataOption = None, lang: LangOption = "en") -> None:
     """Write a run's report.html anew, and its exports: CSV, Parquet, LaTeX, Markdown, figures."""
+    from neurovisionlab.core.speech import speaking
     from neurovisionlab.data.home import DataHome
     from neurovisionlab.out.exports import write_exports
+    from neurovisionlab.out.language import voice_of
     from neurovisionlab.out.page.report import write_report
 
-    store = open_run(run)
-    typer.echo(f"report:  {write_report(store, DataHome.find(data))}")
-    exports = write_exports(store)
+    language, store = voice_of(lang), open_run(run)
+    typer.echo(f"report:  {write_report(store, DataHome.find(data), language)}")
+    with speaking(language):
+        exports = write_exports(store)
     names = [str(path.relative_to(store.root)) for path in exports if path.parent == store.root]
     typer.echo(f"exports: {', '.join(names)}, {len(exports) - len(names)} figures")
+
+
+@app.command()
+def compare(
+    runs: Annotated[list[Path], typer.Argument(help="Two runs' folders or more.")],
+    out: Annotated[Path, typer.Option("--out", help="The page to write.")] = Path("compare.html"),
+    lang: LangOption = "en",
+) -> None:
+    """Set runs side by side in one page: accuracies, costs, and in what their settings differ."""
+    from neurovisionlab.lab.store import write_page
+    from neurovisionlab.out.language import voice_of
+    from neurovisionlab.out.page.compare import compare_runs
+
+    language = voice_of(lang)
+    stores = [open_run(folder) for folder in runs]
+    write_page(out, compare_runs(stores, language))
+    typer.echo(f"page: {out}")
 
 
 @app.command()

@@ -17,6 +17,9 @@ DataOption = Annotated[
     Path | None, typer.Option("--data", help="Folder of data sets (else NVL_DATA, else the cache).")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+LangOption = Annotated[
+    str, typer.Option("--lang", envvar="NVL_LANG", help="Language of the page: en or uk.")
+]
 RunArgument = Annotated[Path, typer.Argument(help="A run's folder, such as runs/quick.")]
 
 

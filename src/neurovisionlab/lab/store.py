@@ -283,6 +283,19 @@ class Store:
         return path
 
 
+def write_page(path: Path, text: str) -> None:
+    """Write a page that belongs to no single run.
+
+    Raises:
+        StoreError: there is no such folder, or it cannot be written to.
+    """
+    try:
+        _write(path, text.encode("utf-8"))
+    except OSError as error:
+        got, remedy = f"{error.strerror}", "another --out"
+        raise StoreError(mould(str(path), "a file that can be written", got, remedy)) from error
+
+
 def _write(path: Path, content: bytes) -> None:
     """Write a file so that it is complete or unchanged, whenever the power goes."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")

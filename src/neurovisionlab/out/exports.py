@@ -8,16 +8,18 @@ figures/*.svg, .png, .pdf      every chart of the report
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pyarrow  # type: ignore[import-untyped]
 import pyarrow.parquet  # type: ignore[import-untyped]
+from anyascii import anyascii
 
 from neurovisionlab.core.errors import NvlError
 from neurovisionlab.core.records import CellRecord
 from neurovisionlab.core.samples import LOWER_IS_BETTER
 from neurovisionlab.core.spec import slug
+from neurovisionlab.core.speech import Sentence, number, voice
 from neurovisionlab.lab.judge import Judgements, judge_run
 from neurovisionlab.lab.resources import resource_rows
 from neurovisionlab.lab.store import Store
@@ -27,6 +29,7 @@ from neurovisionlab.out.charts.learning import convergence_chart
 from neurovisionlab.out.charts.quality import accuracy_chart
 from neurovisionlab.out.resources import resource_tables
 from neurovisionlab.out.tables import (
+    MODEL,
     Row,
     Table,
     result_rows,
@@ -172,21 +175,62 @@ _LATEX = {
     ">": r"\textgreater{}",
     "±": r"$\pm$",
     "–": "--",
+    "−": r"$-$",
+    "\u00a0": "~",
 }
 
 
 def escaped(text: str) -> str:
-    r"""Return text that LaTeX prints as it is.
+    r"""Return text that LaTeX prints as it is; in ASCII what its fonts have not.
 
     >>> escaped("a&b_%$")
     'a\\&b\\_\\%\\$'
     """
-    return "".join(_LATEX.get(character, character) for character in text)
+    return "".join(_LATEX.get(one) or _settable(one) for one in text)
+
+
+def _settable(character: str) -> str:
+    is_cyrillic = "\u0400" <= character <= "\u04ff" and voice().code == "uk"
+    if character.isascii() or is_cyrillic:
+        return character if character.isprintable() else " "
+    return "".join(_LATEX.get(one, one) for one in anyascii(character))
+
+
+DATASET, TRAINING = Sentence("data set"), Sentence("training, s")
+QUALITY_HEADS = (
+    Sentence("accuracy"),
+    Sentence("F1"),
+    Sentence("precision"),
+    Sentence("recall"),
+)
+COST_HEADS = (
+    TRAINING,
+    Sentence("train, MiB"),
+    Sentence("inference, MiB"),
+    Sentence("size, MiB"),
+)
+QUALITY_CAPTION = Sentence(
+    "Quality on the test images, percent; F1, precision and recall are macro averages."
+)
+COST_CAPTION = Sentence(
+    "Resources, each measured in a process of its own; memory above the process's baseline. "
+    "A dash: not measured, or not while the machine was calm."
+)
+_COST_COLUMNS = {"train_s": 1, "train_peak_mib": 0, "infer_peak_mib": 0, "weights_mib": 1}
+# what a document must load to set these tables
+_PACKAGES = {
+    "en": (r"\usepackage{booktabs}",),
+    "uk": (
+        r"\usepackage[T2A]{fontenc}",
+        r"\usepackage[utf8]{inputenc}",
+        r"\usepackage[ukrainian]{babel}",
+        r"\usepackage{booktabs}",
+    ),
+}
 
 
 def latex(records: Sequence[CellRecord], costs: Sequence[Row]) -> str:
     r"""Return the published study's two tables in this run's numbers; \usepackage{booktabs}."""
-    heads = ("data set", "model", "accuracy", "F1", "precision", "recall")
     fields = ("accuracy_frac", "macro_f1_frac", "macro_precision_frac", "macro_recall_frac")
     groups: dict[tuple[str, str], list[CellRecord]] = {}
     for record in records:
@@ -196,28 +240,19 @@ def latex(records: Sequence[CellRecord], costs: Sequence[Row]) -> str:
         (dataset, model, *(_percent(group, field) for field in fields))
         for (dataset, model), group in groups.items()
     ]
-    caption = "Quality on the test images, percent; F1, precision and recall are macro averages."
     resources = [
         (row["dataset"], row["label"], *(_cost(row, f, d) for f, d in _COST_COLUMNS.items()))
         for row in costs
     ]
-    cost_heads = ("data set", "model", "training, s", "train, MiB", "inference, MiB", "size, MiB")
+    heads = (DATASET, MODEL)
+    packages = _PACKAGES.get(voice().code, _PACKAGES["en"])
     return "\n".join(
         [
-            "% needs \\usepackage{booktabs}; written anew by nvl report",
-            _latex_table(caption, "quality", heads, quality),
-            _latex_table(_COST_CAPTION, "resources", cost_heads, resources),
+            f"% needs {' '.join(packages)}; written anew by nvl report",
+            _latex_table(str(QUALITY_CAPTION), "quality", (*heads, *QUALITY_HEADS), quality),
+            _latex_table(str(COST_CAPTION), "resources", (*heads, *COST_HEADS), resources),
         ]
     )
-
-
-_COST_COLUMNS = {"train_s": 1, "train_peak_mib": 0, "infer_peak_mib": 0, "weights_mib": 1}
-
-
-_COST_CAPTION = (
-    "Resources, each measured in a process of its own; memory above the process's baseline. "
-    "A dash: not measured, or not while the machine was calm."
-)
 
 
 def _cost(row: Row, field: str, digits: int) -> str:
@@ -231,14 +266,14 @@ def _percent(group: Sequence[CellRecord], field: str) -> str:
 
 
 def _number(value: float | None, digits: int) -> str:
-    return "–" if value is None else f"{value:.{digits}f}"
+    return "–" if value is None else number(value, f".{digits}f")
 
 
 def _latex_table(
-    caption: str, label: str, heads: Sequence[str], rows: Sequence[Sequence[str]]
+    caption: str, label: str, heads: Sequence[Sentence], rows: Sequence[Sequence[str]]
 ) -> str:
-    def line(cells: Sequence[str]) -> str:
-        return " & ".join(escaped(cell) for cell in cells) + r" \\"
+    def line(cells: Iterable[object]) -> str:
+        return " & ".join(escaped(str(cell)) for cell in cells) + r" \\"
 
     return "\n".join(
         [

@@ -9,7 +9,7 @@ import io
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 import altair as alt
 import numpy as np
@@ -43,7 +43,7 @@ def toggled(chart: Chart) -> Chart:
     )
 
 
-def zoomable(chart: Chart, axes: str = "xy") -> Chart:
+def zoomable(chart: Chart, axes: Sequence[Literal["x", "y"]] = ("x", "y")) -> Chart:
     """Return a chart to drag and zoom along axes; the wheel alone keeps scrolling the page."""
     view = alt.selection_interval(bind="scales", encodings=list(axes), zoom="wheel![event.ctrlKey]")
     return chart.add_params(view)

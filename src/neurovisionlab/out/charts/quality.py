@@ -64,7 +64,7 @@ def _tooltip(value: str) -> list[alt.Tooltip]:
 
 def accuracy_chart(records: Sequence[CellRecord]) -> Chart | None:
     """Return test accuracy: a dot for each cell, a bar at the mean; None without results."""
-    rows = [
+    rows: list[Row] = [
         {
             "model": record.cell.label,
             "accuracy": 100 * record.test_scores.accuracy_frac,
@@ -90,7 +90,7 @@ def accuracy_chart(records: Sequence[CellRecord]) -> Chart | None:
         ],
     )
     means = base.mark_tick(thickness=3, size=26).encode(x="mean(accuracy):Q")
-    return (zoomable(dots, "x") + means).properties(width=460, height=alt.Step(44))
+    return (zoomable(dots, ["x"]) + means).properties(width=460, height=alt.Step(44))
 
 
 def recall_chart(rows: Sequence[Row]) -> Chart | None:
