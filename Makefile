@@ -53,8 +53,9 @@ test-slow: dev
 LOCALE := src/neurovisionlab/out/locale
 
 messages: dev
-	PYTHONPATH=scripts $(BIN)/pybabel -q extract -F babel.cfg -k Sentence -k Counted:1,2 --no-location --omit-header -o /tmp/nvl-messages.pot .
-	for po in $(LOCALE)/*.po; do $(BIN)/pybabel -q update -i /tmp/nvl-messages.pot -o $$po -l $$(basename $$po .po) --omit-header -N --ignore-obsolete; done
+	mkdir -p build
+	PYTHONPATH=scripts $(BIN)/pybabel -q extract -F babel.cfg -k Sentence -k Counted:1,2 --no-location --omit-header -o build/messages.pot .
+	for po in $(LOCALE)/*.po; do $(BIN)/pybabel -q update -i build/messages.pot -o $$po -l $$(basename $$po .po) -N --ignore-obsolete; done
 
 bench: dev
 	$(BIN)/python benchmarks/training.py

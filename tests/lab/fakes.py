@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from neurovisionlab.core.costs import Conditions, Costs, Window, cost_spec
 from neurovisionlab.core.metrics import score
 from neurovisionlab.core.protocol import Protocol
 from neurovisionlab.core.records import (
@@ -118,6 +119,38 @@ def fake_result(
     )
     split = SplitIndices(*(np.arange(a, b, dtype=np.int64) for a, b in _SIDES))
     return CellResult(record, split, told, None if diverged else weights)
+
+
+def fake_costs(cell: Any, contention: float = 0.0, **fields: Any) -> Costs:
+    """Return costs that nobody measured; `fields` override them."""
+    window = Window(
+        window_s=1, contention_frac=contention, num_warm_up=1, num_repeats=5, spread_frac=0
+    )
+    warnings = ("speed: other processes took 40% of the processors",) if contention else ()
+    settings: dict[str, Any] = {
+        "num_parameters": 1000,
+        "weights_mib": 4.0,
+        "macs": 2_000_000,
+        "train_images_per_s": 9.0,
+        "train_peak_mib": 100.0,
+        "infer_peak_mib": 10.0,
+        "latency_p50_ms": 2.0,
+        "latency_p99_ms": 3.0,
+        "throughput_images_per_s": 500.0,
+        "energy_note": "not measurable: nobody counts",
+    }
+    return Costs(
+        spec=cost_spec(cell),
+        **(settings | fields),
+        conditions=Conditions(
+            machine=fake_machine(),
+            windows={"speed": window},
+            training_batch=64,
+            memory_method="a ruler",
+            warnings=warnings,
+            measured_at="2026-01-01T00:00:00+00:00",
+        ),
+    )
 
 
 _SIDES = ((0, 18), (18, 30), (30, 42))

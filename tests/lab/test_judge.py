@@ -62,7 +62,7 @@ def test_what_is_not_finished_or_diverged_is_named_and_left_out(tmp_path: Path) 
     assert f"{lost.cell_id}: diverged" in found.left_out
     assert sum(line.endswith(": not finished") for line in found.left_out) == 3
     text = "\n".join(
-        line for _, lines in paragraphs(judge_run(store, ("accuracy",))) for line in lines
+        line for _, _, lines in paragraphs(judge_run(store, ("accuracy",))) for line in lines
     )
     assert f"Left out: {lost.cell_id}: diverged." in text
 
@@ -79,7 +79,7 @@ def test_several_data_sets_are_summed_up(tmp_path: Path) -> None:
     assert [one.dataset for one in found.datasets] == ["digits", "kmnist"]
     assert found.overall is not None
     assert {one.model for one in found.overall.standings} == set(SKILL)
-    titles = [title for title, _ in paragraphs(found)]
+    titles = [title for _, title, _ in paragraphs(found)]
     assert titles[0] == "in short"
     assert titles[-1] == "across data sets"
 
@@ -160,7 +160,7 @@ def test_a_data_set_with_nothing_to_judge_is_named(tmp_path: Path) -> None:
             store.put(fake_result(cell, diverged=True))
     found = judge_run(store, ("accuracy",))
     assert found.left_out == ("kmnist",)
-    assert "kmnist: nothing to judge yet." in next(paragraphs(found))[1]
+    assert "kmnist: nothing to judge yet." in next(paragraphs(found)).lines
 
 
 def test_evidence_has_every_quality_with_its_interval_and_sizes(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ def test_mistakes_show_the_image_its_class_and_the_answer(
     store, home, ref = run
     (judged,) = judge_run(store, ("accuracy",)).datasets
     images = load(ref, home)
-    nobody, sure = shelves(store, judged, home)
+    nobody, sure, confused = shelves(store, judged, home)
     assert len(nobody.pictures) == len(judged.differences.suspects) == 12
     for picture, suspect in zip(nobody.pictures, judged.differences.suspects, strict=True):
         shown = _pixels(picture.uri)
@@ -62,6 +63,29 @@ def test_mistakes_show_the_image_its_class_and_the_answer(
         assert picture.answer == judged.class_names[suspect.answer] != picture.truth
     sureness = [float(picture.note.removesuffix("% sure")) for picture in sure.pictures]
     assert sureness == sorted(sureness, reverse=True)
+    pairs = [(picture.truth, picture.answer) for picture in confused.pictures]
+    told = store.predictions(store.finished(store.plan().cells())[0].cell_id, "test")
+    counts = Counter(zip(told.labels_N, told.logits_NC.argmax(axis=1), strict=True))
+    (truth, answer), most = counts.most_common(1)[0]
+    names = judged.class_names
+    assert pairs.count((names[truth], names[answer])) == min(most, 4)
+
+
+def test_what_one_model_alone_recognises_is_shown(
+    run: tuple[Store, DataHome, DataRef],
+) -> None:
+    store, home, ref = run
+    for cell in store.plan().cells():
+        if cell.model == "glyphnet":
+            store.put(fake_result(cell, skill=50.0))
+    (judged,) = judge_run(store, ("accuracy",)).datasets
+    alone = shelves(store, judged, home)[-1]
+    assert alone.title == "Right in every network of glyphnet, in none of another model"
+    truths = [picture.truth for picture in alone.pictures]
+    labels_N = load(ref, home).labels_N[list(judged.differences.alone["glyphnet"])]
+    assert len(truths) == 12
+    assert truths == [judged.class_names[label] for label in labels_N]
+    assert {picture.answer for picture in alone.pictures} == {None}
 
 
 def test_other_images_are_never_shown_in_their_place(

@@ -3,49 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-from lab.fakes import fake_machine, fake_plan, fake_result
-from neurovisionlab.core.costs import Conditions, Costs, Window, cost_spec
+from lab.fakes import fake_costs, fake_plan, fake_result
 from neurovisionlab.lab.resources import resource_rows
 from neurovisionlab.lab.store import Store
-from neurovisionlab.out.figures import to_svg
 from neurovisionlab.out.charts.costs import cost_charts
+from neurovisionlab.out.charts.drawing import to_svg
 from neurovisionlab.out.page.report import render
 from neurovisionlab.out.resources import resource_table, resource_tables
 
 MODELS = ("resnet18", "mobilenetv2", "glyphnet")
-
-
-def _costs(cell: Any, contention: float = 0.0, **fields: Any) -> Costs:
-    window = Window(
-        window_s=1, contention_frac=contention, num_warm_up=1, num_repeats=5, spread_frac=0
-    )
-    warnings = ("speed: other processes took 40% of the processors",) if contention else ()
-    settings: dict[str, Any] = {
-        "num_parameters": 1000,
-        "weights_mib": 4.0,
-        "macs": 2_000_000,
-        "train_images_per_s": 9.0,
-        "train_peak_mib": 100.0,
-        "infer_peak_mib": 10.0,
-        "latency_p50_ms": 2.0,
-        "latency_p99_ms": 3.0,
-        "throughput_images_per_s": 500.0,
-        "energy_note": "not measurable: nobody counts",
-    }
-    return Costs(
-        spec=cost_spec(cell),
-        **(settings | fields),
-        conditions=Conditions(
-            machine=fake_machine(),
-            windows={"speed": window},
-            training_batch=64,
-            memory_method="a ruler",
-            warnings=warnings,
-            measured_at="2026-01-01T00:00:00+00:00",
-        ),
-    )
 
 
 def _store(tmp_path: Path) -> Store:
@@ -59,7 +26,7 @@ def _store(tmp_path: Path) -> Store:
             store.put(fake_result(cell, skill))
         for cell in plan.cells()[:2]:
             contention = 0.4 if cell.model == "mobilenetv2" else 0.0
-            store.put_costs(_costs(cell, contention))
+            store.put_costs(fake_costs(cell, contention))
     return store
 
 
@@ -91,7 +58,7 @@ def test_what_was_measured_beside_others_is_marked_and_never_ranked(tmp_path: Pa
     assert "energy: not measurable: nobody counts" in table.notes
     assert any(note.startswith("one process for each part") for note in table.notes)
     rows = resource_rows(_store(tmp_path / "again"), fake_plan(models=MODELS).cells())
-    charts = [to_svg(chart) for chart in cost_charts(rows)]
+    charts = [to_svg(chart) for chart in cost_charts(rows).values()]
     # size, training time, training memory, latency: only times suffer from company
     assert ["noisy: not ranked" in svg for svg in charts] == [False, True, False, True]
 
@@ -106,7 +73,7 @@ def test_a_model_that_does_not_fit_is_in_the_table(tmp_path: Path) -> None:
     store = _store(tmp_path)
     cell = store.plan().cells()[0]
     nothing = dict.fromkeys(("train_peak_mib", "train_images_per_s"))
-    store.put_costs(_costs(cell, does_not_fit="needs more than 8,192 MiB", **nothing))
+    store.put_costs(fake_costs(cell, does_not_fit="needs more than 8,192 MiB", **nothing))
     (table,) = resource_tables(store)
     peak = table.columns.index("train MiB")
     assert table.rows[0][peak] == "does not fit"
@@ -120,6 +87,6 @@ def test_nothing_measured_is_no_table_and_a_report_all_the_same(tmp_path: Path) 
         store.keep_plan(plan)
     rows = resource_rows(store, plan.cells())
     assert resource_table(rows) is None
-    assert cost_charts(rows) == []
-    assert "What it costs" not in render(store)
-    assert "What it costs" in render(_store(tmp_path / "other"))
+    assert cost_charts(rows) == {}
+    assert "What does it cost?" not in render(store)
+    assert "What does it cost?" in render(_store(tmp_path / "other"))

@@ -12,7 +12,12 @@ NAMES = {
     "train_s": Sentence("training time"),
     "memory_mib": Sentence("memory"),
 }
-UNITS = {"size_mib": "MiB", "latency_ms": "ms", "train_s": "s", "memory_mib": "MiB"}
+UNITS = {
+    "size_mib": Sentence("MiB"),
+    "latency_ms": Sentence("ms"),
+    "train_s": Sentence("s"),
+    "memory_mib": Sentence("MiB"),
+}
 LEAST = {
     "size_mib": Sentence("is the smallest"),
     "latency_ms": Sentence("answers fastest"),

@@ -11,7 +11,7 @@ from neurovisionlab.core.claims import sentences as say
 from neurovisionlab.core.claims.parts import number_words
 from neurovisionlab.core.claims.records import METRICS, ClaimRow, Publication
 from neurovisionlab.core.quantities import Quantity, difference, printed
-from neurovisionlab.core.speech import number
+from neurovisionlab.core.speech import number, voice
 
 BYTES_PER_VALUE = 4  # 32-bit floats
 BYTES_PER_MIB = 2**20
@@ -150,13 +150,13 @@ def _offset_row(publication: Publication, gap: Gap, offset: float) -> ClaimRow:
     expected = _expected(publication, gap.first, gap.second)
     inputs = str(say.UNKNOWN_INPUTS if expected is None else say.SAME_INPUTS)
     if expected:
-        inputs = say.OTHER_INPUTS.format(expected=number_words(expected), unit=_unit(gap))
+        inputs = say.OTHER_INPUTS.format(expected=number_words(expected), unit=_unit_words(gap))
     near = gap.near(offset)
     reason = say.OFFSET.format(
         first=gap.first,
         second=gap.second,
         offset=number_words(median(gap.by_model[model].value for model in near)),
-        unit=_unit(gap),
+        unit=_unit_words(gap),
         models=say.COMMA.join(near),
         times=number(gap.needs, ".1f"),
         inputs=inputs,
@@ -172,19 +172,25 @@ def _offset_row(publication: Publication, gap: Gap, offset: float) -> ClaimRow:
     )
 
 
+def _unit_words(gap: Gap) -> str:
+    unit = _unit(gap)
+    return str(say.UNITS.get(unit, unit))
+
+
 def _outlier(publication: Publication, gap: Gap, offset: float, model: str) -> str:
     """Return that a model is off the offset, and which misprint of one digit would explain it."""
     texts = publication.printed()
     reach = CLOSE_FRAC * abs(offset)
     off = number_words(abs(gap.by_model[model].value - offset))
-    words = {"model": model, "off": off, "unit": _unit(gap)}
+    words = {"model": model, "off": off, "unit": _unit_words(gap)}
     for dataset, other, sign in ((gap.first, gap.second, -1), (gap.second, gap.first, 1)):
         if _fits_elsewhere(publication, gap, model, dataset):
             continue
         number, kept = (texts[one, model, gap.metric] for one in (dataset, other))
         for fitting in _one_digit_off(number):
             if abs(sign * (float(fitting) - float(kept)) - offset) <= reach:
-                words |= {"number": number, "dataset": dataset, "fitting": fitting}
+                words |= {"number": voice().number(number), "dataset": dataset}
+                words["fitting"] = voice().number(fitting)
                 return say.OUTLIER.format(**words)
     return say.OUTLIER_ALONE.format(**words)
 
@@ -257,11 +263,11 @@ def _input_row(publication: Publication, gap: Gap, expected: float, why: str) ->
         "size": say.ONE_SIZE.format(px=size) if isinstance(size, int) else say.OWN_SIZES,
     }
     numbers = {"observed": number_words(observed), "expected": number_words(expected)}
-    reason = say.INPUTS.format(**words, **numbers, unit=_unit(gap)) + why
+    reason = say.INPUTS.format(**words, **numbers, unit=_unit_words(gap)) + why
     fitting = round(observed / one_image)
     if fitting and abs(observed - fitting * one_image) <= CLOSE_FRAC * observed:
         comes_to = number_words(fitting * one_image)
-        reason += say.INPUTS_FIT.format(batch=fitting, fitting=comes_to, unit=_unit(gap))
+        reason += say.INPUTS_FIT.format(batch=fitting, fitting=comes_to, unit=_unit_words(gap))
     return ClaimRow(
         id=f"inputs:{gap.second}-{gap.first}:{gap.metric}",
         text=say.INPUTS_TEXT.format(name=say.NAMES[gap.metric], **words),

@@ -19,6 +19,8 @@ NAMES = {
     "num_parameters": Sentence("number of parameters"),
 }
 
+UNITS = {"MiB": Sentence("MiB"), "s": Sentence("s"), "ms": Sentence("ms")}
+
 DIFFERENCE = Sentence("{first} − {second}")
 RATIO = Sentence("{first} ÷ {second}")
 ON = Sentence("{dataset}: {label} {value}")

@@ -75,21 +75,21 @@ def _matrix(
     angle = -90 if is_long else 0
     return (
         alt.Chart(alt.Data(values=rows))
-        .mark_rect(aria=False)
+        .mark_rect()
         .encode(
             x=alt.X(
                 "answer:N",
                 sort=order,
                 title=str(ANSWER),
                 scale=alt.Scale(domain=order),
-                axis=alt.Axis(labelAngle=angle, labelLimit=90),
+                axis=alt.Axis(labelAngle=angle, labelLimit=160),
             ),
             y=alt.Y(
                 "truth:N",
                 sort=order,
                 title=str(TRUTH),
                 scale=alt.Scale(domain=order),
-                axis=alt.Axis(labelLimit=90),
+                axis=alt.Axis(labelLimit=160),
             ),
             color=colours,
             tooltip=[

@@ -31,23 +31,27 @@ def interval_chart(rows: Sequence[Row]) -> Chart | None:
         return None
     names = list(dict.fromkeys(row["model"] for row in rows))
     low = min(row["low"] for row in rows)
+    datasets = list(dict.fromkeys(row["dataset"] for row in rows))
     panels = [
-        _panel([row for row in rows if row["dataset"] == dataset], names, low)
-        for dataset in dict.fromkeys(row["dataset"] for row in rows)
+        _panel(
+            [row for row in rows if row["dataset"] == dataset],
+            names,
+            alt.X("low:Q", scale=alt.Scale(zero=False, domain=[low, 100], nice=True)).title(
+                str(WITH_INTERVAL) if dataset == datasets[-1] else None  # once, below all panels
+            ),
+        )
+        for dataset in datasets
     ]
     return alt.vconcat(*panels, spacing=8)
 
 
-def _panel(rows: list[Row], names: list[str], low: float) -> Chart:
+def _panel(rows: list[Row], names: list[str], x: alt.X) -> Chart:
     base = alt.Chart(alt.Data(values=rows)).encode(
         y=alt.Y("model:N", title=None, sort=names),
         color=colour(names, legend=None),
         tooltip=_tooltip(str(TEST_ACCURACY)),
     )
-    scale = alt.Scale(zero=False, domain=[low, 100], nice=True)
-    bars = base.mark_rule(strokeWidth=3).encode(
-        x=alt.X("low:Q", title=str(WITH_INTERVAL), scale=scale), x2="high:Q"
-    )
+    bars = base.mark_rule(strokeWidth=3).encode(x=x, x2="high:Q")
     dots = base.mark_point(filled=True, size=70, opacity=1).encode(x="value:Q")
     title = alt.Title(rows[0]["dataset"], anchor="start", fontSize=12)
     return (bars + dots).properties(width=400, height=alt.Step(22), title=title)
@@ -109,7 +113,7 @@ def recall_chart(rows: Sequence[Row]) -> Chart | None:
             "class:N",
             sort=classes,
             title=str(CLASS),
-            axis=alt.Axis(labelAngle=-90 if is_long else 0, labelLimit=90),
+            axis=alt.Axis(labelAngle=-90 if is_long else 0, labelLimit=160),
         ),
         xOffset=alt.XOffset("model:N", sort=names),
         color=colour(names),

@@ -30,7 +30,12 @@ def drawn(chart: Chart | None, title: str) -> Drawing | None:
     if chart is None:
         return None
     # safe: the renderer escapes what data wrote into the chart
-    return Drawing(title, Markup(to_svg(chart)), as_json(specification(chart)))
+    return Drawing(title, Markup(_unspoken(to_svg(chart))), as_json(specification(chart)))
+
+
+def _unspoken(svg: str) -> str:
+    """Return SVG without what Vega says to screen readers, in English: the page says it itself."""
+    return re.sub(r' (?:aria-[a-z]+|role)="[^"]*"', "", svg)
 
 
 def as_json(value: object) -> Markup:

@@ -29,6 +29,7 @@ VALUES = Counted("{count} value of {name}", "{count} values of {name}")
 FOLDS = Counted("{count} fold", "{count} folds")
 THREADS = Counted("{count} thread", "{count} threads")
 CORES = Counted("{count} core", "{count} cores")
+MEMORY = Sentence("{size:.0f} GiB")
 UNKNOWN_CPU = Sentence("processor unknown")
 
 
@@ -112,7 +113,7 @@ def machine_lines(records: Sequence[CellRecord]) -> list[str]:
             [
                 m.device,
                 f"{m.cpu or UNKNOWN_CPU}, {CORES.format(m.num_cores)}, "
-                f"{THREADS.format(m.num_threads)}, {m.memory_mib / 1024:.0f} GiB",
+                f"{THREADS.format(m.num_threads)}, {MEMORY.format(size=m.memory_mib / 1024)}",
                 m.os,
                 f"Python {m.python}",
                 ", ".join(f"{name} {version}" for name, version in m.versions.items()),

@@ -67,6 +67,12 @@
       drawing.replaceChildren(place);
       drawing.classList.add("alive");
       await vegaEmbed(place, spec, options);
+      place.querySelector("summary").setAttribute("aria-label", words.save);
+      // the picture alone is one thing to a screen reader; the menu beside it is another
+      const picture = place.querySelector("svg.marks").parentElement;
+      picture.setAttribute("role", "img");
+      picture.setAttribute("aria-label", drawing.getAttribute("aria-label"));
+      drawing.setAttribute("role", "group");
       reachable(drawing);
     } catch (error) { // the still picture says the same
       drawing.classList.remove("alive");
@@ -100,10 +106,13 @@
 
   let closed = [];
   addEventListener("beforeprint", () => {
-    closed = [...folds()].filter((fold) => !fold.open);
+    if (closed.length === 0) closed = [...folds()].filter((fold) => !fold.open);
     closed.forEach((fold) => { fold.open = true; });
   });
-  addEventListener("afterprint", () => closed.forEach((fold) => { fold.open = false; }));
+  addEventListener("afterprint", () => {
+    closed.forEach((fold) => { fold.open = false; });
+    closed = [];
+  });
 
   const reveal = () => {
     let target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
