@@ -5,15 +5,18 @@ from __future__ import annotations
 import csv
 import io
 import re
+import subprocess
 from pathlib import Path
 
 import pyarrow.parquet
 import pytest
 
 from lab.fakes import HOSTILE_NAMES, fake_plan, fake_result
+from neurovisionlab.core.speech import speaking
 from neurovisionlab.lab.judge import judge_run
 from neurovisionlab.lab.store import Store
 from neurovisionlab.out.exports import TIDY_COLUMNS, escaped, latex, tidy_rows, write_exports
+from neurovisionlab.out.language import voice_of
 
 
 @pytest.fixture
@@ -98,3 +101,34 @@ def test_a_run_without_results_exports_empty_tables(tmp_path: Path) -> None:
     write_exports(bare)
     text = (bare.root / "results.csv").read_text()
     assert list(csv.reader(io.StringIO(text))) == [list(TIDY_COLUMNS)]
+
+
+DOCUMENT = r"""\documentclass{article}
+%s
+\begin{document}
+%s
+\end{document}
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("code", ["en", "uk"])
+@pytest.mark.parametrize("name", ["plain", "a&b_%$", "き~^{}\\", "Щітка <script>"])
+def test_latex_sets_the_tables(tmp_path: Path, code: str, name: str) -> None:
+    records = [fake_result(cell).record for cell in fake_plan().cells()]
+    costs = [
+        dict.fromkeys(("train_s", "train_peak_mib", "infer_peak_mib", "weights_mib"), 1234.5)
+        | {"dataset": name, "label": name}
+    ]
+    with speaking(voice_of(code)):
+        text = latex(records, [row | {"is_for_ranking": True} for row in costs])
+    packages = "\n".join(re.findall(r"^% (\\usepackage.*)$", text, re.MULTILINE))
+    (tmp_path / "page.tex").write_text(DOCUMENT % (packages, text), encoding="utf-8")
+    done = subprocess.run(
+        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "page.tex"],
+        cwd=tmp_path,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout.decode(errors="replace")[-2000:]
+    assert b"Output written on page.pdf" in done.stdout

@@ -248,7 +248,8 @@ def latex(records: Sequence[CellRecord], costs: Sequence[Row]) -> str:
     packages = _PACKAGES.get(voice().code, _PACKAGES["en"])
     return "\n".join(
         [
-            f"% needs {' '.join(packages)}; written anew by nvl report",
+            "% written anew by nvl report; what a document must load for it:",
+            *(f"% {package}" for package in packages),
             _latex_table(str(QUALITY_CAPTION), "quality", (*heads, *QUALITY_HEADS), quality),
             _latex_table(str(COST_CAPTION), "resources", (*heads, *COST_HEADS), resources),
         ]

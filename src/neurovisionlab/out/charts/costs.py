@@ -66,8 +66,10 @@ def _scatter(values: list[dict[str, Any]], title: str) -> Chart:
         for kind, shape in _SHAPES.items()
         if any(value["front"] == str(kind) for value in values)
     }
+    # half of the longest name beside a dot at the edge, about 6 px a letter
+    room = min(90, 10 + 3 * max(len(value["model"]) for value in values))
     base = alt.Chart(alt.Data(values=values)).encode(
-        x=alt.X("cost:Q", title=title, scale=alt.Scale(type="log", nice=False, padding=30)),
+        x=alt.X("cost:Q", title=title, scale=alt.Scale(type="log", nice=False, padding=room)),
         y=alt.Y("accuracy:Q", title=str(TEST_ACCURACY), scale=alt.Scale(zero=False, padding=20)),
         color=colour((value["model"] for value in values), legend=None),
     )

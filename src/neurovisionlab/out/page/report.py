@@ -63,6 +63,7 @@ def _content(store: Store, home: DataHome) -> dict[str, object]:
     sources = Sources(store, home, records, resource_rows(store, cells), answers, judged)
     return {
         "plan": plan,
+        "description": Sentence(plan.study.description),  # of our presets it is in the catalogue
         "opening": opening(plan, len(records), judged),
         "why_none": why_none,
         "chapters": _chapters(plan, sources, rows),
