@@ -4,6 +4,8 @@
 # make test      the default suite; make test-slow the long tests
 # make messages  collects new sentences into the catalogues of other languages
 # make bench     benchmarks (ratios within one run; an idle machine gives better ones)
+# make bench-peers   the same training through other people's loops, two hours and more on 2 cores;
+#                PEERS="--write" puts the result into docs/benchmarks.md, PEERS="--help" says more
 #
 # PYTHON=…       another interpreter, 3.11 or newer
 # VENV_FLAGS=--system-site-packages   use a torch that PYTHON already has, say a CPU-only one
@@ -12,9 +14,11 @@ PYTHON ?= python3
 VENV ?= .venv
 VENV_FLAGS ?=
 BIN := $(VENV)/bin
+PEERS_VENV ?= .venv-peers
+PEERS ?=
 NVL_TEST_WORKERS ?= 2
 
-.PHONY: study install dev check format test test-slow bench messages clean
+.PHONY: study install dev check format test test-slow bench bench-peers messages clean
 
 study: install
 	$(BIN)/nvl run quick
@@ -65,5 +69,13 @@ bench: dev
 	$(BIN)/python benchmarks/verdicts.py --large
 	$(BIN)/python benchmarks/start.py
 
+$(PEERS_VENV)/installed: benchmarks/peers/requirements.txt $(VENV)/installed
+	$(BIN)/python benchmarks/peers/environment.py $(PEERS_VENV)
+	$(PEERS_VENV)/bin/python -m pip install --quiet --requirement benchmarks/peers/requirements.txt
+	@touch $@
+
+bench-peers: $(PEERS_VENV)/installed
+	PYTHONPATH=benchmarks $(PEERS_VENV)/bin/python -m peers.run $(PEERS)
+
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(PEERS_VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
