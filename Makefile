@@ -67,6 +67,7 @@ bench: dev
 	$(BIN)/python benchmarks/loading.py
 	$(BIN)/python benchmarks/measuring.py
 	$(BIN)/python benchmarks/verdicts.py --large
+	$(BIN)/python benchmarks/report.py
 	$(BIN)/python benchmarks/start.py
 
 $(PEERS_VENV)/installed: benchmarks/peers/requirements.txt $(VENV)/installed

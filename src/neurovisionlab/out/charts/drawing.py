@@ -53,7 +53,7 @@ def specification(chart: Chart) -> dict[str, Any]:
     """Return a chart as Vega-Lite, with room for labels: a reader's font may be wider than ours."""
     spec: dict[str, Any] = chart.properties(
         padding={"left": 28, "right": 48, "top": 6, "bottom": 6}
-    ).to_dict()
+    ).to_dict(validate=False)  # the charts are ours and tested; checking takes half of the time
     spec["background"] = None  # the page's paper, light or dark
     clean: dict[str, Any] = _with_texts(spec, _drawable)
     return clean
@@ -80,7 +80,12 @@ def _number_format() -> Any:
 
 def to_svg(chart: Chart) -> str:
     """Return a chart as SVG text."""
-    svg: str = vl_convert.vegalite_to_svg(specification(chart), format_locale=_number_format())
+    return as_svg(specification(chart))
+
+
+def as_svg(spec: dict[str, Any]) -> str:
+    """Return a specification as SVG text."""
+    svg: str = vl_convert.vegalite_to_svg(spec, format_locale=_number_format())
     return svg
 
 

@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from neurovisionlab.core.speech import Voice, number, speaking, voice
-from neurovisionlab.out.charts.drawing import Chart, specification, to_svg
+from neurovisionlab.out.charts.drawing import Chart, as_svg, specification
 
 
 class Drawing(NamedTuple):
@@ -29,8 +29,9 @@ def drawn(chart: Chart | None, title: str) -> Drawing | None:
     """Return a chart as it goes into a page; None stays None."""
     if chart is None:
         return None
+    spec = specification(chart)
     # safe: the renderer escapes what data wrote into the chart
-    return Drawing(title, Markup(_unspoken(to_svg(chart))), as_json(specification(chart)))
+    return Drawing(title, Markup(_unspoken(as_svg(spec))), as_json(spec))
 
 
 def _unspoken(svg: str) -> str:
