@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy import stats as distributions
 
 from core.networks import answers, drawn_right, predictions
 from neurovisionlab.core import sentences
@@ -266,6 +267,17 @@ class TestAcrossDataSets:
         both, one = {"a": 0.9, "b": 0.8}, {"a": 0.9}
         found = overall(on_datasets(both, both, both, both, both, one), "accuracy")
         assert [refusal.reason for refusal in found.refusals] == ["cells are missing"]
+
+    def test_six_data_sets_are_enough_for_signed_ranks(self) -> None:
+        shares = [{"a": 0.95 - d / 100, "b": 0.93 - d / 50} for d in range(6)]
+        found = overall(on_datasets(*shares), "accuracy")
+        (one,) = found.signed_ranks
+        judge = distributions.wilcoxon([pair["a"] - pair["b"] for pair in shares]).pvalue
+        assert (one.a, one.b, one.leading, one.num_datasets) == ("a", "b", "a", 6)
+        assert one.p == one.p_holm == pytest.approx(judge) == pytest.approx(0.03125)
+        assert sentences.overall_sentences(found)[-1].startswith(
+            "Over 6 data sets a is better than b (Wilcoxon's signed-rank test, p = 0.031)."
+        )
 
     def test_wilcoxon_is_refused_below_six_pairs(self) -> None:
         refused = wilcoxon([0.1] * 5)

@@ -7,16 +7,23 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from core.test_verdicts import on_datasets
 from lab.fakes import HOSTILE_NAMES, fake_plan, fake_result
 from neurovisionlab.core.calibration import reliability
 from neurovisionlab.core.dynamics import dynamics_over_seeds
+from neurovisionlab.core.ranks import overall
 from neurovisionlab.core.records import CellRecord
 from neurovisionlab.out.charts import drawing
 from neurovisionlab.out.charts.confidence import reliability_chart
 from neurovisionlab.out.charts.confusions import confusion_chart, difference_chart
 from neurovisionlab.out.charts.drawing import spelt, to_files, to_svg
 from neurovisionlab.out.charts.learning import convergence_chart
-from neurovisionlab.out.charts.quality import MAX_CLASSES, accuracy_chart, interval_chart
+from neurovisionlab.out.charts.quality import (
+    MAX_CLASSES,
+    accuracy_chart,
+    interval_chart,
+    rank_chart,
+)
 
 
 def _records(**study: object) -> list[CellRecord]:
@@ -154,3 +161,18 @@ def test_a_label_names_the_variant() -> None:
     plain, varied = _records(seeds=(0,))[0], _records(vary={"epochs": (1, 2)}, seeds=(0,))[1]
     assert plain.cell.label == "resnet18"
     assert varied.cell.label == "resnet18 (epochs=2)"
+
+
+def test_a_critical_difference_diagram_has_a_bar_for_each_model() -> None:
+    shares = [{"a": 0.9, "b": 0.8, "c": 0.85}] * 6
+    found = overall(on_datasets(*shares), "accuracy")
+    assert found.critical is not None
+    spec = rank_chart(found).to_dict()
+    (rows,) = [spec["data"]["values"]]
+    assert [row["model"] for row in rows] == ["a", "c", "b"]
+    for row in rows:
+        assert row["high"] - row["low"] == pytest.approx(
+            found.critical.critical_difference, abs=2e-3
+        )
+    few = overall(on_datasets(*shares[:2]), "accuracy")
+    assert rank_chart(few) is None

@@ -10,6 +10,7 @@ Shape suffixes: D data sets, M models, B draws.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations
 from typing import Literal
 
 import numpy as np
@@ -18,6 +19,7 @@ from scipy import stats as distributions
 
 from neurovisionlab.core.protocol import Frozen, PositiveInt
 from neurovisionlab.core.samples import DEFAULT_RULES, LOWER_IS_BETTER, Metric, Rules
+from neurovisionlab.core.stats import holm
 from neurovisionlab.core.verdicts import DatasetVerdicts, ModelEstimate, PairVerdict
 
 Floats = NDArray[np.float64]
@@ -69,6 +71,21 @@ class CriticalDifference(Frozen):
     num_datasets: int
 
 
+class SignedRanks(Frozen):
+    """Wilcoxon's signed-rank test of two models over the data sets that have both.
+
+    `leading` has the larger sum of ranks; null where they are level. `p_holm` is corrected for all
+    pairs that were tested.
+    """
+
+    a: str
+    b: str
+    leading: str | None
+    p: float
+    p_holm: float
+    num_datasets: PositiveInt
+
+
 class Overall(Frozen):
     """All models across all data sets, for one score.
 
@@ -81,6 +98,7 @@ class Overall(Frozen):
     one_seed: bool
     critical: CriticalDifference | None
     refusals: tuple[Refusal, ...]
+    signed_ranks: tuple[SignedRanks, ...] = ()
 
 
 def friedman(scores_DM: Floats, higher_is_better: bool = True) -> tuple[Floats, float, float]:
@@ -157,7 +175,31 @@ def overall(
         one_seed=any(one.num_seeds == 1 for d in datasets for one in _estimates(d, metric)),
         critical=critical,
         refusals=refusals,
+        signed_ranks=_signed_ranks(sign * means_DM, models),
     )
+
+
+def _signed_ranks(scores_DM: Floats, models: Sequence[str]) -> tuple[SignedRanks, ...]:
+    """Test every pair that shares enough data sets; larger scores are better."""
+    found: list[tuple[str, str, Floats, float]] = []
+    for (i, a), (j, b) in combinations(enumerate(models), 2):
+        gaps_D = scores_DM[:, i] - scores_DM[:, j]
+        gaps_D = gaps_D[np.isfinite(gaps_D)]
+        p = wilcoxon(gaps_D.tolist())
+        if not isinstance(p, Refusal):
+            found.append((a, b, gaps_D, p))
+    corrected = holm([p for *_, p in found])
+    return tuple(
+        SignedRanks(
+            a=a, b=b, leading=_leading(a, b, gaps_D), p=p, p_holm=p_holm, num_datasets=len(gaps_D)
+        )
+        for (a, b, gaps_D, p), p_holm in zip(found, corrected, strict=True)
+    )
+
+
+def _leading(a: str, b: str, gaps_D: Floats) -> str | None:
+    balance = float((np.sign(gaps_D) * distributions.rankdata(np.abs(gaps_D))).sum())
+    return None if balance == 0 else a if balance > 0 else b
 
 
 def _estimates(data: DatasetVerdicts, metric: Metric) -> list[ModelEstimate]:

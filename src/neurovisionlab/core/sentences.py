@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 
 from neurovisionlab.core.planning import MOST_SEEDS, MOST_TIMES_IMAGES, WouldDecide
-from neurovisionlab.core.ranks import Overall, Refusal, Standing
+from neurovisionlab.core.ranks import Overall, Refusal, SignedRanks, Standing
 from neurovisionlab.core.samples import LOWER_IS_BETTER, Metric
 from neurovisionlab.core.speech import Sentence, number, voice
 from neurovisionlab.core.verdicts import ModelEstimate, PairVerdict
@@ -114,6 +114,14 @@ WORDS: dict[str, Sentence] = {
     "critical": Sentence(
         "Friedman's test of mean ranks: {p}. Two models differ if their mean ranks lie more than "
         "{critical} apart (Nemenyi)."
+    ),
+    "wilcoxon, better": Sentence(
+        "Over {num_datasets} data sets {better} is better than {other} (Wilcoxon's signed-rank "
+        "test, {p})."
+    ),
+    "wilcoxon, cannot tell": Sentence(
+        "Over {num_datasets} data sets it cannot be told which of {a} and {b} is better "
+        "(Wilcoxon's signed-rank test, {p})."
     ),
     "ranks of few data sets": Sentence(
         "No critical-difference diagram: it needs at least {needed} data sets to show any "
@@ -224,6 +232,7 @@ def overall_sentences(found: Overall) -> tuple[str, ...]:
         p = p_text(found.critical.friedman_p)
         gap = number(found.critical.critical_difference, ".2f")
         lines.append(WORDS["critical"].format(p=p, critical=gap))
+    lines += [signed_ranks_sentence(one, len(found.signed_ranks)) for one in found.signed_ranks]
     return (*lines, *(refusal_sentence(one) for one in found.refusals))
 
 
@@ -238,6 +247,21 @@ def standing_sentence(one: Standing) -> str:
         high=number(one.high, ".1f"),
         num_datasets=one.num_datasets,
         **counts,
+    )
+
+
+def signed_ranks_sentence(one: SignedRanks, num_pairs: int) -> str:
+    """Say what Wilcoxon's test finds of two models over all data sets."""
+    p = p_text(one.p_holm)
+    if num_pairs > 1:
+        p = WORDS["corrected"].format(p=p, num_pairs=num_pairs)
+    if one.leading is None or one.p_holm >= 0.05:
+        key = "wilcoxon, cannot tell"
+    else:
+        key = "wilcoxon, better"
+    other = one.b if one.leading == one.a else one.a
+    return WORDS[key].format(
+        a=one.a, b=one.b, better=one.leading, other=other, p=p, num_datasets=one.num_datasets
     )
 
 

@@ -225,7 +225,7 @@ def _agreement(claim: Agreement, side: Side) -> tuple[list[Finding], list[str]]:
             values = [side.look(dataset, model, metric) for metric in names]
             known = [one for one in values if one is not None]
             if len(known) < 2 or limit is None:
-                missing |= dict.fromkeys(str(say.NAMES[metric]) for metric in names)
+                missing |= dict.fromkeys(_absent(dataset, model, names, side))
                 continue
             holds = _within(known, float(limit) + half_unit(limit))
             points = Quantity(max(v.value for v in known) - min(v.value for v in known))
@@ -238,6 +238,16 @@ def _agreement(claim: Agreement, side: Side) -> tuple[list[Finding], list[str]]:
                 Finding(template.format(**words), holds, holds, differs, points, weight, limit)
             )
     return found, list(missing)
+
+
+def _absent(dataset: str, model: str, names: Sequence[str], side: Side) -> Iterable[str]:
+    """Yield what the run has not: the data set, else the model, else the scores."""
+    if dataset not in side.datasets:
+        yield dataset
+    elif model not in side.models:
+        yield model
+    else:
+        yield from (str(say.NAMES[metric]) for metric in names)
 
 
 def _within(values: Sequence[Quantity], limit: float) -> bool | None:

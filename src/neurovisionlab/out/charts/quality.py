@@ -7,6 +7,7 @@ from statistics import fmean
 
 import altair as alt
 
+from neurovisionlab.core.ranks import Overall
 from neurovisionlab.core.records import CellRecord
 from neurovisionlab.core.speech import Sentence
 from neurovisionlab.out.charts.drawing import Chart, colour, toggled, zoomable
@@ -18,6 +19,7 @@ TEST_ACCURACY = Sentence("test accuracy, %")
 WITH_INTERVAL = Sentence("test accuracy, %, with its 95 % interval")
 RECALL = Sentence("recall, %, with its 95 % interval")
 CLASS, MODEL, SEED = Sentence("class"), Sentence("model"), Sentence("seed")
+MEAN_RANK = Sentence("mean rank, 1 is best")
 FROM, TO = Sentence("from"), Sentence("to")
 
 
@@ -64,6 +66,42 @@ def _tooltip(value: str) -> list[alt.Tooltip]:
         alt.Tooltip("low:Q", title=str(FROM), format=".2f"),
         alt.Tooltip("high:Q", title=str(TO), format=".2f"),
     ]
+
+
+def rank_chart(found: Overall) -> Chart | None:
+    """Return a critical-difference diagram; None where it was refused.
+
+    Each mean rank has a bar as long as Nemenyi's critical difference: two models differ where
+    their bars do not overlap (Demšar 2006).
+    """
+    if found.critical is None:
+        return None
+    half = found.critical.critical_difference / 2
+    rows = [
+        {
+            "model": one.model,
+            "rank": round(one.mean_rank, 3),
+            "low": round(one.mean_rank - half, 3),
+            "high": round(one.mean_rank + half, 3),
+        }
+        for one in found.standings
+        if one.mean_rank is not None
+    ]
+    names = [str(row["model"]) for row in rows]
+    base = alt.Chart(alt.Data(values=rows)).encode(
+        y=alt.Y("model:N", title=None, sort=names),
+        color=colour(sorted(names), legend=None),
+        tooltip=[
+            alt.Tooltip("model:N", title=str(MODEL)),
+            alt.Tooltip("rank:Q", title=str(MEAN_RANK), format=".2f"),
+        ],
+    )
+    scale = alt.Scale(zero=False)
+    bars = base.mark_rule(strokeWidth=3).encode(
+        x=alt.X("low:Q", title=str(MEAN_RANK), scale=scale), x2="high:Q"
+    )
+    dots = base.mark_point(filled=True, size=70, opacity=1).encode(x="rank:Q")
+    return (bars + dots).properties(width=400, height=alt.Step(22))
 
 
 def accuracy_chart(records: Sequence[CellRecord]) -> Chart | None:

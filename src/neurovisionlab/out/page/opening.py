@@ -11,12 +11,13 @@ from neurovisionlab.core.records import CellRecord
 from neurovisionlab.core.speech import Counted, Sentence
 from neurovisionlab.lab.judge import Judgements
 from neurovisionlab.lab.store import Plan
-from neurovisionlab.out.charts.quality import interval_chart
+from neurovisionlab.out.charts.quality import interval_chart, rank_chart
 from neurovisionlab.out.page.html import Drawing, drawn
 from neurovisionlab.out.tables import Row, Table
 from neurovisionlab.out.verdicts import NO_MODEL, NOTHING_YET, case_name, lead_line
 
 OVERVIEW = Sentence("Test accuracy of each model, with its 95 % interval")
+RANKS = Sentence("Mean ranks: two models differ where their bars do not overlap (Nemenyi)")
 WHICH_TO_TAKE = Sentence("Which one to take?")
 CASE = Sentence("for")
 TIE = Sentence("{model} (tie with {rivals})")
@@ -40,6 +41,7 @@ class Opening(NamedTuple):
     advice: Table | None
     chart: Drawing | None
     across: tuple[str, ...]
+    ranks: Drawing | None
     extent: str
     warnings: tuple[str, ...]
 
@@ -49,7 +51,7 @@ def opening(plan: Plan, num_done: int, found: Judgements | None) -> Opening:
     warnings = [SYNTHETIC.format(dataset=info.name) for _, info in plan.infos if info.synthetic]
     extent = extent_line(plan, num_done)
     if found is None:
-        return Opening((), None, None, (), extent, tuple(dict.fromkeys(warnings)))
+        return Opening((), None, None, (), None, extent, tuple(dict.fromkeys(warnings)))
     leads = [lead_line(one) for one in found.datasets]
     leads += [NOTHING_YET.format(dataset=name) for name in found.left_out]
     return Opening(
@@ -57,6 +59,7 @@ def opening(plan: Plan, num_done: int, found: Judgements | None) -> Opening:
         advice=advice_table(found.advice),
         chart=drawn(interval_chart(interval_rows(found)), str(OVERVIEW)),
         across=() if found.overall is None else tuple(say.overall_sentences(found.overall)),
+        ranks=None if found.overall is None else drawn(rank_chart(found.overall), str(RANKS)),
         extent=extent,
         warnings=tuple(dict.fromkeys(warnings)),
     )
