@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import pyarrow  # type: ignore[import-untyped]
 import pyarrow.parquet  # type: ignore[import-untyped]
@@ -20,13 +21,14 @@ from neurovisionlab.core.records import CellRecord
 from neurovisionlab.core.samples import LOWER_IS_BETTER
 from neurovisionlab.core.spec import slug
 from neurovisionlab.core.speech import Sentence, number, voice
-from neurovisionlab.lab.judge import Judgements, judge_run
+from neurovisionlab.lab.judge import Judgements, all_answers, judge_run
 from neurovisionlab.lab.resources import resource_rows
 from neurovisionlab.lab.store import Store
 from neurovisionlab.out.charts.costs import cost_charts
 from neurovisionlab.out.charts.drawing import Chart, to_files
+from neurovisionlab.out.charts.evidence import evidence, interval_rows
 from neurovisionlab.out.charts.learning import convergence_chart
-from neurovisionlab.out.charts.quality import accuracy_chart
+from neurovisionlab.out.charts.quality import accuracy_chart, interval_chart, rank_chart
 from neurovisionlab.out.resources import resource_tables
 from neurovisionlab.out.tables import (
     MODEL,
@@ -85,8 +87,16 @@ def write_exports(store: Store) -> list[Path]:
         store.write_bytes("results.parquet", to_parquet(rows)),
         store.write_text("tables.tex", latex(records, costs)),
         store.write_text("report.md", markdown(plan.study.name, tables, judged)),
-        *_figures(store, records, costs),
+        *_figures(store, _Found(records, costs, judged)),
     ]
+
+
+class _Found(NamedTuple):
+    """What figures are drawn from."""
+
+    records: Sequence[CellRecord]
+    costs: Sequence[Row]
+    judged: Judgements | None
 
 
 def _judged(store: Store) -> Judgements | None:
@@ -307,20 +317,29 @@ def markdown(name: str, tables: Sequence[Table], judged: Judgements | None) -> s
 # figures
 
 
-def _figures(store: Store, records: Sequence[CellRecord], costs: Sequence[Row]) -> Iterator[Path]:
-    for name, chart in _charts(records, costs).items():
+def _figures(store: Store, found: _Found) -> Iterator[Path]:
+    for name, chart in _charts(store, found).items():
         for ending, content in to_files(chart):
             yield store.write_bytes(f"figures/{name}.{ending}", content)
 
 
-def _charts(records: Sequence[CellRecord], costs: Sequence[Row]) -> dict[str, Chart]:
-    found: dict[str, Chart | None] = {}
-    for dataset in dict.fromkeys(record.cell.data.name for record in records):
-        some = [record for record in records if record.cell.data.name == dataset]
-        found[f"{slug(dataset)}-accuracy"] = accuracy_chart(some)
-        found[f"{slug(dataset)}-convergence"] = convergence_chart(some)
-        charts = cost_charts([row for row in costs if row["dataset"] == dataset])
-        found |= {
-            f"{slug(dataset)}-cost-{number}": c for number, c in enumerate(charts.values(), 1)
-        }
-    return {name: chart for name, chart in found.items() if chart is not None}
+def _charts(store: Store, found: _Found) -> dict[str, Chart]:
+    """Return {name: chart} of every chart that the report has."""
+    charts: dict[str, Chart | None] = {}
+    judged = {one.dataset: one for one in found.judged.datasets} if found.judged else {}
+    answers = all_answers(store) if judged else {}
+    for dataset in dict.fromkeys(record.cell.data.name for record in found.records):
+        some = [record for record in found.records if record.cell.data.name == dataset]
+        one, prefix = judged.get(dataset), slug(dataset)
+        charts[f"{prefix}-accuracy"] = accuracy_chart(some)
+        charts[f"{prefix}-convergence"] = convergence_chart(some, one.dynamics if one else ())
+        costs = cost_charts([row for row in found.costs if row["dataset"] == dataset]).values()
+        charts |= {f"{prefix}-cost-{number}": chart for number, chart in enumerate(costs, 1)}
+        if one is not None:
+            shown = evidence(one, answers[dataset])
+            charts |= {f"{prefix}-{titled.name}": titled.chart for titled in shown}
+    if found.judged is not None:
+        charts["accuracy"] = interval_chart(interval_rows(found.judged))
+        if found.judged.overall is not None:
+            charts["ranks"] = rank_chart(found.judged.overall)
+    return {name: chart for name, chart in charts.items() if chart is not None}

@@ -5,5 +5,6 @@ quality      scores with intervals, cell by cell, recall class by class
 learning     accuracy by epoch: means and bands over seeds, where overfitting begins
 confusions   which class is taken for which, and how two models differ in it
 confidence   reliability curves
+evidence     all of those that stand behind a judgement
 costs        accuracy against each cost, and the Pareto front
 """

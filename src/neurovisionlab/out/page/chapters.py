@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import combinations
 from typing import NamedTuple
 
 from neurovisionlab.core import sentences as say
 from neurovisionlab.core.answers import Answers
-from neurovisionlab.core.differ import confusion_difference, mean_confusion
 from neurovisionlab.core.records import CellRecord
 from neurovisionlab.core.samples import LOWER_IS_BETTER
 from neurovisionlab.core.spec import DataInfo
@@ -18,26 +16,21 @@ from neurovisionlab.core.verdicts import ModelEstimate
 from neurovisionlab.data.home import DataHome
 from neurovisionlab.lab.judge import Judgement, Judgements
 from neurovisionlab.lab.store import Store
-from neurovisionlab.out.charts.confidence import reliability_chart
-from neurovisionlab.out.charts.confusions import confusion_chart, difference_chart
 from neurovisionlab.out.charts.costs import cost_charts
+from neurovisionlab.out.charts.evidence import Kind, evidence
 from neurovisionlab.out.charts.learning import convergence_chart
-from neurovisionlab.out.charts.quality import accuracy_chart, recall_chart
+from neurovisionlab.out.charts.quality import accuracy_chart
 from neurovisionlab.out.page.gallery import Shelf, shelves
-from neurovisionlab.out.page.html import Drawing, drawn
+from neurovisionlab.out.page.html import Drawing, draw, drawn
 from neurovisionlab.out.resources import resource_table
 from neurovisionlab.out.tables import MODEL, Row, Table
-from neurovisionlab.out.verdicts import Paragraph, details, leader
+from neurovisionlab.out.verdicts import Paragraph, details
 
 CELLS = Sentence("Test accuracy, a dot for each cell, a bar at the mean")
-RECALLS = Sentence("Recall of each class, with its 95 % interval")
 CONVERGENCE = Sentence(
     "Accuracy by epoch: mean over seeds, band from lowest to highest; a diamond marks where "
     "overfitting begins"
 )
-CONFUSION = Sentence("Confusion of {model} on test, mean over seeds")
-DIFFERENCE = Sentence("Where {a} (blue) and {b} (orange) answer more often, in images")
-RELIABILITY = Sentence("Reliability on test: a line for each network, the diagonal is what it says")
 COST = Sentence("Test accuracy against cost: {cost}")
 QUALITY = Sentence("Scores with their 95 % intervals")
 BEST_NOTE = Sentence(
@@ -49,8 +42,6 @@ ROW_AGAINST_COLUMN = Sentence("Row against column, difference in accuracy with i
 IMAGES_OF = Sentence("{count:,} {part}")
 
 HEADS = {"nll": Sentence("NLL"), "brier": Sentence("Brier")}
-
-MAX_MATRICES = 6  # pairs of models grow fast; the most accurate ones are drawn
 
 
 @dataclass(frozen=True)
@@ -126,24 +117,24 @@ def _sizes(info: DataInfo) -> str:
 
 def _cost_drawings(costs: Sequence[Row]) -> Iterator[Drawing]:
     for title, chart in cost_charts(costs).items():
-        drawing = drawn(chart, COST.format(cost=title))
-        if drawing is not None:
-            yield drawing
+        yield draw(chart, COST.format(cost=title))
 
 
 def _told(judged: Judgement | None, sources: Sources) -> Told:
     if judged is None or sources.judged is None:
         return Told()
-    answers = sources.answers[judged.dataset]
+    charts: dict[Kind, list[Drawing]] = {}
+    for one in evidence(judged, sources.answers[judged.dataset]):
+        charts.setdefault(one.kind, []).append(draw(one.chart, one.title))
     paragraphs = details(judged, sources.judged.advice[judged.dataset])
     return Told(
         quality=quality_table(judged),
         pairs=pair_table(judged),
         paragraphs={one.key: one for one in paragraphs},
-        recalls=drawn(recall_chart(_recalls(judged)), str(RECALLS)),
-        confusions=tuple(_confusions(judged, answers)),
-        differences=tuple(_differences(judged, answers)),
-        reliability=drawn(reliability_chart(judged.reliability), str(RELIABILITY)),
+        recalls=next(iter(charts.get("recalls", ())), None),
+        confusions=tuple(charts.get("confusion", ())),
+        differences=tuple(charts.get("difference", ())),
+        reliability=next(iter(charts.get("reliability", ())), None),
         shelves=tuple(shelves(sources.store, judged, sources.home)),
     )
 
@@ -200,42 +191,3 @@ def pair_table(judged: Judgement) -> Table | None:
         columns=(str(MODEL), *names),
         rows=tuple((row, *(cells.get((row, column), "–") for column in names)) for row in names),
     )
-
-
-# charts
-
-
-def _recalls(judged: Judgement) -> list[Row]:
-    return [
-        {
-            "class": judged.class_names[found.class_number],
-            "model": model,
-            "value": round(100 * found.recall_frac, 2),
-            "low": round(100 * found.low, 2),
-            "high": round(100 * found.high, 2),
-        }
-        for model, recalls in judged.differences.recalls.items()
-        for found in recalls
-    ]
-
-
-def _confusions(judged: Judgement, answers: Sequence[Answers]) -> Iterator[Drawing]:
-    for one in _most_accurate_first(judged, answers)[:MAX_MATRICES]:
-        chart = confusion_chart(mean_confusion(one), judged.class_names)
-        drawing = drawn(chart, CONFUSION.format(model=one.model))
-        if drawing is not None:
-            yield drawing
-
-
-def _differences(judged: Judgement, answers: Sequence[Answers]) -> Iterator[Drawing]:
-    pairs = combinations(_most_accurate_first(judged, answers), 2)
-    for a, b in list(pairs)[:MAX_MATRICES]:
-        chart = difference_chart(confusion_difference(a, b), judged.class_names)
-        drawing = drawn(chart, DIFFERENCE.format(a=a.model, b=b.model))
-        if drawing is not None:
-            yield drawing
-
-
-def _most_accurate_first(judged: Judgement, answers: Sequence[Answers]) -> list[Answers]:
-    best = leader(judged)
-    return sorted(answers, key=lambda one: (one.model != best, -float(one.right().mean())))

@@ -25,13 +25,16 @@ class Drawing(NamedTuple):
     spec: Markup
 
 
-def drawn(chart: Chart | None, title: str) -> Drawing | None:
-    """Return a chart as it goes into a page; None stays None."""
-    if chart is None:
-        return None
+def draw(chart: Chart, title: str) -> Drawing:
+    """Return a chart as it goes into a page."""
     spec = specification(chart)
     # safe: the renderer escapes what data wrote into the chart
     return Drawing(title, Markup(_unspoken(as_svg(spec))), as_json(spec))
+
+
+def drawn(chart: Chart | None, title: str) -> Drawing | None:
+    """Return a chart as it goes into a page; None stays None."""
+    return None if chart is None else draw(chart, title)
 
 
 def _unspoken(svg: str) -> str:

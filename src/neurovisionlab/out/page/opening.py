@@ -11,9 +11,10 @@ from neurovisionlab.core.records import CellRecord
 from neurovisionlab.core.speech import Counted, Sentence
 from neurovisionlab.lab.judge import Judgements
 from neurovisionlab.lab.store import Plan
+from neurovisionlab.out.charts.evidence import interval_rows
 from neurovisionlab.out.charts.quality import interval_chart, rank_chart
 from neurovisionlab.out.page.html import Drawing, drawn
-from neurovisionlab.out.tables import Row, Table
+from neurovisionlab.out.tables import Table
 from neurovisionlab.out.verdicts import NO_MODEL, NOTHING_YET, case_name, lead_line
 
 OVERVIEW = Sentence("Test accuracy of each model, with its 95 % interval")
@@ -77,17 +78,6 @@ def extent_line(plan: Plan, num_done: int) -> str:
     if study.split.folds:
         parts.append(FOLDS.format(study.split.folds))
     return f"{FINISHED.format(len(plan.cells()), done=num_done)}: {' × '.join(parts)}"
-
-
-def interval_rows(found: Judgements) -> list[Row]:
-    """Return accuracies with their intervals, in per cent, for `interval_chart`."""
-    return [
-        {"dataset": data.dataset, "model": one.model}
-        | {end: round(100 * getattr(one, end), 3) for end in ("value", "low", "high")}
-        for data in found.datasets
-        for one in data.verdicts.estimates
-        if one.metric == "accuracy"
-    ]
 
 
 def advice_table(advice: dict[str, tuple[Advice, ...]]) -> Table | None:

@@ -1,0 +1,85 @@
+"""The charts that stand behind a judgement: for the page and for files alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+from typing import Literal, NamedTuple
+
+from neurovisionlab.core.answers import Answers
+from neurovisionlab.core.differ import confusion_difference, mean_confusion
+from neurovisionlab.core.spec import slug
+from neurovisionlab.core.speech import Sentence
+from neurovisionlab.lab.judge import Judgement, Judgements
+from neurovisionlab.out.charts.confidence import reliability_chart
+from neurovisionlab.out.charts.confusions import confusion_chart, difference_chart
+from neurovisionlab.out.charts.drawing import Chart
+from neurovisionlab.out.charts.quality import recall_chart
+from neurovisionlab.out.tables import Row
+from neurovisionlab.out.verdicts import leader
+
+RECALLS = Sentence("Recall of each class, with its 95 % interval")
+CONFUSION = Sentence("Confusion of {model} on test, mean over seeds")
+DIFFERENCE = Sentence("Where {a} (blue) and {b} (orange) answer more often, in images")
+RELIABILITY = Sentence("Reliability on test: a line for each network, the diagonal is what it says")
+
+MAX_MATRICES = 6  # pairs of models grow fast; the most accurate ones are drawn
+
+Kind = Literal["recalls", "confusion", "difference", "reliability"]
+
+
+class Titled(NamedTuple):
+    """A chart, what it shows, and a name for its file."""
+
+    kind: Kind
+    name: str
+    title: str
+    chart: Chart
+
+
+def evidence(judged: Judgement, answers: Sequence[Answers]) -> Iterator[Titled]:
+    """Yield the charts behind a judgement, as many as there is something to draw."""
+    ranked = _most_accurate_first(judged, answers)
+    found: list[tuple[Kind, str, str, Chart | None]] = [
+        ("recalls", "recalls", str(RECALLS), recall_chart(_recalls(judged))),
+        ("reliability", "reliability", str(RELIABILITY), reliability_chart(judged.reliability)),
+    ]
+    for one in ranked[:MAX_MATRICES]:
+        chart = confusion_chart(mean_confusion(one), judged.class_names)
+        name = f"confusion-{slug(one.model)}"
+        found.append(("confusion", name, CONFUSION.format(model=one.model), chart))
+    for a, b in list(combinations(ranked, 2))[:MAX_MATRICES]:
+        chart = difference_chart(confusion_difference(a, b), judged.class_names)
+        name = f"difference-{slug(a.model)}-{slug(b.model)}"
+        found.append(("difference", name, DIFFERENCE.format(a=a.model, b=b.model), chart))
+    yield from (Titled(*one) for one in found if one[-1] is not None)
+
+
+def interval_rows(found: Judgements) -> list[Row]:
+    """Return accuracies with their intervals, in per cent, for `quality.interval_chart`."""
+    return [
+        {"dataset": data.dataset, "model": one.model}
+        | {end: round(100 * getattr(one, end), 3) for end in ("value", "low", "high")}
+        for data in found.datasets
+        for one in data.verdicts.estimates
+        if one.metric == "accuracy"
+    ]
+
+
+def _recalls(judged: Judgement) -> list[Row]:
+    return [
+        {
+            "class": judged.class_names[found.class_number],
+            "model": model,
+            "value": round(100 * found.recall_frac, 2),
+            "low": round(100 * found.low, 2),
+            "high": round(100 * found.high, 2),
+        }
+        for model, recalls in judged.differences.recalls.items()
+        for found in recalls
+    ]
+
+
+def _most_accurate_first(judged: Judgement, answers: Sequence[Answers]) -> list[Answers]:
+    best = leader(judged)
+    return sorted(answers, key=lambda one: (one.model != best, -float(one.right().mean())))
