@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -194,3 +196,28 @@ def test_runs_side_by_side(browser: Browser, tmp_path: Path) -> None:
             visit.read_all()
             assert not visit.is_cut_off()
             assert visit.violations() == []
+
+
+def test_no_chart_is_cut_by_another(browser: Browser, tmp_path: Path) -> None:
+    """Draw in a fresh process, whose ids begin as the page's own do; look at half of the charts."""
+    store = _store(tmp_path / "run", models=MODELS, seeds=(0, 1))
+    code = (
+        "import sys; from pathlib import Path; from neurovisionlab.lab.store import Store; "
+        "from neurovisionlab.out.page.report import write_report; "
+        "write_report(Store(Path(sys.argv[1])))"
+    )
+    subprocess.run([sys.executable, "-c", code, str(store.root)], check=True)
+    with visiting(browser, store.root / "report.html") as visit:
+        visit.page.locator("#quality-1").scroll_into_view_if_needed()
+        visit.page.wait_for_timeout(1000)
+        assert visit.page.evaluate(ALIVE) > 0
+        assert visit.page.evaluate(STRAY_IDS) == []
+
+
+ALIVE = "() => document.querySelectorAll('.drawing.alive svg.marks').length"
+STRAY_IDS = """() => [...document.querySelectorAll("figure.chart [clip-path], figure.chart [fill]")]
+  .map((element) => [element, /url\\(.*#([^")]+)/.exec(
+    element.getAttribute("clip-path") || element.getAttribute("fill"))])
+  .filter(([element, found]) => found &&
+    !element.closest("figure").contains(document.getElementById(found[1])))
+  .map(([, found]) => found[1])"""

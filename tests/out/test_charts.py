@@ -90,10 +90,10 @@ def test_confusion_shows_shares_of_the_true_class() -> None:
 
 def test_a_difference_of_confusions_keeps_its_sign() -> None:
     more_CC = np.array([[2.0, -1.5], [0.0, 0.0]])
-    chart = difference_chart(more_CC, ["a", "b"])
+    chart = difference_chart(more_CC, ["a", "b"], "a minus b")
     values = {(v["truth"], v["answer"]): v["images"] for v in chart.to_dict()["data"]["values"]}
     assert values == {("a", "a"): 2.0, ("a", "b"): -1.5}
-    assert difference_chart(np.zeros((2, 2)), ["a", "b"]) is None
+    assert difference_chart(np.zeros((2, 2)), ["a", "b"], "") is None
 
 
 def test_a_reliability_curve_for_each_network() -> None:
@@ -167,7 +167,7 @@ def test_a_critical_difference_diagram_has_a_bar_for_each_model() -> None:
     shares = [{"a": 0.9, "b": 0.8, "c": 0.85}] * 6
     found = overall(on_datasets(*shares), "accuracy")
     assert found.critical is not None
-    spec = rank_chart(found).to_dict()
+    spec = rank_chart(found, ["a", "b", "c"]).to_dict()
     (rows,) = [spec["data"]["values"]]
     assert [row["model"] for row in rows] == ["a", "c", "b"]
     for row in rows:
@@ -175,4 +175,4 @@ def test_a_critical_difference_diagram_has_a_bar_for_each_model() -> None:
             found.critical.critical_difference, abs=2e-3
         )
     few = overall(on_datasets(*shares[:2]), "accuracy")
-    assert rank_chart(few) is None
+    assert rank_chart(few, ["a", "b", "c"]) is None

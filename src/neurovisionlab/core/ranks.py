@@ -9,6 +9,7 @@ Shape suffixes: D data sets, M models, B draws.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import combinations
 from typing import Literal
@@ -136,11 +137,11 @@ def wilcoxon(differences: Sequence[float]) -> float | Refusal:
     return float(distributions.wilcoxon(differences).pvalue)
 
 
-def _no_wilcoxon(num: int) -> Refusal:
+def _no_wilcoxon(num: int, needed: int = FEWEST_PAIRS) -> Refusal:
     return Refusal(
         method="Wilcoxon signed-rank test",
         reason="p cannot get small",
-        needed=FEWEST_PAIRS,
+        needed=needed,
         got=num,
     )
 
@@ -181,12 +182,15 @@ def overall(
 
 def _signed_ranks(scores_DM: Floats, models: Sequence[str]) -> tuple[SignedRanks, ...]:
     """Test every pair that shares enough data sets; larger scores are better."""
+    if len(models) < 2:
+        return ()
+    needed = fewest_datasets(len(models))
     found: list[tuple[str, str, Floats, float]] = []
     for (i, a), (j, b) in combinations(enumerate(models), 2):
         gaps_D = scores_DM[:, i] - scores_DM[:, j]
         gaps_D = gaps_D[np.isfinite(gaps_D)]
         p = wilcoxon(gaps_D.tolist())
-        if not isinstance(p, Refusal):
+        if not isinstance(p, Refusal) and len(gaps_D) >= needed:
             found.append((a, b, gaps_D, p))
     corrected = holm([p for *_, p in found])
     return tuple(
@@ -195,6 +199,19 @@ def _signed_ranks(scores_DM: Floats, models: Sequence[str]) -> tuple[SignedRanks
         )
         for (a, b, gaps_D, p), p_holm in zip(found, corrected, strict=True)
     )
+
+
+def fewest_datasets(num_models: int) -> int:
+    """Return how many data sets Wilcoxon's test needs for its corrected p to fall under 0.05.
+
+    The smallest exact two-sided p of n pairs is 2^(1-n); Holm multiplies the smallest of all p
+    by the number of pairs of models.
+
+    >>> [fewest_datasets(num_models) for num_models in (2, 3, 4)]
+    [6, 7, 8]
+    """
+    num_pairs = num_models * (num_models - 1) // 2
+    return 1 + max(FEWEST_PAIRS - 1, math.floor(math.log2(num_pairs / 0.05)) + 1)
 
 
 def _leading(a: str, b: str, gaps_D: Floats) -> str | None:
@@ -296,7 +313,12 @@ def _critical(
     num_datasets, num_models = means_DM.shape
     if num_models < 2:
         return None, ()
-    refusals = (_no_wilcoxon(num_datasets),) if num_datasets < FEWEST_PAIRS else ()
+    needed = fewest_datasets(num_models)
+    shared = max(
+        int(np.isfinite(means_DM[:, i] - means_DM[:, j]).sum())
+        for i, j in combinations(range(num_models), 2)
+    )
+    refusals = (_no_wilcoxon(shared, needed),) if shared < needed else ()
     no_diagram = _no_diagram(num_datasets, int(np.isfinite(means_DM).all(axis=1).sum()))
     if no_diagram:
         return None, (no_diagram, *refusals)

@@ -22,6 +22,7 @@ WORDS: dict[str, Sentence] = {
     "nll": Sentence("negative log-likelihood"),
     "brier": Sentence("Brier score"),
     "share": Sentence("{number} %"),
+    "point": Sentence("{number} point"),
     "points": Sentence("{number} points"),
     "plain": Sentence("{number}"),
     "estimate": Sentence(
@@ -180,9 +181,10 @@ def short_pair(pair: PairVerdict, model: str) -> str:
     low, high, size = pair.low, pair.high, pair.difference
     if model == pair.b:
         low, high, size = -high, -low, -size
-    kind = pair.kind
+    kind = pair.about_models  # of trained networks alone the sentences speak
     key = kind if kind != "better" else "is better" if pair.better == model else "is worse"
-    sign = "+" if size > 0 else ""
+    is_shown = any(digit in "123456789" for digit in show.bare(size))
+    sign = "+" if size > 0 and is_shown else ""
     return WORDS["short pair"].format(
         verdict=WORDS[f"short, {key}"],
         size=f"{sign}{show.gap(size)}",
@@ -315,7 +317,7 @@ class _Numbers:
 
     def gap(self, number: float) -> str:
         """Return a difference with its unit: −0.3 points."""
-        return WORDS["points" if self.is_share else "plain"].format(number=self.bare(number))
+        return _points(self.bare(number)) if self.is_share else self.bare(number)
 
     def bare(self, number: float) -> str:
         """Return a number without its unit, with a minus sign; a rounded zero has none."""
@@ -370,7 +372,11 @@ def _corrected(pair: PairVerdict) -> str:
 def _bound(delta: float, metric: Metric) -> str:
     """Return a bound with two significant digits at most: 0.5 points, 0.32 points."""
     text = number(delta * 100, ".2g" if delta * 100 < 10 else ".0f")
-    return WORDS["points" if metric not in LOWER_IS_BETTER else "plain"].format(number=text)
+    return _points(text) if metric not in LOWER_IS_BETTER else text
+
+
+def _points(text: str) -> str:
+    return WORDS["point" if text in ("1", "−1") else "points"].format(number=text)
 
 
 def _seeds_words(more: WouldDecide) -> str:

@@ -29,6 +29,7 @@ from neurovisionlab.core.protocol import Frozen
 from neurovisionlab.core.ranks import Overall, overall
 from neurovisionlab.core.records import CellRecord, Predictions
 from neurovisionlab.core.samples import Metric, Rules
+from neurovisionlab.core.speech import Sentence
 from neurovisionlab.core.stats import share_interval
 from neurovisionlab.core.verdicts import (
     DatasetVerdicts,
@@ -228,8 +229,11 @@ def _left_out(dataset: str, models: Group, store: Store) -> Iterator[str]:
     judged = {record.cell_id for records in models.values() for record in records}
     for cell in store.plan().cells():
         if cell.data.name == dataset and cell.cell_id not in judged:
-            state = "diverged" if store.has(cell.cell_id) else "not finished"
-            yield f"{cell.cell_id}: {state}"
+            sentence = DIVERGED if store.has(cell.cell_id) else NOT_FINISHED
+            yield sentence.format(cell=cell.cell_id)
+
+
+DIVERGED, NOT_FINISHED = Sentence("{cell}: diverged"), Sentence("{cell}: not finished")
 
 
 # advice

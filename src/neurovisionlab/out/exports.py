@@ -26,7 +26,7 @@ from neurovisionlab.lab.resources import resource_rows
 from neurovisionlab.lab.store import Store
 from neurovisionlab.out.charts.costs import cost_charts
 from neurovisionlab.out.charts.drawing import Chart, to_files
-from neurovisionlab.out.charts.evidence import evidence, interval_rows
+from neurovisionlab.out.charts.evidence import evidence, interval_rows, model_names
 from neurovisionlab.out.charts.learning import convergence_chart
 from neurovisionlab.out.charts.quality import accuracy_chart, interval_chart, rank_chart
 from neurovisionlab.out.resources import resource_tables
@@ -328,9 +328,9 @@ def _charts(store: Store, found: _Found) -> dict[str, Chart]:
     charts: dict[str, Chart | None] = {}
     judged = {one.dataset: one for one in found.judged.datasets} if found.judged else {}
     answers = all_answers(store) if judged else {}
-    for dataset in dict.fromkeys(record.cell.data.name for record in found.records):
+    for dataset, prefix in _prefixes(found.records).items():
         some = [record for record in found.records if record.cell.data.name == dataset]
-        one, prefix = judged.get(dataset), slug(dataset)
+        one = judged.get(dataset)
         charts[f"{prefix}-accuracy"] = accuracy_chart(some)
         charts[f"{prefix}-convergence"] = convergence_chart(some, one.dynamics if one else ())
         costs = cost_charts([row for row in found.costs if row["dataset"] == dataset]).values()
@@ -339,7 +339,20 @@ def _charts(store: Store, found: _Found) -> dict[str, Chart]:
             shown = evidence(one, answers[dataset])
             charts |= {f"{prefix}-{titled.name}": titled.chart for titled in shown}
     if found.judged is not None:
-        charts["accuracy"] = interval_chart(interval_rows(found.judged))
+        charts["overview-accuracy"] = interval_chart(interval_rows(found.judged))
         if found.judged.overall is not None:
-            charts["ranks"] = rank_chart(found.judged.overall)
+            charts["overview-ranks"] = rank_chart(found.judged.overall, model_names(found.judged))
     return {name: chart for name, chart in charts.items() if chart is not None}
+
+
+def _prefixes(records: Sequence[CellRecord]) -> dict[str, str]:
+    """Return {data set: how its files begin}; folders of one name are numbered."""
+    prefixes: dict[str, str] = {}
+    for name in dict.fromkeys(record.cell.data.name for record in records):
+        prefix = plain = slug(anyascii(name))
+        number = 1
+        while prefix in prefixes.values() or prefix == "overview":
+            number += 1
+            prefix = f"{plain}-{number}"
+        prefixes[name] = prefix
+    return prefixes

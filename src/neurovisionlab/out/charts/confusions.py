@@ -17,7 +17,6 @@ Floats = np.ndarray[Any, np.dtype[np.float64]]
 ANSWER, TRUTH = Sentence("answer"), Sentence("truth")
 SHARE = Sentence("share of class")
 IMAGES = Sentence("images")
-MORE = Sentence("more images than the other")
 
 
 def confusion_chart(counts_CC: Floats, class_names: Sequence[str]) -> Chart | None:
@@ -33,15 +32,16 @@ def confusion_chart(counts_CC: Floats, class_names: Sequence[str]) -> Chart | No
     # the square root lets rare confusions be seen beside the diagonal
     scale = alt.Scale(type="sqrt", domain=[0, 0.25, 1], range=["#eef4fb", "#6baed6", "#08306b"])
     colours = alt.Color("share:Q", title=str(SHARE), scale=scale)
-    return _matrix(counts_CC, shares_CC, class_names, colours)
+    return _matrix((counts_CC, shares_CC), class_names, colours, str(IMAGES))
 
 
-def difference_chart(more_CC: Floats, class_names: Sequence[str]) -> Chart | None:
+def difference_chart(more_CC: Floats, class_names: Sequence[str], legend: str) -> Chart | None:
     """Return a difference of two confusion matrices, in images; None as for `confusion_chart`.
 
     Args:
         more_CC: images of one model minus images of another, by (true class, answer).
         class_names: C names.
+        legend: which model minus which.
     """
     if not 2 <= len(class_names) <= MAX_CLASSES or not more_CC.any():
         return None
@@ -52,14 +52,15 @@ def difference_chart(more_CC: Floats, class_names: Sequence[str]) -> Chart | Non
         domain=[-most, 0, most],
         range=["#D55E00", "#f4f4f4", "#0072B2"],
     )
-    colours = alt.Color("share:Q", title=str(MORE), scale=scale)
-    return _matrix(more_CC, more_CC, class_names, colours)
+    colours = alt.Color("share:Q", title=legend, scale=scale, legend=alt.Legend(titleLimit=280))
+    return _matrix((more_CC, more_CC), class_names, colours, legend)
 
 
 def _matrix(
-    counts_CC: Floats, values_CC: Floats, class_names: Sequence[str], colours: alt.Color
+    arrays: tuple[Floats, Floats], class_names: Sequence[str], colours: alt.Color, counted: str
 ) -> Chart:
-    """Return a square of what is not 0: of most matrices the greater part is."""
+    """Return a square of (counts, colours) that are not 0: of most matrices the greater part is."""
+    counts_CC, values_CC = arrays
     rows = [
         {
             "truth": class_names[i],
@@ -95,7 +96,7 @@ def _matrix(
             tooltip=[
                 alt.Tooltip("truth:N", title=str(TRUTH)),
                 alt.Tooltip("answer:N", title=str(ANSWER)),
-                alt.Tooltip("images:Q", title=str(IMAGES), format=".1f"),
+                alt.Tooltip("images:Q", title=counted, format=".1f"),
             ],
         )
         .properties(width=side * len(order), height=side * len(order))

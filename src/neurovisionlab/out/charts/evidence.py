@@ -21,6 +21,7 @@ from neurovisionlab.out.verdicts import leader
 RECALLS = Sentence("Recall of each class, with its 95 % interval")
 CONFUSION = Sentence("Confusion of {model} on test, mean over seeds")
 DIFFERENCE = Sentence("Where {a} (blue) and {b} (orange) answer more often, in images")
+MINUS = Sentence("{a} minus {b}, images")
 RELIABILITY = Sentence("Reliability on test: a line for each network, the diagonal is what it says")
 
 MAX_MATRICES = 6  # pairs of models grow fast; the most accurate ones are drawn
@@ -49,7 +50,8 @@ def evidence(judged: Judgement, answers: Sequence[Answers]) -> Iterator[Titled]:
         name = f"confusion-{slug(one.model)}"
         found.append(("confusion", name, CONFUSION.format(model=one.model), chart))
     for a, b in list(combinations(ranked, 2))[:MAX_MATRICES]:
-        chart = difference_chart(confusion_difference(a, b), judged.class_names)
+        legend = MINUS.format(a=a.model, b=b.model)
+        chart = difference_chart(confusion_difference(a, b), judged.class_names, legend)
         name = f"difference-{slug(a.model)}-{slug(b.model)}"
         found.append(("difference", name, DIFFERENCE.format(a=a.model, b=b.model), chart))
     yield from (Titled(*one) for one in found if one[-1] is not None)
@@ -64,6 +66,12 @@ def interval_rows(found: Judgements) -> list[Row]:
         for one in data.verdicts.estimates
         if one.metric == "accuracy"
     ]
+
+
+def model_names(found: Judgements) -> list[str]:
+    """Return all models in the order in which every chart colours them."""
+    estimates = (one for data in found.datasets for one in data.verdicts.estimates)
+    return list(dict.fromkeys(one.model for one in estimates))
 
 
 def _recalls(judged: Judgement) -> list[Row]:

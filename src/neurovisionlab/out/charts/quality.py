@@ -68,11 +68,11 @@ def _tooltip(value: str) -> list[alt.Tooltip]:
     ]
 
 
-def rank_chart(found: Overall) -> Chart | None:
+def rank_chart(found: Overall, models: Sequence[str]) -> Chart | None:
     """Return a critical-difference diagram; None where it was refused.
 
     Each mean rank has a bar as long as Nemenyi's critical difference: two models differ where
-    their bars do not overlap (Demšar 2006).
+    their bars do not overlap (Demšar 2006). `models` in the order that decides colours.
     """
     if found.critical is None:
         return None
@@ -90,7 +90,7 @@ def rank_chart(found: Overall) -> Chart | None:
     names = [str(row["model"]) for row in rows]
     base = alt.Chart(alt.Data(values=rows)).encode(
         y=alt.Y("model:N", title=None, sort=names),
-        color=colour(sorted(names), legend=None),
+        color=colour(models, legend=None),
         tooltip=[
             alt.Tooltip("model:N", title=str(MODEL)),
             alt.Tooltip("rank:Q", title=str(MEAN_RANK), format=".2f"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -41,6 +41,11 @@ BEST_NOTE = Sentence(
 ROW_AGAINST_COLUMN = Sentence("Row against column, difference in accuracy with its 95 % interval")
 IMAGES_OF = Sentence("{count:,} {part}")
 
+ONE_SEED_MARK = " †"
+ONE_SEED = Sentence(
+    "one seed: the interval is about this trained network, not about the model; another seed may "
+    "fall outside"
+)
 HEADS = {"nll": Sentence("NLL"), "brier": Sentence("Brier")}
 
 
@@ -150,7 +155,9 @@ def quality_table(judged: Judgement) -> Table:
     models = list(dict.fromkeys(one.model for one in judged.verdicts.estimates))
     marks = {metric: _marks(judged, metric, some) for metric, some in by_metric.items()}
     cells = {
-        (one.model, metric): f"{say.short_interval(one)}{marks[metric].get(one.model, '')}"
+        (one.model, metric): say.short_interval(one)
+        + ("" if one.scope == "models" else ONE_SEED_MARK)
+        + marks[metric].get(one.model, "")
         for metric, some in by_metric.items()
         for one in some
     }
@@ -160,8 +167,15 @@ def quality_table(judged: Judgement) -> Table:
         rows=tuple(
             (model, *(cells.get((model, metric), "–") for metric in by_metric)) for model in models
         ),
-        notes=(str(BEST_NOTE),),
+        notes=(str(BEST_NOTE), *one_seed_notes(judged.verdicts.estimates)),
     )
+
+
+def one_seed_notes(estimates: Iterable[ModelEstimate]) -> tuple[str, ...]:
+    """Return what must be said below a table that holds intervals of single networks."""
+    if all(one.scope == "models" for one in estimates):
+        return ()
+    return (f"{ONE_SEED_MARK.strip()} {ONE_SEED}",)
 
 
 def _marks(judged: Judgement, metric: str, some: Sequence[ModelEstimate]) -> dict[str, str]:

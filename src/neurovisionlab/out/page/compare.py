@@ -8,13 +8,13 @@ from typing import NamedTuple
 from neurovisionlab.core import sentences as say
 from neurovisionlab.core.errors import NvlError, SpecError, mould
 from neurovisionlab.core.records import CellRecord
-from neurovisionlab.core.spec import DataInfo
 from neurovisionlab.core.speech import ENGLISH, Sentence, Voice, number, speaking
 from neurovisionlab.core.verdicts import ModelEstimate
 from neurovisionlab.lab.judge import Judgements, judge_run
 from neurovisionlab.lab.resources import resource_rows
 from neurovisionlab.lab.store import Plan, Store
 from neurovisionlab.out.charts.quality import interval_chart
+from neurovisionlab.out.page.chapters import ONE_SEED_MARK, one_seed_notes
 from neurovisionlab.out.page.html import Drawing, drawn, page
 from neurovisionlab.out.page.opening import extent_line, machine_lines
 from neurovisionlab.out.page.report import protocol_line
@@ -160,7 +160,7 @@ def _beside(dataset: str, sides: Sequence[Side]) -> Beside:
     rows = tuple(
         (
             model,
-            *(say.short_interval(some[model]) if model in some else "–" for some in estimates),
+            *(_interval(some[model]) if model in some else "–" for some in estimates),
         )
         for model in models
     )
@@ -168,10 +168,19 @@ def _beside(dataset: str, sides: Sequence[Side]) -> Beside:
     return Beside(
         dataset=dataset,
         warnings=tuple(_warnings(dataset, sides, estimates)),
-        accuracy=Table(title=str(ACCURACY), columns=columns, rows=rows),
+        accuracy=Table(
+            title=str(ACCURACY),
+            columns=columns,
+            rows=rows,
+            notes=one_seed_notes(one for some in estimates for one in some.values()),
+        ),
         chart=drawn(_chart(models, estimates, sides), str(ACCURACY)),
         costs=_costs(dataset, sides),
     )
+
+
+def _interval(one: ModelEstimate) -> str:
+    return say.short_interval(one) + ("" if one.scope == "models" else ONE_SEED_MARK)
 
 
 def _estimates(side: Side, dataset: str) -> dict[str, ModelEstimate]:
@@ -187,10 +196,11 @@ def _estimates(side: Side, dataset: str) -> dict[str, ModelEstimate]:
 def _warnings(
     dataset: str, sides: Sequence[Side], estimates: Sequence[dict[str, ModelEstimate]]
 ) -> Iterator[str]:
-    infos: list[DataInfo] = [
-        info for side in sides for _, info in side.plan.infos if info.name == dataset
+    digests = [  # several in one run where the size of images is varied
+        frozenset(info.digest for _, info in side.plan.infos if info.name == dataset)
+        for side in sides
     ]
-    if len({info.digest for info in infos}) > 1:
+    if len({one for one in digests if one}) > 1:
         yield str(OTHER_IMAGES)
     counts = {one.num_images for some in estimates for one in some.values()}
     if len(counts) > 1:

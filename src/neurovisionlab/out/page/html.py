@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -29,7 +30,13 @@ def draw(chart: Chart, title: str) -> Drawing:
     """Return a chart as it goes into a page."""
     spec = specification(chart)
     # safe: the renderer escapes what data wrote into the chart
-    return Drawing(title, Markup(_unspoken(as_svg(spec))), as_json(spec))
+    return Drawing(title, Markup(_named_apart(_unspoken(as_svg(spec)))), as_json(spec))
+
+
+def _named_apart(svg: str) -> str:
+    """Return SVG whose ids no other chart has, still or living: else they would clip each other."""
+    mark = hashlib.sha256(svg.encode()).hexdigest()[:12]
+    return re.sub(r'((?: id="| (?:xlink:)?href="#|url\(#))', rf"\g<1>still-{mark}-", svg)
 
 
 def drawn(chart: Chart | None, title: str) -> Drawing | None:

@@ -11,7 +11,7 @@ from neurovisionlab.core.records import CellRecord
 from neurovisionlab.core.speech import Counted, Sentence
 from neurovisionlab.lab.judge import Judgements
 from neurovisionlab.lab.store import Plan
-from neurovisionlab.out.charts.evidence import interval_rows
+from neurovisionlab.out.charts.evidence import interval_rows, model_names
 from neurovisionlab.out.charts.quality import interval_chart, rank_chart
 from neurovisionlab.out.page.html import Drawing, drawn
 from neurovisionlab.out.tables import Table
@@ -22,6 +22,9 @@ RANKS = Sentence("Mean ranks: two models differ where their bars do not overlap 
 WHICH_TO_TAKE = Sentence("Which one to take?")
 CASE = Sentence("for")
 TIE = Sentence("{model} (tie with {rivals})")
+ONE_SEED = Sentence(
+    "With one seed, intervals are about these trained networks, not about the models."
+)
 SYNTHETIC = Sentence("{dataset} is synthetic: its results say nothing about real images.")
 FINISHED = Counted("{done} of {count} cell finished", "{done} of {count} cells finished")
 DATASETS = Counted("{count} data set", "{count} data sets")
@@ -53,6 +56,9 @@ def opening(plan: Plan, num_done: int, found: Judgements | None) -> Opening:
     extent = extent_line(plan, num_done)
     if found is None:
         return Opening((), None, None, (), None, extent, tuple(dict.fromkeys(warnings)))
+    estimates = [one for data in found.datasets for one in data.verdicts.estimates]
+    if any(one.scope != "models" for one in estimates):
+        warnings.append(str(ONE_SEED))
     leads = [lead_line(one) for one in found.datasets]
     leads += [NOTHING_YET.format(dataset=name) for name in found.left_out]
     return Opening(
@@ -60,10 +66,16 @@ def opening(plan: Plan, num_done: int, found: Judgements | None) -> Opening:
         advice=advice_table(found.advice),
         chart=drawn(interval_chart(interval_rows(found)), str(OVERVIEW)),
         across=() if found.overall is None else tuple(say.overall_sentences(found.overall)),
-        ranks=None if found.overall is None else drawn(rank_chart(found.overall), str(RANKS)),
+        ranks=_ranks(found),
         extent=extent,
         warnings=tuple(dict.fromkeys(warnings)),
     )
+
+
+def _ranks(found: Judgements) -> Drawing | None:
+    if found.overall is None:
+        return None
+    return drawn(rank_chart(found.overall, model_names(found)), str(RANKS))
 
 
 def extent_line(plan: Plan, num_done: int) -> str:

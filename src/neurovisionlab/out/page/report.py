@@ -78,7 +78,7 @@ def _content(store: Store, home: DataHome) -> dict[str, object]:
         "claim_verdicts": VERDICTS,
         "claim_text": lambda row: Sentence(row.text),
         "notes_of": lambda info: [again(note, NOTES) for note in info.notes],
-        "finished": _finished(records[-1].finished_at) if records else None,
+        "finished": _finished(max(record.finished_at for record in records)) if records else None,
     }
 
 
