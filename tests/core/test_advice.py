@@ -116,13 +116,20 @@ def test_memory_stands_in_for_an_unknown_size_and_says_so() -> None:
     models = (model("a", 95.0, memory_mib=90.0), model("b", 94.0, memory_mib=30.0))
     advice = advise(models, None, "size")
     assert advice.choice == "b"
-    assert "Size is not known for any of them, so memory decides." in advice.reasons
+    said = "Size is not known for any model that is accurate enough, so memory decides."
+    assert said in advice.reasons
 
 
 def test_without_any_cost_accuracy_decides_and_says_so() -> None:
     advice = advise((model("a", 95.0), model("b", 94.0)), None, "speed")
     assert advice.choice == "a"
-    assert "Latency is not known for any of them, so accuracy decides." in advice.reasons
+    said = "Latency is not known for any model that is accurate enough, so accuracy decides."
+    assert said in advice.reasons
+
+
+def test_a_bad_model_does_not_win_for_being_the_only_one_measured() -> None:
+    advice = advise((model("good", 95.0), model("bad", 85.0, train_s=10.0)), None, "training")
+    assert advice.choice == "good"
 
 
 def test_nothing_to_choose_from_is_said() -> None:

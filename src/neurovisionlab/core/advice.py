@@ -207,7 +207,9 @@ class _Judge(NamedTuple):
     def choose(self, models: Sequence[Candidate]) -> _Choice:
         """Return the choice among models that meet the limits (at least one)."""
         wanted = DECIDES[self.prefer]
-        known = [cost for cost in wanted if any(c.cost(cost) is not None for c in models)]
+        best = max(models, key=lambda c: c.accuracy_frac)
+        good = [c for c in models if self.good_enough(c, best)]
+        known = [cost for cost in wanted if any(c.cost(cost) is not None for c in good)]
         if not known:
             chosen = self._by_accuracy(models)
             if not wanted:
@@ -248,8 +250,6 @@ class _Judge(NamedTuple):
     def _by_cost(self, models: Sequence[Candidate], cost: str) -> _Choice:
         best = max(models, key=lambda c: c.accuracy_frac)
         pool = [c for c in models if c.cost(cost) is not None and self.good_enough(c, best)]
-        if not pool:  # unknown for every model that is good enough
-            pool = [c for c in models if c.cost(cost) is not None]
         least = min(pool, key=lambda c: (_cost(c, cost), -c.accuracy_frac))
         margin = 1 + TIMES_ALIKE_FRAC if cost in NOISY else 1.0
         tied = [c for c in pool if _cost(c, cost) <= _cost(least, cost) * margin]

@@ -44,8 +44,12 @@ ONLY_GOOD_ONE = Sentence(
     "cheaper one to make up; its {name} is {value}."
 )
 LEAST_OF_ALL = Sentence("{model} {least}: {value}, {accuracy}.")
-INSTEAD = Sentence("{wanted} is not known for any of them, so {used} decides.")
-UNKNOWN_EVERYWHERE = Sentence("{wanted} is not known for any of them, so accuracy decides.")
+INSTEAD = Sentence(
+    "{wanted} is not known for any model that is accurate enough, so {used} decides."
+)
+UNKNOWN_EVERYWHERE = Sentence(
+    "{wanted} is not known for any model that is accurate enough, so accuracy decides."
+)
 PASSED_OVER = Sentence("Passed over, for their {name} is unknown: {models}.")
 AGAINST = Sentence("Against {rival}, {accuracy}: {comparisons}.")
 COMPARISON = Sentence("{name} {own} against {other}")
