@@ -161,4 +161,4 @@ def quantity_words(quantity: Quantity) -> str:
 
 def number_words(value: float) -> str:
     """Return a number to two digits behind the point; to none from 1,000 on."""
-    return number(value, ",.0f" if abs(value) >= 1000 else ".2f")
+    return number(value, ",.0f" if abs(value) >= 1000 else ".2f").replace("-", "−")
