@@ -54,7 +54,7 @@ def test_a_run_is_measured_at_its_end_unless_told_otherwise(nvl: Nvl, tiny_npz: 
     told = json.loads(nvl("measure", "runs/small", "--seconds", "0.1", "--json").out)
     assert [row["model"] for row in told] == ["glyphnet-small"]
     report = next(tiny_npz.parent.rglob("runs/small/report.html")).read_text()
-    assert "What it costs" in report
+    assert "What does it cost?" in report
 
 
 @pytest.mark.parametrize(
