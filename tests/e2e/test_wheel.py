@@ -65,7 +65,8 @@ def test_the_wheel_holds_every_file_of_the_package(wheel: Path) -> None:
         held = set(archive.namelist())
     assert wanted <= held
     assert "neurovisionlab/presets/quick.toml" in held
-    assert "neurovisionlab/out/templates/report.html.j2" in held
+    assert "neurovisionlab/out/page/templates/report.html.j2" in held
+    assert "neurovisionlab/out/locale/uk.po" in held
     assert not [name for name in held if name.startswith(("tests/", "shared/"))]
     licences = [name for name in held if name.endswith(("LICENSE", "NOTICE"))]
     assert len(licences) == 2
