@@ -59,7 +59,7 @@ LOCALE := src/neurovisionlab/out/locale
 messages: dev
 	mkdir -p build
 	PYTHONPATH=scripts $(BIN)/pybabel -q extract -F babel.cfg -k Sentence -k Counted:1,2 --no-location --omit-header -o build/messages.pot .
-	for po in $(LOCALE)/*.po; do $(BIN)/pybabel -q update -i build/messages.pot -o $$po -l $$(basename $$po .po) -N --ignore-obsolete; done
+	for po in $(LOCALE)/*.po; do $(BIN)/pybabel -q update -i build/messages.pot -o $$po -l $$(basename $$po .po) -w 100 -N --ignore-obsolete --omit-header; done
 
 bench: dev
 	$(BIN)/python benchmarks/training.py

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -16,7 +17,7 @@ from neurovisionlab.core.records import CellRecord
 from neurovisionlab.out.charts import drawing
 from neurovisionlab.out.charts.confidence import reliability_chart
 from neurovisionlab.out.charts.confusions import confusion_chart, difference_chart
-from neurovisionlab.out.charts.drawing import spelt, to_files, to_svg
+from neurovisionlab.out.charts.drawing import as_svg, specification, spelt, to_files
 from neurovisionlab.out.charts.learning import convergence_chart
 from neurovisionlab.out.charts.quality import (
     MAX_CLASSES,
@@ -24,6 +25,11 @@ from neurovisionlab.out.charts.quality import (
     interval_chart,
     rank_chart,
 )
+
+
+def svg_of(chart: Any) -> str:
+    """Return a chart as the page draws it."""
+    return as_svg(specification(chart))
 
 
 def _records(**study: object) -> list[CellRecord]:
@@ -44,7 +50,7 @@ def test_accuracy_has_a_dot_for_each_cell() -> None:
     shown = sorted(value["accuracy"] for value in values)
     known = [100 * r.test_scores.accuracy_frac for r in records if r.test_scores]
     assert shown == pytest.approx(sorted(known))
-    assert {"resnet18", "vit-tiny"} <= set(_texts(to_svg(chart)))
+    assert {"resnet18", "vit-tiny"} <= set(_texts(svg_of(chart)))
 
 
 def test_diverged_cells_have_no_accuracy() -> None:
@@ -62,7 +68,7 @@ def test_convergence_is_the_mean_over_seeds_with_a_band() -> None:
     known = [100 * record.epochs[0].val_accuracy_frac for record in records]
     assert first["mean"] == pytest.approx(np.mean(known), abs=1e-3)
     assert (first["low"], first["high"]) == pytest.approx((min(known), max(known)), abs=1e-3)
-    assert "epoch" in _texts(to_svg(convergence_chart(records)))
+    assert "epoch" in _texts(svg_of(convergence_chart(records)))
     assert convergence_chart([]) is None
 
 
@@ -82,7 +88,7 @@ def test_confusion_shows_shares_of_the_true_class() -> None:
     shares = {(v["truth"], v["answer"]): v["share"] for v in chart.to_dict()["data"]["values"]}
     a, b, c, d = HOSTILE_NAMES
     assert shares == {(a, a): 0.75, (a, b): 0.25, (b, b): 1.0, (d, a): 0.5, (d, d): 0.5}
-    svg = to_svg(chart)
+    svg = svg_of(chart)
     assert "<script" not in svg
     assert set(HOSTILE_NAMES) <= set(_texts(svg))  # the class without images has its row, too
     assert c in _texts(svg)
@@ -121,7 +127,7 @@ def test_a_panel_of_intervals_for_each_data_set() -> None:
         {"dataset": name, "model": "net", "value": 90.0, "low": 88.0, "high": 92.0}
         for name in ("one", "two")
     ]
-    texts = _texts(to_svg(interval_chart(rows)))
+    texts = _texts(svg_of(interval_chart(rows)))
     assert {"one", "two", "net"} <= set(texts)
     assert sum("95 % interval" in text for text in texts) == 1
     assert interval_chart([]) is None
@@ -129,7 +135,7 @@ def test_a_panel_of_intervals_for_each_data_set() -> None:
 
 def test_characters_that_no_picture_can_hold_are_replaced() -> None:
     names = ["bell\x07", "nul\x00", "ok"]
-    texts = _texts(to_svg(confusion_chart(np.eye(3), names)))
+    texts = _texts(svg_of(confusion_chart(np.eye(3), names)))
     assert {"bell\ufffd", "nul\ufffd", "ok"} <= set(texts)
 
 

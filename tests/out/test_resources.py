@@ -8,9 +8,9 @@ from lab.fakes import fake_costs, fake_plan, fake_result
 from neurovisionlab.lab.resources import resource_rows
 from neurovisionlab.lab.store import Store
 from neurovisionlab.out.charts.costs import cost_charts
-from neurovisionlab.out.charts.drawing import to_svg
 from neurovisionlab.out.page.report import render
 from neurovisionlab.out.resources import resource_table, resource_tables
+from out.test_charts import svg_of
 
 MODELS = ("resnet18", "mobilenetv2", "glyphnet")
 
@@ -58,7 +58,7 @@ def test_what_was_measured_beside_others_is_marked_and_never_ranked(tmp_path: Pa
     assert "energy: not measurable: nobody counts" in table.notes
     assert any(note.startswith("one process for each part") for note in table.notes)
     rows = resource_rows(_store(tmp_path / "again"), fake_plan(models=MODELS).cells())
-    charts = [to_svg(chart) for chart in cost_charts(rows).values()]
+    charts = [svg_of(chart) for chart in cost_charts(rows).values()]
     # size, training time, training memory, latency: only times suffer from company
     assert ["noisy: not ranked" in svg for svg in charts] == [False, True, False, True]
 

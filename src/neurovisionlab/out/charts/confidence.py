@@ -8,11 +8,10 @@ import altair as alt
 
 from neurovisionlab.core.calibration import ReliabilityBin
 from neurovisionlab.core.speech import Sentence
-from neurovisionlab.out.charts.drawing import Chart, colour, toggled
+from neurovisionlab.out.charts.drawing import IMAGES, MODEL, Chart, colour, toggled
 
 CONFIDENCE = Sentence("how sure the model is, %")
 RIGHT = Sentence("how often it is right, %")
-MODEL, IMAGES = Sentence("model"), Sentence("images")
 
 FEW = 10  # bins of fewer images say nothing: they are not drawn
 

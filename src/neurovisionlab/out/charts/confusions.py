@@ -9,14 +9,13 @@ import altair as alt
 import numpy as np
 
 from neurovisionlab.core.speech import Sentence
-from neurovisionlab.out.charts.drawing import Chart
+from neurovisionlab.out.charts.drawing import IMAGES, Chart
 from neurovisionlab.out.charts.quality import MAX_CLASSES
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 ANSWER, TRUTH = Sentence("answer"), Sentence("truth")
 SHARE = Sentence("share of class")
-IMAGES = Sentence("images")
 
 
 def confusion_chart(counts_CC: Floats, class_names: Sequence[str]) -> Chart | None:

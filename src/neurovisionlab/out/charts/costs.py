@@ -9,7 +9,7 @@ import altair as alt
 
 from neurovisionlab.core.pareto import non_dominated
 from neurovisionlab.core.speech import Sentence
-from neurovisionlab.out.charts.drawing import Chart, colour, zoomable
+from neurovisionlab.out.charts.drawing import MODEL, TEST_ACCURACY, Chart, colour, zoomable
 from neurovisionlab.out.resources import Axis
 from neurovisionlab.out.tables import Row
 
@@ -45,14 +45,13 @@ def _cost_chart(rows: Sequence[Row], axis: Axis) -> Chart | None:
         }
         for row in known
     ]
-    return _scatter(values, str(axis.title))
+    # of all models, so that none changes its colour where another has no such cost
+    return _scatter(values, str(axis.title), [row["label"] for row in rows])
 
 
 ON_FRONT = Sentence("on the Pareto front")
 DOMINATED = Sentence("dominated")
 NOISY = Sentence("noisy: not ranked")
-TEST_ACCURACY = Sentence("test accuracy, %")
-MODEL = Sentence("model")
 _SHAPES = {ON_FRONT: "circle", DOMINATED: "cross", NOISY: "triangle-up"}
 
 
@@ -60,7 +59,7 @@ def _why_not(row: Row, ranked: Sequence[Row]) -> Sentence:
     return DOMINATED if row in ranked else NOISY
 
 
-def _scatter(values: list[dict[str, Any]], title: str) -> Chart:
+def _scatter(values: list[dict[str, Any]], title: str, models: Sequence[str]) -> Chart:
     kinds = {
         str(kind): shape
         for kind, shape in _SHAPES.items()
@@ -71,7 +70,7 @@ def _scatter(values: list[dict[str, Any]], title: str) -> Chart:
     base = alt.Chart(alt.Data(values=values)).encode(
         x=alt.X("cost:Q", title=title, scale=alt.Scale(type="log", nice=False, padding=room)),
         y=alt.Y("accuracy:Q", title=str(TEST_ACCURACY), scale=alt.Scale(zero=False, padding=20)),
-        color=colour((value["model"] for value in values), legend=None),
+        color=colour(models, has_legend=False),
     )
     line = (
         base.transform_filter(alt.datum.front == str(ON_FRONT))

@@ -24,15 +24,18 @@ Chart = Any  # an altair chart; its own methods are typed to return Any
 # Okabe & Ito's palette: told apart by colour-blind readers, too; grey for their black, which
 # would vanish on a dark page
 PALETTE = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8c8c8c"]
-ACCURACY = Sentence("accuracy, %")
+# words that several charts use
+MODEL, IMAGES = Sentence("model"), Sentence("images")
+ACCURACY, TEST_ACCURACY = Sentence("accuracy, %"), Sentence("test accuracy, %")
 
 
-def colour(models: Iterable[str], **options: Any) -> alt.Color:
+def colour(models: Iterable[str], has_legend: bool = True) -> alt.Color:
     """Return the colours of models: the same for the same list of models in every chart."""
     names = list(dict.fromkeys(models))
     colours = [PALETTE[i % len(PALETTE)] for i in range(len(names))]
     scale = alt.Scale(domain=names, range=colours)
-    return alt.Color("model:N", **({"title": None, "scale": scale} | options))
+    legend = alt.Undefined if has_legend else None
+    return alt.Color("model:N", title=None, scale=scale, legend=legend)
 
 
 def toggled(chart: Chart) -> Chart:
@@ -78,11 +81,6 @@ def _number_format() -> Any:
     }
 
 
-def to_svg(chart: Chart) -> str:
-    """Return a chart as SVG text."""
-    return as_svg(specification(chart))
-
-
 def as_svg(spec: dict[str, Any]) -> str:
     """Return a specification as SVG text."""
     svg: str = vl_convert.vegalite_to_svg(spec, format_locale=_number_format())
@@ -96,7 +94,7 @@ def to_files(chart: Chart) -> Iterator[tuple[str, bytes]]:
     """
     spec = spelt(specification(chart)) | {"background": "white"}
     numbers = _number_format()
-    yield "svg", vl_convert.vegalite_to_svg(spec, format_locale=numbers).encode()
+    yield "svg", as_svg(spec).encode()
     yield "png", vl_convert.vegalite_to_png(spec, scale=2, format_locale=numbers)
     yield "pdf", vl_convert.vegalite_to_pdf(spec, format_locale=numbers)
 

@@ -11,12 +11,12 @@ import altair as alt
 from neurovisionlab.core.dynamics import DynamicsOverSeeds
 from neurovisionlab.core.records import CellRecord, EpochRow
 from neurovisionlab.core.speech import Sentence
-from neurovisionlab.out.charts.drawing import ACCURACY, Chart, colour, toggled, zoomable
+from neurovisionlab.out.charts.drawing import ACCURACY, MODEL, Chart, colour, toggled, zoomable
 from neurovisionlab.out.tables import Row
 
 EPOCH = Sentence("epoch")
 TRAINING, VALIDATION = Sentence("training"), Sentence("validation")
-MODEL, PART = Sentence("model"), Sentence("part")
+PART = Sentence("part")
 LOWEST, HIGHEST = Sentence("lowest of the seeds"), Sentence("highest of the seeds")
 OVERFITTING = Sentence("gap between training and validation stays open from here")
 

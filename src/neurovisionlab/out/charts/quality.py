@@ -10,15 +10,14 @@ import altair as alt
 from neurovisionlab.core.ranks import Overall
 from neurovisionlab.core.records import CellRecord
 from neurovisionlab.core.speech import Sentence
-from neurovisionlab.out.charts.drawing import Chart, colour, toggled, zoomable
+from neurovisionlab.out.charts.drawing import MODEL, TEST_ACCURACY, Chart, colour, toggled, zoomable
 from neurovisionlab.out.tables import Row
 
 MAX_CLASSES = 64  # beyond that, labels cannot be read
 
-TEST_ACCURACY = Sentence("test accuracy, %")
 WITH_INTERVAL = Sentence("test accuracy, %, with its 95 % interval")
 RECALL = Sentence("recall, %, with its 95 % interval")
-CLASS, MODEL, SEED = Sentence("class"), Sentence("model"), Sentence("seed")
+CLASS, SEED = Sentence("class"), Sentence("seed")
 MEAN_RANK = Sentence("mean rank, 1 is best")
 FROM, TO = Sentence("from"), Sentence("to")
 
@@ -50,7 +49,7 @@ def interval_chart(rows: Sequence[Row]) -> Chart | None:
 def _panel(rows: list[Row], names: list[str], x: alt.X) -> Chart:
     base = alt.Chart(alt.Data(values=rows)).encode(
         y=alt.Y("model:N", title=None, sort=names),
-        color=colour(names, legend=None),
+        color=colour(names, has_legend=False),
         tooltip=_tooltip(str(TEST_ACCURACY)),
     )
     bars = base.mark_rule(strokeWidth=3).encode(x=x, x2="high:Q")
@@ -90,7 +89,7 @@ def rank_chart(found: Overall, models: Sequence[str]) -> Chart | None:
     names = [str(row["model"]) for row in rows]
     base = alt.Chart(alt.Data(values=rows)).encode(
         y=alt.Y("model:N", title=None, sort=names),
-        color=colour(models, legend=None),
+        color=colour(models, has_legend=False),
         tooltip=[
             alt.Tooltip("model:N", title=str(MODEL)),
             alt.Tooltip("rank:Q", title=str(MEAN_RANK), format=".2f"),
@@ -121,7 +120,7 @@ def accuracy_chart(records: Sequence[CellRecord]) -> Chart | None:
     values = {name: [row["accuracy"] for row in rows if row["model"] == name] for name in names}
     best_first = sorted(names, key=lambda name: -fmean(values[name] or [0]))
     base = alt.Chart(alt.Data(values=rows)).encode(
-        y=alt.Y("model:N", title=None, sort=best_first), color=colour(names, legend=None)
+        y=alt.Y("model:N", title=None, sort=best_first), color=colour(names, has_legend=False)
     )
     dots = base.mark_circle(size=70, opacity=0.7).encode(
         x=alt.X("accuracy:Q", title=str(TEST_ACCURACY), scale=alt.Scale(zero=False)),
