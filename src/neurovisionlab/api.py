@@ -28,23 +28,20 @@ from neurovisionlab.core.spec import (
 )
 from neurovisionlab.data.audit import Audit, audit
 from neurovisionlab.data.home import DataHome
+from neurovisionlab.data.official import OFFICIAL
 from neurovisionlab.data.pictures import Watch
 from neurovisionlab.data.sources import SOURCES, load
 from neurovisionlab.data.splits import split
 from neurovisionlab.lab.conduct import Event, conduct, pending
-from neurovisionlab.lab.executors import Execute, local
+from neurovisionlab.lab.executors import Execute, local, start_early
 from neurovisionlab.lab.measure import Effort, measure
 from neurovisionlab.lab.store import Plan, Store
 from neurovisionlab.lab.studies import Difference, changes, differences, make_plan, read_study
 
 # imported once by the server that processes are forked from
-WORKERS = (
-    "neurovisionlab.learn.run",
-    "neurovisionlab.learn.meter",
-    # what readers and splits import late costs a second, which each cell would pay
-    "sklearn.datasets",
-    "sklearn.model_selection",
-)
+WORKERS = ("neurovisionlab.learn.run", "neurovisionlab.learn.meter")
+# what the reader of the digits and unbroken groups or folds import late: a second for each cell
+WITH_SKLEARN = (*WORKERS, "sklearn.datasets", "sklearn.model_selection")
 QUICK_S = 0.3  # a timing at the end of a run; `nvl measure` takes longer and is more exact
 
 
@@ -85,7 +82,9 @@ class Run:
         from neurovisionlab.learn.run import run_cell
 
         work = functools.partial(run_cell, home=self.home)
-        yield from conduct(self.cells, self.store, work, execute or local(WORKERS))
+        yield from conduct(
+            self.cells, self.store, work, execute or local(_workers(self.plan.study))
+        )
 
     def audit_data(self) -> Iterator[Audit]:
         """Look for copies, conflicts and oddities in data sets not looked at yet; keep and yield.
@@ -129,9 +128,11 @@ def prepare(
     Raises:
         NvlError: anything a user can mend.
     """
-    digests, notes = _look_at_models(study)
     home = DataHome.find(data_dir)
     store = Store(Path(out_dir or Path("runs") / study.name))
+    if not store.root.exists():  # there will be something to train: seconds of imports, meanwhile
+        start_early(_workers(study))
+    digests, notes = _look_at_models(study)
     plan = make_plan(study, home, watch).model_copy(update={"model_digests": digests})
     cells = plan.cells()
     warnings = warnings_of(study) + _check_models(cells, pending(cells, store))
@@ -142,6 +143,15 @@ def prepare(
         messages += _folder_messages(plan, store)
         store.keep_plan(plan)
     return Run(plan, store, home, cells, tuple(pending(cells, store)), tuple(messages))
+
+
+def _workers(study: Study) -> tuple[str, ...]:
+    """Return what the server of the study's processes should import."""
+    own_kinds = ("npz:", "folder:")
+    embedded = any(
+        not name.startswith(own_kinds) and name not in OFFICIAL for name in study.datasets
+    )
+    return WITH_SKLEARN if embedded or study.split.groups or study.split.folds else WORKERS
 
 
 def _check_splits(cells: Iterable[CellSpec], home: DataHome) -> None:

@@ -9,7 +9,15 @@ import psutil
 import pytest
 
 from lab import workers
-from neurovisionlab.lab.executors import Done, Execute, Failed, Said, execute_here, local
+from neurovisionlab.lab.executors import (
+    Done,
+    Execute,
+    Failed,
+    Said,
+    execute_here,
+    local,
+    start_early,
+)
 
 EXECUTORS = [pytest.param(execute_here, id="here"), pytest.param(local(), id="local")]
 
@@ -95,3 +103,21 @@ def test_each_cell_has_a_process_of_its_own() -> None:
     assert len(set(pids)) == 3
     counts = [end.result for _, end in _ends(local(), workers.count_here, [1, 2, 3])]
     assert counts == [1, 1, 1]  # nothing is inherited from the cell before
+
+
+def test_settings_are_those_of_the_moment_though_the_server_is_older(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("NVL_AT_FIRST", "yes")
+    assert _ends(local(), workers.settings, [1])[0][1].result["NVL_AT_FIRST"] == "yes"
+    monkeypatch.delenv("NVL_AT_FIRST")
+    monkeypatch.setenv("NVL_NOW", "yes")
+    found = _ends(local(), workers.settings, [1])[0][1].result
+    assert "NVL_AT_FIRST" not in found
+    assert found["NVL_NOW"] == "yes"
+
+
+def test_the_server_can_be_started_before_there_is_work() -> None:
+    start_early(("lab.workers",))
+    children = {child.pid for child in psutil.Process().children()}
+    assert _ends(local(), workers.parent_of, [1])[0][1].result in children

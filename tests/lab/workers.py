@@ -71,3 +71,13 @@ def count_here(cell: int, say: Say) -> int:
     module = sys.modules[__name__]
     module.num_calls = getattr(module, "num_calls", 0) + 1  # type: ignore[attr-defined]
     return int(module.num_calls)  # type: ignore[attr-defined]
+
+
+def settings(cell: int, say: Say) -> dict[str, str]:
+    """Return the laboratory's settings as they are here."""
+    return {name: value for name, value in os.environ.items() if name.startswith("NVL_")}
+
+
+def parent_of(cell: int, say: Say) -> int:
+    """Return the process that this one was forked from."""
+    return os.getppid()

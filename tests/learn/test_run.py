@@ -264,10 +264,10 @@ class _Spied(Batches):
 
     log: list[str]
 
-    def in_order(self) -> Iterator[Any]:
+    def in_order(self, batch_size: int | None = None) -> Iterator[Any]:
         """Yield as ever, and take note."""
         self.log.append("test images read")
-        return super().in_order()
+        return super().in_order(batch_size)
 
     def shuffled(self, *_: Any) -> Iterator[Any]:
         """Refuse: nobody trains on test images."""

@@ -12,6 +12,7 @@ import signal
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from typing import Any, Protocol, TypeVar
 
@@ -79,7 +80,8 @@ def local(preload: Sequence[str] = ()) -> Execute:
     """Return an executor that gives each cell a fresh process on this machine, one at a time.
 
     Processes are forked from a server that has imported the modules `preload` and done nothing
-    else: a cell starts in milliseconds and inherits no state from the one before.
+    else: a cell starts in milliseconds and inherits no state from the one before. The settings
+    (NVL_…) are those of the moment in which it starts.
     """
 
     def execute(cells: Iterable[Cell], work: Work) -> Iterator[tuple[Cell, Outcome]]:
@@ -91,12 +93,25 @@ def local(preload: Sequence[str] = ()) -> Execute:
     return execute
 
 
+def start_early(preload: Sequence[str]) -> None:
+    """Start the server of `local` now: it imports while the caller does other things.
+
+    One that runs already stays as it is.
+    """
+    multiprocessing.set_forkserver_preload(list(preload))
+    forkserver.ensure_running()
+
+
+def _settings() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name.startswith("NVL_")}
+
+
 def _in_process(
     context: multiprocessing.context.ForkServerContext, cell: Any, work: Work
 ) -> Iterator[Outcome]:
     """Run one cell in a process of its own; end the process if nobody listens any more."""
     ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_child, args=(theirs, cell, work))
+    process = context.Process(target=_child, args=(theirs, cell, work, _settings()))
     process.start()
     theirs.close()
     has_ended = False
@@ -116,7 +131,10 @@ def _in_process(
         process.join()
 
 
-def _child(pipe: Connection, cell: Any, work: Work) -> None:
+def _child(pipe: Connection, cell: Any, work: Work, settings: dict[str, str]) -> None:
+    for name in _settings().keys() - settings.keys():
+        del os.environ[name]
+    os.environ.update(settings)  # the server's own are as old as the server
     # Ctrl-C reaches the whole group; the parent decides, and stops its children itself
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 

@@ -19,9 +19,14 @@ from neurovisionlab.core.records import EpochRow, Progress
 from neurovisionlab.data.batches import Batches
 from neurovisionlab.learn.clock import Stopwatches
 from neurovisionlab.learn.device import Chance, Device
+from neurovisionlab.learn.fold import folded
 
 # A mean training loss this many times the loss of guessing, ln(classes), will not come back.
 HOPELESS = 10.0
+# Answers a second peak at 128 to 256 images of 28 px on CPUs (docs/speed-log.md); above, what lies
+# between two layers leaves the caches.
+MOST_AT_ONCE = 256
+PIXELS_AT_ONCE = MOST_AT_ONCE * 32**2
 STEPS_PER_SIGN = 50  # a sign of life; costs nothing, as nothing is read from the device for it
 
 
@@ -148,15 +153,22 @@ def has_diverged(row: EpochRow, num_classes: int) -> bool:
     return row.train_loss > HOPELESS * math.log(max(num_classes, 2))
 
 
+def answers_at_once(batches: Batches) -> int:
+    """Return the images of a batch in evaluation: many where they are small.
+
+    Independent of what else the machine does, so that the last bit is the same again.
+    """
+    return max(batches.batch_size, min(MOST_AT_ONCE, PIXELS_AT_ONCE // batches.image_px**2))
+
+
 @torch.inference_mode()
 def predict(
     model: nn.Module, batches: Batches, trainer: Trainer
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Return (logits_NC float32, labels_N) for every image, in the order of the set."""
-    with trainer.clocks.on("evaluation"):
-        model.eval()
+    with trainer.clocks.on("evaluation"), folded(model.eval()):
         pieces = []
-        for images_BCHW, _ in batches.in_order():
+        for images_BCHW, _ in batches.in_order(answers_at_once(batches)):
             with trainer.device.autocast():
                 pieces.append(model(images_BCHW).float().cpu())
         labels = batches.staged.labels_N.cpu()
