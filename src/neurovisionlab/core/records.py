@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from neurovisionlab.core.metrics import Scores
 from neurovisionlab.core.protocol import Frozen
@@ -82,12 +83,31 @@ class ResourceUse(Frozen):
     contention_frac: float | None = None
 
 
+MemoryFormat = Literal["channels_last", "contiguous"]
+
+
+class Execution(Frozen):
+    """How a model was computed in training: choices that change no more than last digits.
+
+    Attributes:
+        memory_format: order of an image's numbers in memory, by torch's names.
+        compiled: whether torch compiled the model.
+        tried_step_s: seconds of a step in each way that was tried before; empty where the
+            training was too short for trials.
+    """
+
+    memory_format: MemoryFormat
+    compiled: bool = False
+    tried_step_s: dict[str, float] = Field(default_factory=dict)
+
+
 class CellRecord(Frozen):
     """All that is kept of one cell beside its arrays.
 
     `diverged` cells have no scores: a loss that is not finite, or that left its starting level
     far behind, is an outcome of the protocol and no result. `tested_epoch` counts from 1.
-    `weights_source` says whose pretrained weights the model began with, null for none.
+    `weights_source` says whose pretrained weights the model began with, null for none;
+    `execution` is null in records from before it was kept.
     """
 
     schema_version: ThisVersion = SCHEMA_VERSION
@@ -106,6 +126,7 @@ class CellRecord(Frozen):
     resources: ResourceUse
     machine: Machine
     weights_source: str | None = None
+    execution: Execution | None = None
     finished_at: str
 
 

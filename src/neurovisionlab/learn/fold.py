@@ -13,7 +13,7 @@ import weakref
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from timm.layers import BatchNormAct2d
+from timm.layers.norm_act import BatchNormAct2d
 from torch import fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 

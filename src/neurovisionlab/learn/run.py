@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
-import torch
 from safetensors.torch import save
 from torch import nn
 
@@ -39,6 +38,7 @@ from neurovisionlab.learn.device import (
     memory_errors_explained,
     seed_everything,
 )
+from neurovisionlab.learn.pace import settle
 from neurovisionlab.learn.train import Trainer, fit, has_diverged, predict
 from neurovisionlab.learn.weights import find
 from neurovisionlab.learn.zoo import Shape, build, num_parameters, weights_mib
@@ -69,15 +69,15 @@ def _run_on(device: Device, cell: CellSpec, watch: Watch, home: DataHome) -> Cel
         weights_source = _check_model_unchanged(cell)
         indices = split(images, cell)
         chance = seed_everything(cell.seed)
-        model = build(cell.model, shape_of(cell), cell.protocol)
-        # one layout for all: convolutions are up to twice as fast with it on a CPU
-        model = model.to(device.torch_device).to(memory_format=torch.channels_last)
+        model = build(cell.model, shape_of(cell), cell.protocol).to(device.torch_device)
     with clocks.on("staging"):
         parts = stage_parts(images, indices, cell, device)
         del images
     trainer = Trainer(cell.protocol, device, chance, clocks)
+    with clocks.on("setup"):
+        settled = settle(model, parts.train, trainer)
     story = _Story(cell)
-    for row in fit(model, parts.train, parts.val, trainer):
+    for row in fit(model, parts.train, parts.val, trainer, settled.forward):
         watch(row)
         if isinstance(row, EpochRow) and not story.goes_on_after(row, model):
             break
@@ -92,7 +92,13 @@ def _run_on(device: Device, cell: CellSpec, watch: Watch, home: DataHome) -> Cel
         scores = {part: score(p.logits_NC, p.labels_N) for part, p in predictions.items()}
     record = story.record(model, trainer, indices, scores)
     used = record.resources.model_copy(update={"contention_frac": contention.frac()})
-    record = record.model_copy(update={"weights_source": weights_source, "resources": used})
+    record = record.model_copy(
+        update={
+            "weights_source": weights_source,
+            "execution": settled.execution,
+            "resources": used,
+        }
+    )
     return CellResult(record, indices, predictions, weights)
 
 

@@ -50,12 +50,17 @@ class Shuffled(typing.Protocol):
 
 
 def fit(
-    model: nn.Module, train: Batches, val: Batches, trainer: Trainer
+    model: nn.Module,
+    train: Batches,
+    val: Batches,
+    trainer: Trainer,
+    forward: nn.Module | None = None,
 ) -> Iterator[EpochRow | Progress]:
     """Train for the protocol's epochs, yielding a row after each and signs of life within.
 
     The training clock stands still while the caller holds what was yielded. The caller ends a
-    training that diverges by not asking for more (see `has_diverged`).
+    training that diverges by not asking for more (see `has_diverged`). `forward` is the model in
+    the form in which it trains, if that is another: compiled, with the same weights.
     """
     protocol, clocks = trainer.protocol, trainer.clocks
     optimizer = make_optimizer(model, protocol)
@@ -64,7 +69,7 @@ def fit(
         train_before_s, eval_before_s = clocks.seconds("training"), clocks.seconds("evaluation")
         learning_rate = optimizer.param_groups[0]["lr"]
         sums = new_sums(trainer.device)
-        for seen in run_epoch(model, train, trainer, (optimizer, scheduler), sums):
+        for seen in run_epoch(forward or model, train, trainer, (optimizer, scheduler), sums):
             spent_s = clocks.seconds("training") - train_before_s
             yield Progress(
                 epoch=epoch,

@@ -1,0 +1,143 @@
+"""How a model trains fastest on this machine: tried before its training begins, and recorded.
+
+Two choices that change no method and only the last digits of numbers: the order of an image's
+numbers in memory, and whether torch compiles the model. Short trainings try nothing: there is less
+to win than a trial costs. Compiling takes from a quarter of a minute to a whole one and wants a
+C++ compiler, so it is tried only where NVL_COMPILE=1 asks for it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import statistics
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from neurovisionlab.core.errors import ResourceError, mould
+from neurovisionlab.core.records import Execution, MemoryFormat
+from neurovisionlab.data.batches import Batches
+from neurovisionlab.learn.clock import Timer
+from neurovisionlab.learn.train import Trainer, steps_per_epoch
+
+# A trial is about a dozen steps: below this many, more than a hundredth of the training.
+STEPS_WORTH_A_TRIAL = 1000
+ROUNDS = 3
+# The usual choice is left only for one that is faster by this factor, so that the noise of a busy
+# machine does not decide: another choice gives other last digits.
+MARGIN = 1.1
+FORMATS: dict[MemoryFormat, torch.memory_format] = {
+    "channels_last": torch.channels_last,
+    "contiguous": torch.contiguous_format,
+}
+
+
+class Settled(NamedTuple):
+    """A model as it will be trained, and how that was chosen.
+
+    Attributes:
+        forward: the model itself, or its compiled form; both have the same weights.
+        execution: for the record.
+    """
+
+    forward: nn.Module
+    execution: Execution
+
+
+def settle(model: nn.Module, train: Batches, trainer: Trainer) -> Settled:
+    """Put the model into the memory format, and perhaps the compiled form, that trains fastest.
+
+    Weights, statistics and random numbers are left as they were.
+
+    Raises:
+        ResourceError: NVL_COMPILE is neither 0 nor 1.
+    """
+    compiles = _wants_compiling()
+    model.to(memory_format=torch.channels_last)
+    num_steps = steps_per_epoch(len(train), trainer.protocol) * trainer.protocol.epochs
+    if num_steps < STEPS_WORTH_A_TRIAL:
+        return Settled(model, Execution(memory_format="channels_last"))
+    with _left_as_it_was(model, trainer):
+        trial = _Trial(model, train, trainer)
+        step_s = trial.formats()
+        usual, other = step_s["channels_last"], step_s["contiguous"]
+        chosen: MemoryFormat = "contiguous" if other * MARGIN < usual else "channels_last"
+        model.to(memory_format=FORMATS[chosen])
+        compiled = trial.compiled() if compiles else None
+    tried: dict[str, float] = {str(name): seconds for name, seconds in step_s.items()}
+    if compiled is not None:
+        tried["compiled"] = compiled.step_s
+    takes = compiled is not None and compiled.step_s * MARGIN < step_s[chosen]
+    execution = Execution(memory_format=chosen, compiled=takes, tried_step_s=tried)
+    return Settled(compiled.forward if compiled and takes else model, execution)
+
+
+def _wants_compiling() -> bool:
+    wish = os.environ.get("NVL_COMPILE", "0")
+    if wish not in ("0", "1"):
+        raise ResourceError(mould("NVL_COMPILE", "0 or 1", repr(wish), "1"))
+    return wish == "1"
+
+
+@contextlib.contextmanager
+def _left_as_it_was(model: nn.Module, trainer: Trainer) -> Iterator[None]:
+    """Give back statistics, gradients and torch's random numbers after the block."""
+    kept = {name: buffer.clone() for name, buffer in model.named_buffers()}
+    device = trainer.device.torch_device
+    devices = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        yield
+    with torch.no_grad():
+        for name, buffer in model.named_buffers():
+            buffer.copy_(kept[name])
+    for parameter in model.parameters():
+        parameter.grad = None
+
+
+class _Compiled(NamedTuple):
+    forward: nn.Module
+    step_s: float
+
+
+class _Trial:
+    """Training steps on one batch that change no weight."""
+
+    def __init__(self, model: nn.Module, train: Batches, trainer: Trainer) -> None:
+        self._model, self._trainer = model.train(), trainer
+        self._images_BCHW, self._labels_B = next(train.in_order())
+
+    def formats(self) -> dict[MemoryFormat, float]:
+        """Return the seconds of a step in each memory format, tried in turn."""
+        seconds: dict[MemoryFormat, list[float]] = {name: [] for name in FORMATS}
+        for _ in range(1 + ROUNDS):
+            for name, memory_format in FORMATS.items():
+                self._model.to(memory_format=memory_format)
+                seconds[name].append(self._seconds(self._model))
+        return {name: statistics.median(values[1:]) for name, values in seconds.items()}
+
+    def compiled(self) -> _Compiled | None:
+        """Return the compiled model with the seconds of its step; None where it cannot be had."""
+        # random numbers, of dropout for one, stay those of the model that is not compiled
+        options: dict[str, bool | int | str | Callable[..., None]] = {"fallback_random": True}
+        forward = torch.compile(self._model, options=options)
+        assert isinstance(forward, nn.Module)
+        try:
+            self._seconds(forward)
+        except Exception:  # no compiler, or code that torch cannot compile: it raises many kinds
+            return None
+        return _Compiled(forward, statistics.median(self._seconds(forward) for _ in range(ROUNDS)))
+
+    def _seconds(self, forward: Callable[[Tensor], Tensor]) -> float:
+        device = self._trainer.device
+        device.synchronize()
+        timer = Timer()
+        with device.autocast():
+            functional.cross_entropy(forward(self._images_BCHW), self._labels_B).backward()
+        for parameter in self._model.parameters():
+            parameter.grad = None
+        device.synchronize()
+        return timer.seconds()
