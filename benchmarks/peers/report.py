@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from scipy.stats import f_oneway
 
 import compare
+from document import table
 from peers.bounds import Ratio, Rounds, bounded, highest, lowest, median, ratio
 from peers.contenders import CONTENDERS, LAB
 from peers.results import Results
@@ -24,7 +25,6 @@ PUBLISHED_FRAC = 0.9503
 
 PHASES = ("start", "loading", "training", "testing", "ending")
 TOO_FEW = "fewer than five rounds"
-BEGIN, END = "<!-- peers: begin -->", "<!-- peers: end -->"
 
 
 def peers_of(values: Mapping[str, Rounds], tuned_only: bool = False) -> dict[str, Rounds]:
@@ -122,12 +122,6 @@ def _conditions(results: Results) -> str:
         "rounds, one-sided each). `make bench-peers`; who does what: `benchmarks/peers/README.md`."
         + "".join(f" Not taken part: {line}." for line in settings["skipped"])
     )
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a Markdown table; the first column is text, the others are numbers."""
-    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _training(results: Results) -> Iterator[str]:
@@ -261,12 +255,3 @@ def _published(results: Results) -> Iterator[str]:
 def _spread(lab: Mapping[str, Any]) -> str:
     accuracies = ", ".join(f"{100 * value:.2f}" for value in lab["accuracy_frac"])
     return f"{len(lab['train_s'])} trainings, test accuracies {accuracies} %"
-
-
-def put(text: str, new: str) -> str:
-    """Return a document with the section between its marks; added at the end if it has none."""
-    block = f"{BEGIN}\n{new}{END}\n"
-    if BEGIN not in text:
-        return f"{text.rstrip()}\n\n{block}" if text.strip() else f"# Benchmarks\n\n{block}"
-    before, _, rest = text.partition(BEGIN)
-    return f"{before}{block}{rest.partition(END)[2].removeprefix(chr(10))}"

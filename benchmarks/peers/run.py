@@ -18,6 +18,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import document
 from neurovisionlab.core.errors import NvlError
 from neurovisionlab.lab.store import Store
 from neurovisionlab.learn.clock import now_iso
@@ -28,7 +29,6 @@ from peers.letters import Counts, letters, write
 from peers.results import Results
 from peers.task import Task
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 PACKAGES = ("torch", "torchvision", "timm", "lightning", "transformers", "accelerate")
 WORKERS = (0, 1, 2)  # tried for each peer; the fastest is taken
 PARTS = ("train", "evaluate", "published")
@@ -268,8 +268,7 @@ def main() -> int:
     print(f"\n{section}")
     met = report.verdicts(results)
     if given.write:
-        text = DOCUMENT.read_text() if DOCUMENT.is_file() else ""
-        DOCUMENT.write_text(report.put(text, section))
+        document.write("peers", section)
     return 0 if met else 1
 
 

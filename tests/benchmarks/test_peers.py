@@ -16,6 +16,7 @@ import torch
 from scipy.stats import binom
 from torchvision import transforms
 
+import document
 from neurovisionlab.core.spec import parse_study
 from neurovisionlab.data.batches import Batches, Scaling, stage
 from neurovisionlab.data.images import ImageSet, Provenance
@@ -259,14 +260,15 @@ def test_contenders_that_learn_less_are_noticed() -> None:
 
 @pytest.mark.parametrize("before", ["", "# Speed\n\nOwn words.\n"])
 def test_the_section_is_put_in_its_place(before: str) -> None:
-    once = report.put(before, "## One\n")
-    twice = report.put(once + "\nWords below.\n", "## Two\n")
-    assert once.count(report.BEGIN) == twice.count(report.BEGIN) == 1
+    once = document.put(before, "peers", "## One\n")
+    twice = document.put(once + "\nWords below.\n", "peers", "## Two\n")
+    begin, end = document.marks("peers")
+    assert once.count(begin) == twice.count(begin) == 1
     assert "## One" in once
     assert "## One" not in twice
-    assert twice.endswith(f"{report.END}\n\nWords below.\n")
+    assert twice.endswith(f"{end}\n\nWords below.\n")
     assert before in twice
-    assert report.put(twice, "## Two\n") == twice
+    assert document.put(twice, "peers", "## Two\n") == twice
 
 
 def test_every_contender_has_a_script_and_a_name() -> None:

@@ -146,7 +146,7 @@ def test_all_mistakes_are_told_at_once() -> None:
         ("mean = [0.5]\nstd = [0.2, 0.2]", "protocol: expected as many means as stds"),
         ('mean = "grey"', "protocol.mean: expected a list, got 'grey'; try mean = [0.5]"),
         ("split_seed = 4294967296", "protocol.split_seed: expected a number below"),
-        ('augmentation = "flip"', 'expected "none" or "character-safe", got \'flip\''),
+        ('augmentation = "flip"', 'expected "none", "character-safe" or "gentle", got \'flip\''),
     ],
 )
 def test_a_protocol_is_strict(line: str, expected: str) -> None:

@@ -25,6 +25,17 @@ def distance(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
     return (one - other).square().sum((1, 2, 3))
 
 
+def test_gentle_changes_are_the_same_at_half_of_the_strength() -> None:
+    images = shapes_of_l(500)
+    changed = distance(character_safe(images, chance()), images)
+    halved = distance(AUGMENTATIONS["gentle"](images, chance()), images)
+    assert (halved < changed).float().mean() > 0.95
+    assert halved.min() > 0
+    half = character_safe(images, chance(), strength=0.5)
+    assert torch.equal(AUGMENTATIONS["gentle"](images, chance()), half)
+    assert torch.allclose(character_safe(images, chance(), strength=0.0), images, atol=1e-5)
+
+
 @pytest.mark.parametrize("axes", [[3], [2], [2, 3]], ids=["mirrored", "upside down", "turned"])
 def test_a_character_is_never_flipped(axes: list[int]) -> None:
     images = shapes_of_l(2000)

@@ -30,7 +30,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "weight_decay": st.floats(0, 1),
     "label_smoothing": st.floats(0, 0.99),
     "dropout": st.sampled_from(["model", "off"]),
-    "augmentation": st.sampled_from(["none", "character-safe"]),
+    "augmentation": st.sampled_from(["none", "character-safe", "gentle"]),
     "pretrained": st.booleans(),
     "stem": st.sampled_from(["imagenet", "small", "light"]),
     "stem_weights": st.sampled_from(["adapt", "random"]),

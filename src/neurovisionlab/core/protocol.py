@@ -39,7 +39,8 @@ class Protocol(Frozen):
         label_smoothing: share of the target spread over all classes.
         dropout: "model" keeps what the architecture's authors chose; "off" sets all to zero.
         augmentation: "none", or "character-safe": small shift, rotation, scale and elastic
-            distortion; never a flip, since a mirrored letter is another letter or none.
+            distortion; never a flip, since a mirrored letter is another letter or none; or
+            "gentle": the same at half of its strength, for many images and few epochs.
         pretrained: start from published ImageNet weights.
         stem: first layers: "imagenet" as published, made for 224 px; "small" with stride 1 and
             no max-pool; "light" with stride 2 and no max-pool, cheap enough for a CPU.
@@ -68,7 +69,7 @@ class Protocol(Frozen):
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     dropout: Literal["model", "off"] = "model"
-    augmentation: Literal["none", "character-safe"] = "none"
+    augmentation: Literal["none", "character-safe", "gentle"] = "none"
     pretrained: bool = False
     stem: Literal["imagenet", "small", "light"] = "imagenet"
     stem_weights: Literal["adapt", "random"] = "adapt"

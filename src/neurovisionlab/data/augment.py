@@ -24,14 +24,16 @@ def no_augmentation(images_BCHW: Tensor, noise: torch.Generator) -> Tensor:
     return images_BCHW
 
 
-def character_safe(images_BCHW: Tensor, noise: torch.Generator) -> Tensor:
+def character_safe(images_BCHW: Tensor, noise: torch.Generator, strength: float = 1.0) -> Tensor:
     """Shift, rotate, scale and bend each image a little, by one resampling.
 
     Args:
         images_BCHW: floats of any range; what enters from outside repeats the border.
         noise: a CPU generator; the same state gives the same change on every device.
+        strength: share of the strengths above.
     """
-    grid = _affine_grid(images_BCHW, noise) + _elastic_offsets(images_BCHW, noise)
+    grid = _affine_grid(images_BCHW, noise, strength)
+    grid = grid + _elastic_offsets(images_BCHW, noise, strength)
     return functional.grid_sample(
         images_BCHW, grid, mode="bilinear", padding_mode="border", align_corners=False
     )
@@ -41,9 +43,9 @@ def _uniform(num: int, columns: int, noise: torch.Generator) -> Tensor:
     return torch.rand(num, columns, generator=noise) * 2 - 1
 
 
-def _affine_grid(images_BCHW: Tensor, noise: torch.Generator) -> Tensor:
+def _affine_grid(images_BCHW: Tensor, noise: torch.Generator, strength: float) -> Tensor:
     """Return sampling positions [B, H, W, 2] in -1..1: a random similarity for each image."""
-    draws = _uniform(len(images_BCHW), 5, noise)
+    draws = _uniform(len(images_BCHW), 5, noise) * strength
     angle = draws[:, 0] * math.radians(MAX_ROTATION_DEG)
     scale_x, scale_y = (torch.exp(draws[:, i] * MAX_LOG_SCALE) for i in (1, 2))
     shift = draws[:, 3:5] * (2 * MAX_SHIFT)  # the grid is 2 wide
@@ -56,13 +58,22 @@ def _affine_grid(images_BCHW: Tensor, noise: torch.Generator) -> Tensor:
     return functional.affine_grid(theta, list(images_BCHW.shape), align_corners=False)
 
 
-def _elastic_offsets(images_BCHW: Tensor, noise: torch.Generator) -> Tensor:
+def _elastic_offsets(images_BCHW: Tensor, noise: torch.Generator, strength: float) -> Tensor:
     """Return smooth random displacements [B, H, W, 2] (Simard et al. 2003, by control points)."""
     num, (height, width) = len(images_BCHW), images_BCHW.shape[-2:]
     coarse = torch.randn(num, 2, ELASTIC_POINTS, ELASTIC_POINTS, generator=noise)
-    coarse = coarse.to(images_BCHW.device) * (2 * ELASTIC_SIGMA)
+    coarse = coarse.to(images_BCHW.device) * (2 * ELASTIC_SIGMA * strength)
     fine = functional.interpolate(coarse, (height, width), mode="bicubic", align_corners=True)
     return fine.permute(0, 2, 3, 1)
 
 
-AUGMENTATIONS: dict[str, Augment] = {"none": no_augmentation, "character-safe": character_safe}
+def gentle(images_BCHW: Tensor, noise: torch.Generator) -> Tensor:
+    """Change images as `character_safe` does, at half of its strength."""
+    return character_safe(images_BCHW, noise, strength=0.5)
+
+
+AUGMENTATIONS: dict[str, Augment] = {
+    "none": no_augmentation,
+    "character-safe": character_safe,
+    "gentle": gentle,
+}

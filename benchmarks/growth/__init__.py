@@ -1,0 +1,1 @@
+"""How time and memory grow with images, classes, image size and cells: see run.py."""

@@ -1,0 +1,168 @@
+"""The four axes: each yields rows of numbers; models work in processes of their own."""
+
+from __future__ import annotations
+
+import functools
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+
+from growth.ceilings import Ceilings
+from growth.counts import count, floors
+from neurovisionlab import Protocol, Study, api
+from neurovisionlab.core.costs import CostSpec, Request
+from neurovisionlab.core.records import CellResult
+from neurovisionlab.core.spec import CellSpec
+from neurovisionlab.data.home import DataHome
+from neurovisionlab.lab.conduct import conduct
+from neurovisionlab.lab.executors import Done, execute_here, local
+from neurovisionlab.learn.meter import measure_part
+from neurovisionlab.learn.run import run_cell
+from neurovisionlab.learn.zoo import Shape, build
+from neurovisionlab.out.tables import result_rows, summary_tables
+
+MODELS = ("glyphnet", "mobilenetv2", "resnet18", "vit-tiny")
+BATCH, CLASSES, PX = 64, 26, 28
+SIZES = (16, 28, 40, 64, 96, 128)
+CLASS_COUNTS = (10, 100, 1_000, 10_000)
+IMAGE_COUNTS = (2_000, 8_000, 32_000, 128_000)
+CELL_COUNTS = (10, 100, 1_000)
+
+Row = dict[str, Any]
+
+
+def step_row(model: str, px: int, classes: int, ceilings: Ceilings, seconds: float) -> Row:
+    """Return what a training step takes, and what it would take at the machine's best."""
+    protocol = Protocol(image_px=px, color="grey", batch_size=BATCH, stem="light")
+    spec = CostSpec(
+        model=model,
+        image_px=px,
+        channels=1,
+        num_classes=classes,
+        source_px=px,
+        protocol=protocol,
+    )
+    request = Request(spec=spec, part="training", seconds=seconds)
+    (outcome,) = [end for _, end in local(api.WORKERS)([request], measure_part)]
+    assert isinstance(outcome, Done), outcome
+    found, window = outcome.result.found, outcome.result.window
+    network = build(model, Shape(px, 1, classes), protocol).to(memory_format=torch.channels_last)
+    counts = count(network, torch.rand(BATCH, 1, px, px), torch.arange(BATCH) % classes)
+    least = floors(counts, ceilings)
+    step_s = BATCH / found["train_images_per_s"]
+    return {
+        "model": model,
+        "px": px,
+        "classes": classes,
+        "step_s": step_s,
+        "peak_mib": found["train_peak_mib"],
+        **counts._asdict(),
+        "gflops": counts.gflop / step_s,
+        "bound": least.highest,
+        "floor_s": getattr(least, least.highest),
+        **{f"{name}_floor_s": value for name, value in least._asdict().items()},
+        "contention_frac": window.contention_frac,
+    }
+
+
+def sizes(ceilings: Ceilings, seconds: float) -> Iterator[Row]:
+    """Yield a row for each model and image size."""
+    for model in MODELS:
+        yield from (step_row(model, px, CLASSES, ceilings, seconds) for px in SIZES)
+
+
+def classes(ceilings: Ceilings, seconds: float) -> Iterator[Row]:
+    """Yield a row for each model and number of classes."""
+    for model in MODELS:
+        yield from (step_row(model, PX, num, ceilings, seconds) for num in CLASS_COUNTS)
+
+
+def _watched_cell(cell: CellSpec, say: Callable[[Any], None]) -> dict[str, float]:
+    """Run a cell; return where its time went, and the most memory that its process had."""
+    before_mib = _most_mib()
+    result = run_cell(cell, lambda _: None, DataHome.find(None))
+    clocks = result.record.resources.clocks.model_dump()
+    return {**clocks, "before_mib": before_mib, "peak_mib": _most_mib()}
+
+
+def _most_mib() -> float:
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return float(most / 2**20 if sys.platform == "darwin" else most / 2**10)
+
+
+def images(model: str = "glyphnet") -> Iterator[Row]:
+    """Yield what a cell of one epoch takes, for each number of training images."""
+    rng = np.random.default_rng(0)
+    with tempfile.TemporaryDirectory() as folder:
+        for num in IMAGE_COUNTS:
+            data = Path(folder) / str(num)
+            data.mkdir()
+            for part, count_of in (("train", num), ("val", 500), ("test", 500)):
+                pixels = rng.integers(0, 256, (count_of, PX, PX), dtype=np.uint8)
+                np.savez(data / f"{part}.npz", images=pixels, labels=np.arange(count_of) % CLASSES)
+            study = Study(
+                name="growth",
+                datasets=(f"npz:{data}",),
+                models=(model,),
+                protocol=Protocol(epochs=1, batch_size=256, keep_weights="none"),
+            )
+            run = api.prepare(study, out_dir=data / "run")
+            (end,) = [end for _, end in local(api.WORKERS)(run.cells, _watched_cell)]
+            assert isinstance(end, Done), end
+            yield {"images": num, **end.result}
+
+
+def cells() -> Iterator[Row]:
+    """Yield what the laboratory itself takes for each number of cells: nothing is trained."""
+    for num in CELL_COUNTS:
+        with tempfile.TemporaryDirectory() as folder:
+            yield {"cells": num, **_bookkeeping(Path(folder), num)}
+
+
+def _bookkeeping(folder: Path, num: int) -> Row:
+    """Return the seconds of each thing that is done once per cell, and this process's memory."""
+    study = Study(
+        name="growth",
+        datasets=("digits",),
+        models=("glyphnet",),
+        seeds=tuple(range(num)),
+        protocol=Protocol(keep_weights="none"),
+    )
+    real = run_cell(
+        api.prepare(study.model_copy(update={"seeds": (0,)}), out_dir=folder / "one").cells[0],
+        lambda _: None,
+        DataHome.find(None),
+    )
+
+    def work(cell: CellSpec, say: Callable[[Any], None]) -> CellResult:
+        return replace(
+            real, record=real.record.model_copy(update={"cell": cell, "cell_id": cell.cell_id})
+        )
+
+    seconds: dict[str, float] = {}
+    timed = functools.partial(_timed, seconds)
+    run = timed("prepare", lambda: api.prepare(study, out_dir=folder / "run"))
+    timed("store", lambda: list(conduct(run.cells, run.store, work, execute_here)))
+    records = timed("read", lambda: run.store.finished(run.cells))
+    timed("tables", lambda: summary_tables(result_rows(run.cells, records, ())))
+    again = timed("resume", lambda: api.prepare(study, out_dir=folder / "run"))
+    assert not again.pending
+    return {**seconds, "peak_mib": _most_mib()}
+
+
+Found = TypeVar("Found")
+
+
+def _timed(seconds: dict[str, float], name: str, call: Callable[[], Found]) -> Found:
+    begun = time.perf_counter()
+    found = call()
+    seconds[f"{name}_s"] = time.perf_counter() - begun
+    return found
