@@ -6,6 +6,7 @@
 # make bench     benchmarks (ratios within one run; an idle machine gives better ones)
 # make bench-peers   the same training through other people's loops, two hours and more on 2 cores;
 #                PEERS="--write" puts the result into docs/benchmarks.md, PEERS="--help" says more
+# make bench-growth  how time and memory grow, and what bounds them; GROWTH="--write" as above
 #
 # PYTHON=…       another interpreter, 3.11 or newer
 # VENV_FLAGS=--system-site-packages   use a torch that PYTHON already has, say a CPU-only one
@@ -16,9 +17,10 @@ VENV_FLAGS ?=
 BIN := $(VENV)/bin
 PEERS_VENV ?= .venv-peers
 PEERS ?=
+GROWTH ?=
 NVL_TEST_WORKERS ?= 2
 
-.PHONY: study install dev check format test test-slow bench bench-peers messages clean
+.PHONY: study install dev check format test test-slow bench bench-peers bench-growth messages clean
 
 study: install
 	$(BIN)/nvl run quick
@@ -77,6 +79,9 @@ $(PEERS_VENV)/installed: benchmarks/peers/requirements.txt $(VENV)/installed
 
 bench-peers: $(PEERS_VENV)/installed
 	PYTHONPATH=benchmarks $(PEERS_VENV)/bin/python -m peers.run $(PEERS)
+
+bench-growth: dev
+	PYTHONPATH=benchmarks $(BIN)/python -m growth.run $(GROWTH)
 
 clean:
 	rm -rf $(VENV) $(PEERS_VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -1,0 +1,132 @@
+"""README's first picture: test accuracy on EMNIST letters against seconds of training.
+
+    python benchmarks/speed_picture.py RUN [RUN ...]
+
+Runs are folders of `nvl run` on the complete letters' test images; the published models stand as
+`claims/tretiakov-2025.toml` has them. Accuracies on one test set, training times on machines that
+are named: the picture compares ways to get there, not machines.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import altair as alt
+
+from neurovisionlab.core.records import CellRecord
+from neurovisionlab.lab.publications import read_publication
+from neurovisionlab.lab.store import Store
+from neurovisionlab.out.charts.drawing import PALETTE
+
+PICTURE = Path(__file__).parents[1] / "docs" / "images" / "speed.png"
+Point = dict[str, Any]
+
+
+def published() -> Iterator[Point]:
+    """Yield the published models: one training each, at 224 px with pretrained weights."""
+    publication = read_publication("tretiakov-2025")
+    printed = publication.printed()
+    for model in ("ResNet", "MobileNet", "ViT"):
+        yield {
+            "what": f"{model}, published",
+            "machine": f"{publication.device}, 224 px, pretrained, one training",
+            "s": float(printed["EMNIST", model, "train_time_s"]),
+            "accuracy": float(printed["EMNIST", model, "accuracy"]),
+        }
+
+
+def measured(folder: Path) -> Iterator[Point]:
+    """Yield the models of a run: means over seeds, with the lowest and the highest."""
+    store = Store.existing(folder)
+    records = store.finished(store.plan().cells())
+    for model in dict.fromkeys(record.cell.model for record in records):
+        seeds = [one for one in records if one.cell.model == model and one.test_scores]
+        what = f"{model}, {seeds[0].num_train:,} images, {len(seeds[0].epochs)} epochs"
+        yield {"what": what, **_point(seeds)}
+
+
+def _point(seeds: list[CellRecord]) -> Point:
+    scores = [100 * one.test_scores.accuracy_frac for one in seeds if one.test_scores]
+    machine = seeds[0].machine
+    return {
+        "machine": f"{machine.cpu}, {machine.num_threads} cores, 28 px, from scratch",
+        "s": statistics.mean(one.resources.train_time_s for one in seeds),
+        "accuracy": statistics.mean(scores),
+        "low": min(scores),
+        "high": max(scores),
+    }
+
+
+def draw(points: list[Point], lowest: float) -> alt.LayerChart:
+    """Return the chart; what lies below `lowest` per cent is left out, and said."""
+    shown = [
+        {**point, "below": _is_crowded(point, points)}
+        for point in points
+        if point["accuracy"] >= lowest
+    ]
+    machines = list(dict.fromkeys(point["machine"] for point in points))
+    x = alt.X(
+        "s:Q",
+        title="training (logarithmic)",
+        scale=alt.Scale(type="log", domain=[40, 100_000]),
+        axis=alt.Axis(
+            values=[60, 300, 1800, 3600, 18_000],
+            labelExpr="datum.value < 3600 ? datum.value / 60 + ' min' : datum.value / 3600 + ' h'",
+        ),
+    )
+    y = alt.Y(
+        "accuracy:Q",
+        title="test accuracy on EMNIST letters, %",
+        scale=alt.Scale(domain=[lowest, 96.5], zero=False),
+    )
+    colour = alt.Color(
+        "machine:N",
+        title=None,
+        scale=alt.Scale(domain=machines, range=PALETTE[: len(machines)]),
+        legend=alt.Legend(orient="top", direction="vertical", labelLimit=600, symbolSize=120),
+    )
+    base = alt.Chart(alt.Data(values=shown), width=620, height=300).encode(x=x, color=colour)
+    ranges = base.mark_rule(strokeWidth=2).encode(y=alt.Y("low:Q"), y2="high:Q")
+    dots = base.mark_point(filled=True, size=130, opacity=1).encode(y=y, shape=_shape(machines))
+    names = [
+        base.transform_filter(f"datum.below == {str(below).lower()}")
+        .mark_text(align="left", dx=10, dy=12 if below else -8, fontSize=12)
+        .encode(y=y, text="what:N")
+        for below in (False, True)
+    ]
+    return alt.layer(ranges.transform_filter("isValid(datum.low)"), dots, *names)
+
+
+def _is_crowded(point: Point, others: list[Point]) -> bool:
+    """Return whether another point stands where this one's words would, right above it."""
+    return any(
+        0 < one["accuracy"] - point["accuracy"] < 0.8 and 1 <= one["s"] / point["s"] < 10
+        for one in others
+    )
+
+
+def _shape(machines: list[str]) -> alt.Shape:
+    shapes = ["circle", "diamond", "square"][: len(machines)]
+    return alt.Shape("machine:N", title=None, scale=alt.Scale(domain=machines, range=shapes))
+
+
+def main() -> None:
+    """Write the picture."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("runs", type=Path, nargs="+")
+    parser.add_argument("--out", type=Path, default=PICTURE)
+    parser.add_argument("--lowest", type=float, default=88.0, help="%%: the axis begins here")
+    given = parser.parse_args()
+    points = [*published(), *(point for run in given.runs for point in measured(run))]
+    for point in points:
+        print(point)
+    given.out.parent.mkdir(parents=True, exist_ok=True)
+    draw(points, given.lowest).save(given.out, scale_factor=2)
+
+
+if __name__ == "__main__":
+    main()
