@@ -181,7 +181,7 @@ def test_models_lists_the_table() -> None:
     rows = json.loads(_models("--json"))
     assert [row["name"] for row in rows] == [
         "resnet18", "mobilenetv2", "vit-b16", "vit-tiny", "vit-small",
-        "glyphnet-small", "glyphnet", "glyphnet-large",
+        "glyphnet-small", "glyphnet", "glyphnet-medium", "glyphnet-large",
     ]  # fmt: skip
     assert all(row["num_parameters"] and row["num_flops"] == 2 * row["num_macs"] for row in rows)
     assert {row["weights_licence"] for row in rows} == {"BSD-3-Clause", None}

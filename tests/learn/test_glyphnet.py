@@ -10,7 +10,7 @@ from neurovisionlab.learn.glyphnet import GlyphNet
 from neurovisionlab.learn.survey import check
 from neurovisionlab.learn.zoo import Shape, build, num_parameters
 
-SIZES = ["glyphnet-small", "glyphnet", "glyphnet-large"]
+SIZES = ["glyphnet-small", "glyphnet", "glyphnet-medium", "glyphnet-large"]
 
 
 @pytest.mark.parametrize("name", SIZES)
@@ -19,9 +19,10 @@ def test_it_takes_any_image_of_at_least_8_px(name: str, px: int, channels: int) 
     assert check(name, Shape(px, channels, 7), Protocol())
 
 
-def test_weights_of_the_middle_size_take_less_than_2_mib() -> None:
-    model = build("glyphnet", Shape(28, 1, 47), Protocol())
-    assert num_parameters(model) * 4 < 2 * 2**20
+@pytest.mark.parametrize(("name", "bytes_each"), [("glyphnet", 4), ("glyphnet-medium", 1)])
+def test_weights_of_the_recipes_are_small(name: str, bytes_each: int) -> None:
+    num = num_parameters(build(name, Shape(28, 1, 47), Protocol()))
+    assert num * bytes_each < {4: 2, 1: 1}[bytes_each] * 2**20  # fp32, or an int8 each
 
 
 @pytest.mark.parametrize("name", SIZES)

@@ -105,6 +105,11 @@ MODELS: dict[str, Recipe] = {
         family="glyphnet",
         options={"widths": (32, 64, 128)},
     ),
+    "glyphnet-medium": Recipe(
+        "residual network for characters: 3 stages, widths 48 to 192, about 0.7 M parameters",
+        family="glyphnet",
+        options={"widths": (48, 96, 192)},
+    ),
     "glyphnet-large": Recipe(
         "residual network for characters: 3 stages, widths 64 to 256, about 1.3 M parameters",
         family="glyphnet",
