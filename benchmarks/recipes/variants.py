@@ -27,11 +27,8 @@ def _of_widths(*widths: int) -> Network:
     return network
 
 
-narrow = _of_widths(24, 48, 96)
 wider = _of_widths(48, 96, 192)
 widest = _of_widths(64, 128, 256)
-two_stages = _of_widths(48, 160)
-four_stages = _of_widths(24, 48, 96, 144)
 
 
 def deeper(num_classes: int, channels: int, image_px: int) -> GlyphNet:
@@ -60,7 +57,6 @@ def _with_activation(act: Callable[[], nn.Module]) -> Network:
 
 
 silu = _with_activation(lambda: nn.SiLU(inplace=True))
-gelu = _with_activation(nn.GELU)
 hardswish = _with_activation(lambda: nn.Hardswish(inplace=True))
 
 

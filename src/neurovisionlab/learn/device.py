@@ -46,6 +46,11 @@ class Device:
         """Return the gradient scaler; it acts in fp16 alone, whose range small gradients leave."""
         return torch.amp.GradScaler(self.torch_device.type, enabled=self.precision == "fp16")
 
+    def chance_kept(self) -> AbstractContextManager[None]:
+        """Return a context after which torch's global random numbers go on as before it."""
+        devices = [self.torch_device] if self.torch_device.type == "cuda" else []
+        return torch.random.fork_rng(devices=devices)
+
     @property
     def counts_memory(self) -> bool:
         """Return whether torch itself counts what is allocated on the device."""

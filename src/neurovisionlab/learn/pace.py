@@ -87,9 +87,7 @@ def _wants_compiling() -> bool:
 def _left_as_it_was(model: nn.Module, trainer: Trainer) -> Iterator[None]:
     """Give back statistics, gradients and torch's random numbers after the block."""
     kept = {name: buffer.clone() for name, buffer in model.named_buffers()}
-    device = trainer.device.torch_device
-    devices = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
+    with trainer.device.chance_kept():
         yield
     with torch.no_grad():
         for name, buffer in model.named_buffers():
