@@ -122,13 +122,18 @@ def images(model: str = "glyphnet") -> Iterator[Row]:
 
 def cells() -> Iterator[Row]:
     """Yield what the laboratory itself takes for each number of cells: nothing is trained."""
-    for num in CELL_COUNTS:
-        with tempfile.TemporaryDirectory() as folder:
-            yield {"cells": num, **_bookkeeping(Path(folder), num)}
+    for num, end in local(api.WORKERS)(CELL_COUNTS, _bookkeeping):
+        assert isinstance(end, Done), end
+        yield {"cells": num, **end.result}
 
 
-def _bookkeeping(folder: Path, num: int) -> Row:
+def _bookkeeping(num: int, say: Callable[[Any], None]) -> Row:
     """Return the seconds of each thing that is done once per cell, and this process's memory."""
+    with tempfile.TemporaryDirectory() as folder:
+        return _kept(num, Path(folder))
+
+
+def _kept(num: int, folder: Path) -> Row:
     study = Study(
         name="growth",
         datasets=("digits",),
@@ -147,7 +152,7 @@ def _bookkeeping(folder: Path, num: int) -> Row:
             real, record=real.record.model_copy(update={"cell": cell, "cell_id": cell.cell_id})
         )
 
-    seconds: dict[str, float] = {}
+    before_mib, seconds = _most_mib(), dict[str, float]()
     timed = functools.partial(_timed, seconds)
     run = timed("prepare", lambda: api.prepare(study, out_dir=folder / "run"))
     timed("store", lambda: list(conduct(run.cells, run.store, work, execute_here)))
@@ -155,7 +160,7 @@ def _bookkeeping(folder: Path, num: int) -> Row:
     timed("tables", lambda: summary_tables(result_rows(run.cells, records, ())))
     again = timed("resume", lambda: api.prepare(study, out_dir=folder / "run"))
     assert not again.pending
-    return {**seconds, "peak_mib": _most_mib()}
+    return {**seconds, "before_mib": before_mib, "peak_mib": _most_mib()}
 
 
 Found = TypeVar("Found")

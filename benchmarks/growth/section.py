@@ -14,6 +14,7 @@ from document import table
 from neurovisionlab.out.charts.drawing import PALETTE
 
 Rows = Sequence[Mapping[str, Any]]
+ROUND = [one * 10.0**power for power in range(-3, 5) for one in (1, 3)]
 MARKS = ["circle", "square", "triangle-up", "diamond"]
 
 
@@ -110,17 +111,21 @@ def _images(found: Mapping[str, Any]) -> Iterator[str]:
 
 def _cells(found: Mapping[str, Any]) -> Iterator[str]:
     rows = found["cells"]
-    yield "**Cells**: seconds of the laboratory itself; nothing is trained (digits, 10 classes)."
+    yield (
+        "**Cells**: seconds of the laboratory itself; nothing is trained (digits, 10 classes, 359 "
+        "test images). *prepare* reads the data and expands the study, *store* writes every cell, "
+        "*read* reads all records back, *tables* sums them up, *resume* prepares the finished run."
+    )
     laps = ("prepare", "store", "read", "tables", "resume")
     lines = [
         [
             f"{row['cells']:,}",
             *(f"{row[f'{name}_s']:.2f}" for name in laps),
-            f"{row['peak_mib']:.0f}",
+            f"{row['peak_mib'] - row['before_mib']:.0f}",
         ]
         for row in rows
     ]
-    yield table(("cells", *laps, "process MiB"), lines)
+    yield table(("cells", *laps, "MiB above the start"), lines)
     powers = ", ".join(f"{name} {exponent(rows, 'cells', f'{name}_s'):.2f}" for name in laps)
     yield f"Powers of the number of cells between the last two lines: {powers}."
 
@@ -133,18 +138,26 @@ def draw(found: Mapping[str, Any], path: Path) -> None:
         _by_part(found["images"], ("images", "training images"), ("training", "setup", "staging")),
         _by_part(found["cells"], ("cells", "cells"), ("prepare", "store", "read", "tables")),
     ]
-    left, right = (alt.vconcat(*charts[i::2]).resolve_scale(color="independent") for i in (0, 1))
-    both = alt.hconcat(left, right).resolve_scale(color="independent", shape="independent")
+    own = {"color": "independent", "shape": "independent"}
+    left, right = (alt.vconcat(*charts[i::2]).resolve_scale(**own) for i in (0, 1))
+    both = alt.hconcat(left, right).resolve_scale(**own)
     path.parent.mkdir(parents=True, exist_ok=True)
     both.save(path, scale_factor=2)
 
 
-def _by_model(rows: Rows, cause: tuple[str, str]) -> alt.Chart:
+def _by_model(rows: Rows, cause: tuple[str, str]) -> alt.LayerChart:
     values = [
-        {"x": row[cause[0]], "y": 1000 * row["step_s"], "what": row["model"], "bound": row["bound"]}
+        {
+            "x": row[cause[0]],
+            "y": 1000 * row["step_s"],
+            "floor": 1000 * row["floor_s"],
+            "what": row["model"],
+        }
         for row in rows
     ]
-    return _lines(values, cause[1], "a training step, ms")
+    measured = _lines(values, cause[1], "a training step, ms (dashed: its floor)")
+    floor = measured.mark_line(strokeDash=[4, 3], opacity=0.7).encode(y="floor:Q")
+    return alt.layer(measured, floor)
 
 
 def _by_part(rows: Rows, cause: tuple[str, str], parts: Sequence[str]) -> alt.Chart:
@@ -171,7 +184,12 @@ def _lines(values: list[dict[str, Any]], x_title: str, y_title: str) -> alt.Char
                 scale=alt.Scale(type="log", nice=False),
                 axis=alt.Axis(values=ticks, grid=False, format="~s" if ticks[-1] > 999 else "d"),
             ),
-            y=alt.Y("y:Q", title=y_title, scale=alt.Scale(type="log")),
+            y=alt.Y(
+                "y:Q",
+                title=y_title,
+                scale=alt.Scale(type="log"),
+                axis=alt.Axis(values=ROUND, gridOpacity=0.5, format="~r"),
+            ),
             color=alt.Color("what:N", title=None, scale=scale),
             shape=alt.Shape("what:N", title=None, scale=marks),
         )

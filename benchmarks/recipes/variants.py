@@ -10,7 +10,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from neurovisionlab.learn.glyphnet import GlyphNet, Residual
+from neurovisionlab.learn.glyphnet import GlyphNet
 
 Network = Callable[[int, int, int], GlyphNet]
 
@@ -31,12 +31,16 @@ wider = _of_widths(48, 96, 192)
 widest = _of_widths(64, 128, 256)
 
 
-def deeper(num_classes: int, channels: int, image_px: int) -> GlyphNet:
-    """Return it with two residual blocks in the second and third stage."""
-    network = GlyphNet(num_classes, channels)
-    first, second, third = network.stages
-    network.stages = nn.Sequential(first, second, Residual(64, 64, 1), third, Residual(128, 128, 1))
+def _of_depths(*depths: int) -> Network:
+    def network(num_classes: int, channels: int, image_px: int) -> GlyphNet:
+        return GlyphNet(num_classes, channels, depths=depths)
+
     return network
+
+
+deeper = _of_depths(1, 2, 2)
+deeper_everywhere = _of_depths(2, 2, 2)
+deepest = _of_depths(1, 3, 3)
 
 
 def _replace(network: nn.Module, kind: type, by: Callable[[nn.Module], nn.Module]) -> None:

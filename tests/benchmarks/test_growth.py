@@ -76,7 +76,8 @@ def _found() -> dict[str, Any]:
             for num in (1000, 2000)
         ],
         "cells": [
-            {"cells": num, "peak_mib": 2.0, **dict.fromkeys(laps, num / 1e3)} for num in (10, 100)
+            {"cells": num, "before_mib": 1.0, "peak_mib": 2.0, **dict.fromkeys(laps, num / 1e3)}
+            for num in (10, 100)
         ],
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from neurovisionlab.learn.device import choose, seed_everything
 from neurovisionlab.learn.train import (
     STEPS_PER_SIGN,
     Trainer,
+    answers_at_once,
     fit,
     has_diverged,
     make_optimizer,
@@ -99,6 +101,17 @@ def test_the_row_of_an_epoch_is_what_torch_says_of_the_model(tiny_npz: Path) -> 
     assert logits_NC.dtype == np.float32
     np.testing.assert_allclose(logits_NC, logits_BC.numpy(), atol=1e-5)
     np.testing.assert_array_equal(labels_N, labels_B.numpy())
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "image_px", "expected"),
+    [(64, 28, 256), (512, 28, 512), (64, 64, 64), (16, 64, 64), (32, 224, 32), (1, 1024, 1)],
+)
+def test_small_images_are_answered_many_at_once(
+    tiny_npz: Path, batch_size: int, image_px: int, expected: int
+) -> None:
+    batches = replace(_batches(tiny_npz, "test", batch_size), image_px=image_px)
+    assert answers_at_once(batches) == expected
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])

@@ -2,7 +2,8 @@
 
 import os
 
-# Before torch loads its OpenMP: waiting threads sleep instead of spinning. Measured on two cores,
-# ResNet-18 at 28 px: no slower when the machine is idle, three to eight times faster when another
-# process keeps one core busy.
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+# Before torch loads its OpenMP (GNU's on Linux): a waiting thread spins a while, then sleeps.
+# A step of MobileNetV2 at 28 px ends in hundreds of waits too short to be slept through; what that
+# costs, and what it costs to spin beside another busy process, stands in docs/speed-log.md.
+if "OMP_WAIT_POLICY" not in os.environ:  # a user's own choice stands
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")

@@ -22,10 +22,15 @@ class GlyphNet(nn.Module):
         num_classes: classes to tell apart.
         channels: 1 for grey, 3 for colour.
         widths: channels of each stage; all but the first halve the image.
+        depths: residual blocks of each stage.
     """
 
     def __init__(
-        self, num_classes: int, channels: int, widths: tuple[int, ...] = (32, 64, 128)
+        self,
+        num_classes: int,
+        channels: int,
+        widths: tuple[int, ...] = (32, 64, 128),
+        depths: tuple[int, ...] = (1, 1, 1),
     ) -> None:
         super().__init__()
         half = widths[0] // 2
@@ -34,11 +39,13 @@ class GlyphNet(nn.Module):
         self.stem = nn.Sequential(
             *_conv_norm_act(channels, half, 1), *_conv_norm_act(half, widths[0], 2)
         )
-        before = (widths[0], *widths)
-        strides = (1,) + (2,) * (len(widths) - 1)
-        self.stages = nn.Sequential(
-            *(Residual(*layer) for layer in zip(before, widths, strides, strict=False))
-        )
+        blocks: list[Residual] = []
+        before = widths[0]
+        for stage, (width, depth) in enumerate(zip(widths, depths, strict=True)):
+            first = Residual(before, width, stride=1 if stage == 0 else 2)
+            blocks += [first, *(Residual(width, width, 1) for _ in range(depth - 1))]
+            before = width
+        self.stages = nn.Sequential(*blocks)
         self.head = nn.Linear(widths[-1], num_classes)
 
     def forward(self, images_BCHW: Tensor) -> Tensor:
