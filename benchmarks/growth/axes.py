@@ -98,8 +98,8 @@ def _most_mib() -> float:
     return float(most / 2**20 if sys.platform == "darwin" else most / 2**10)
 
 
-def images(model: str = "glyphnet") -> Iterator[Row]:
-    """Yield what a cell of one epoch takes, for each number of training images."""
+def images() -> Iterator[Row]:
+    """Yield what a cell of `glyphnet` takes for one epoch, for each number of training images."""
     rng = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as folder:
         for num in IMAGE_COUNTS:
@@ -111,7 +111,7 @@ def images(model: str = "glyphnet") -> Iterator[Row]:
             study = Study(
                 name="growth",
                 datasets=(f"npz:{data}",),
-                models=(model,),
+                models=("glyphnet",),
                 protocol=Protocol(epochs=1, batch_size=256, keep_weights="none"),
             )
             run = api.prepare(study, out_dir=data / "run")

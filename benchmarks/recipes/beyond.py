@@ -35,7 +35,7 @@ from neurovisionlab.learn.train import (
     steps_per_epoch,
 )
 
-DECAY = 0.998  # of the moving average: about 500 steps of 256 images
+DECAY = 0.98  # of the moving average: about 50 steps, a tenth of six epochs of 20,000 images
 
 
 @dataclass(frozen=True)

@@ -154,3 +154,22 @@ def test_a_share_that_a_set_has_no_use_for_is_said(tiny_npz: Path, tmp_path: Pat
     )
     messages = api.prepare(study, out_dir=tmp_path / "out").messages
     assert any("split.test_frac has no effect on npz:" in line for line in messages)
+
+
+@pytest.mark.parametrize(
+    ("datasets", "split", "wanted"),
+    [
+        (("emnist-letters", "npz:mine"), {}, False),
+        (("npz:mine", "digits"), {}, True),
+        (("pen-kana",), {}, True),
+        (("npz:mine",), {"folds": 5}, True),
+        (("npz:mine",), {"groups": "writers.csv"}, True),
+    ],
+)
+def test_workers_import_scikit_learn_only_where_it_is_wanted(
+    datasets: tuple[str, ...], split: dict[str, object], wanted: bool
+) -> None:
+    study = Study.model_validate(
+        {"name": "any", "datasets": datasets, "models": ("glyphnet",), "split": split}
+    )
+    assert ("sklearn.model_selection" in api._workers(study)) == wanted
