@@ -106,9 +106,9 @@ MODELS: dict[str, Recipe] = {
         options={"widths": (32, 64, 128)},
     ),
     "glyphnet-medium": Recipe(
-        "residual network for characters: 3 stages, widths 48 to 192, about 0.7 M parameters",
+        "residual network for characters: 5 blocks, widths 32 to 128, about 0.7 M parameters",
         family="glyphnet",
-        options={"widths": (48, 96, 192)},
+        options={"widths": (32, 64, 128), "depths": (1, 2, 2)},
     ),
     "glyphnet-large": Recipe(
         "residual network for characters: 3 stages, widths 64 to 256, about 1.3 M parameters",
