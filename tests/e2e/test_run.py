@@ -126,6 +126,14 @@ def test_presets_are_listed_and_printed(nvl_here: Nvl) -> None:
     assert "try quick" in unknown.err
 
 
+def test_the_package_is_the_command_too(nvl: Nvl, tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "neurovisionlab", "presets", "quik"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+    asked = nvl("presets", "quik")
+    assert (done.returncode, done.stdout, done.stderr) == (asked.code, asked.out, asked.err)
+    assert asked.code == 2
+
+
 def test_a_failed_cell_is_exit_code_1_and_the_others_are_shown(
     nvl_here: Nvl, tiny_npz: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
