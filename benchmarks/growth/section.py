@@ -45,7 +45,8 @@ def _opening(found: Mapping[str, Any]) -> Iterator[str]:
         f"of torch {tops['call_us']:.1f} µs. A step's floors are its floating-point operations at "
         "the better of the first two, its bytes at the third, its calls at the fourth, each as if "
         "nothing else bound it; the highest floor names what bounds it most, and *distance* is how "
-        "many times longer the step takes. Bytes are counted as if no cache kept any."
+        "many times longer the step takes. Bytes are counted as if no cache kept any. More than "
+        "100 % of the best: the machine was faster at the step than at its ceilings, measured before."
     )
     yield (
         "![Time of a step by image size and by classes, a cell's time by images, the "
