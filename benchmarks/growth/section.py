@@ -46,7 +46,7 @@ def _opening(found: Mapping[str, Any]) -> Iterator[str]:
         "the better of the first two, its bytes at the third, its calls at the fourth, each as if "
         "nothing else bound it; the highest floor names what bounds it most, and *distance* is how "
         "many times longer the step takes. Bytes are counted as if no cache kept any. More than "
-        "100 % of the best: the machine was faster at the step than at its ceilings, measured before."
+        "100 % of the best: the machine was faster at the step than at its ceilings before."
     )
     yield (
         "![Time of a step by image size and by classes, a cell's time by images, the "
