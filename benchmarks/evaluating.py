@@ -17,11 +17,10 @@ import numpy as np
 import torch
 
 import compare
-from neurovisionlab import Protocol
 from neurovisionlab.data.batches import Batches, Scaling, stage
+from neurovisionlab.learn.answer import predict
 from neurovisionlab.learn.clock import Stopwatches
-from neurovisionlab.learn.device import choose, seed_everything
-from neurovisionlab.learn.train import Trainer, predict
+from neurovisionlab.learn.device import choose
 from peers.ingredients import images_of, loader_of, mobilenet
 from peers.task import MEAN, STD, Task
 from peers.torchvision_loop import evaluate
@@ -42,14 +41,14 @@ def main() -> int:
         tuned = replace(task, tuned=True)
         loaders = [loader_of(one, images_of(one, "train"), False) for one in (task, tuned)]
     plain, knowing, ours = mobilenet(task), mobilenet(tuned), mobilenet(tuned)
-    trainer = Trainer(Protocol(batch_size=BATCH), device, seed_everything(0), Stopwatches())
+    clocks = Stopwatches()
     staged = stage(images_NHW[..., None], labels_N, False, device.torch_device)
     batches = Batches(staged, BATCH, 28, 1, Scaling((MEAN,), (STD,)))
     seconds = compare.interleaved(
         {
             "plain loop": lambda: evaluate(plain, loaders[0]),
             "plain loop, tuned": lambda: evaluate(knowing, loaders[1]),
-            "lab": lambda: predict(ours, batches, trainer),
+            "lab": lambda: predict(ours, batches, device, clocks),
         },
         ROUNDS,
     )

@@ -66,23 +66,25 @@ def train(task: Task, phases: Phases) -> None:
 def evaluate(task: Task) -> None:
     """Say how fast the loop that looks at validation and test images is."""
     import torch
+    from torch.nn import functional
 
     from neurovisionlab.data.batches import Batches, Scaling, stage
+    from neurovisionlab.learn.answer import predict
     from neurovisionlab.learn.clock import Stopwatches
     from neurovisionlab.learn.device import choose, seed_everything
-    from neurovisionlab.learn.train import Trainer, predict
     from neurovisionlab.learn.zoo import Shape, build
 
-    device = choose()
-    trainer = Trainer(study_of(task).protocol, device, seed_everything(task.seed), Stopwatches())
+    device, clocks = choose(), Stopwatches()
+    seed_everything(task.seed)
     shape = Shape(task.px, 1, NUM_CLASSES)
-    model = build(MODEL, shape, trainer.protocol).to(memory_format=torch.channels_last)
+    model = build(MODEL, shape, study_of(task).protocol).to(memory_format=torch.channels_last)
     images_NHW, labels_N = read(task, "train")
     staged = stage(images_NHW[..., None], labels_N, False, device.torch_device)
     batches = Batches(staged, task.batch, task.px, 1, Scaling((MEAN,), (STD,)))
 
     def look() -> float:
-        logits_NC, labels = predict(model, batches, trainer)
+        logits_NC, labels = predict(model, batches, device, clocks)
+        functional.cross_entropy(torch.from_numpy(logits_NC), torch.from_numpy(labels)).item()
         return float((logits_NC.argmax(axis=1) == labels).mean())
 
     answer(images_per_s=rates(look, len(labels_N), task.evaluate))

@@ -22,6 +22,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, update_bn
 from neurovisionlab import Protocol
 from neurovisionlab.data.batches import Batches, stage
 from neurovisionlab.data.batches import statistics as scaling_of
+from neurovisionlab.learn.answer import predict
 from neurovisionlab.learn.clock import Stopwatches
 from neurovisionlab.learn.device import choose, seed_everything
 from neurovisionlab.learn.glyphnet import GlyphNet
@@ -30,7 +31,6 @@ from neurovisionlab.learn.train import (
     make_optimizer,
     make_schedule,
     new_sums,
-    predict,
     run_epoch,
     steps_per_epoch,
 )
@@ -93,7 +93,7 @@ def train(way: Way, folder: Path, protocol: Protocol, seed: int) -> tuple[float,
         with clocks.on("training"):
             update_bn((batch for batch, _ in images.in_order()), average)
         network = average.module
-    logits_NC, labels_N = predict(network, val, trainer)
+    logits_NC, labels_N = predict(network, val, trainer.device, clocks)
     return 100 * float((logits_NC.argmax(1) == labels_N).mean()), clocks.seconds("training")
 
 

@@ -49,7 +49,7 @@ def test_folded_models_give_the_same_answers(name: str) -> None:
     images_BCHW = torch.rand(4, 3, 64, 64)
     with torch.inference_mode():
         expected_BC = model(images_BCHW)
-        with folded(model):
+        with folded(model, lambda: images_BCHW):
             inside = dict(model.named_modules())
             answers_BC = model(images_BCHW)
     scale = float(expected_BC.abs().max())
@@ -129,16 +129,51 @@ def test_what_would_answer_differently_is_left_alone(kind: type[_Odd]) -> None:
     model = kind().eval()
     assert pairs_of(model) == ()
     images_BCHW = torch.rand(2, 3, 8, 8)
-    with folded(model):
+    with folded(model, lambda: images_BCHW):
         answers_BCHW = model(images_BCHW)
     assert torch.equal(answers_BCHW, model(images_BCHW))
+
+
+class _HasASecondName(_Odd):
+    def __init__(self) -> None:
+        super().__init__()
+        self.tail = nn.Sequential(self.norm, nn.ReLU())
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        out_BCHW: Tensor = self.tail(self.conv(x_BCHW))
+        return out_BCHW
+
+
+class _ReadsAnAttribute(_Odd):
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        out_BCHW: Tensor = self.norm(self.conv(x_BCHW)) / self.norm.num_features
+        return out_BCHW
+
+
+class _ForwardIsPatched(_Odd):
+    def __init__(self) -> None:
+        super().__init__()
+        self.forward = lambda x_BCHW: self.norm(x_BCHW) + self.conv(x_BCHW)  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("kind", [_HasASecondName, _ReadsAnAttribute, _ForwardIsPatched])
+def test_what_a_trace_does_not_show_is_found_by_comparing_answers(kind: type[_Odd]) -> None:
+    model = _lived_in(kind())
+    before = dict(model.named_modules())
+    assert len(pairs_of(model)) == 1
+    images_BCHW = torch.rand(2, 3, 8, 8)
+    with torch.inference_mode():
+        expected_BCHW = model(images_BCHW)
+        with folded(model, lambda: images_BCHW):
+            assert torch.equal(model(images_BCHW), expected_BCHW)
+    assert dict(model.named_modules()) == before
 
 
 def test_a_failure_inside_the_block_leaves_the_model_whole() -> None:
     model = _lived_in(_Odd())
     before = dict(model.named_modules())
     assert len(pairs_of(model)) == 1
-    with pytest.raises(KeyboardInterrupt), folded(model):
+    with pytest.raises(KeyboardInterrupt), folded(model, lambda: torch.rand(2, 3, 8, 8)):
         raise KeyboardInterrupt
     assert dict(model.named_modules()) == before
 
@@ -149,7 +184,7 @@ def test_weights_that_changed_meanwhile_are_folded_anew() -> None:
     for _ in range(2):
         with torch.inference_mode():
             expected_BCHW = model(images_BCHW)
-            with folded(model):
+            with folded(model, lambda: images_BCHW):
                 torch.testing.assert_close(model(images_BCHW), expected_BCHW)
         with torch.no_grad():
             model.conv.weight.mul_(2)

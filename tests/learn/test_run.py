@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import safetensors.torch
+import torch
 from sklearn.metrics import accuracy_score, f1_score, log_loss
 
 from lab.fakes import tiny_cells
@@ -22,11 +23,11 @@ from neurovisionlab.data.home import DataHome
 from neurovisionlab.data.sources import load
 from neurovisionlab.data.splits import split
 from neurovisionlab.learn import run
+from neurovisionlab.learn.answer import predict
 from neurovisionlab.learn.catalogue import own_digest
 from neurovisionlab.learn.clock import Stopwatches
 from neurovisionlab.learn.device import choose, seed_everything
 from neurovisionlab.learn.run import run_cell, shape_of, split_id, stage_parts
-from neurovisionlab.learn.train import Trainer, predict
 from neurovisionlab.learn.weights import find
 from neurovisionlab.learn.zoo import build
 
@@ -138,8 +139,7 @@ def test_weights_give_the_same_predictions_in_a_fresh_model(
     device = choose()
     images = load(cell.data_ref, home)
     parts = stage_parts(images, split(images, cell), cell, device)
-    trainer = Trainer(cell.protocol, device, seed_everything(99), Stopwatches())
-    logits_NC, labels_N = predict(model, parts.test, trainer)
+    logits_NC, labels_N = predict(model, parts.test, device, Stopwatches())
     np.testing.assert_allclose(logits_NC, result.predictions["test"].logits_NC, atol=1e-4)
     np.testing.assert_array_equal(labels_N, result.predictions["test"].labels_N)
 
@@ -264,10 +264,10 @@ class _Spied(Batches):
 
     log: list[str]
 
-    def in_order(self, batch_size: int | None = None) -> Iterator[Any]:
-        """Yield as ever, and take note."""
-        self.log.append("test images read")
-        return super().in_order(batch_size)
+    def at(self, some: slice) -> torch.Tensor:
+        """Return as ever, and take note."""
+        self.log.append(f"test images read from {some.start}")
+        return super().at(some)
 
     def shuffled(self, *_: Any) -> Iterator[Any]:
         """Refuse: nobody trains on test images."""
@@ -294,7 +294,7 @@ def test_test_images_are_read_once_and_after_all_training(
             log.append(f"epoch {row.epoch}")
 
     _run(tiny_npz, watch=watch, epochs=2, keep_epoch="best")
-    assert log == ["epoch 1", "epoch 2", "test images read"]
+    assert log == ["epoch 1", "epoch 2", "test images read from 0"]
 
 
 def _numbers(record: CellRecord) -> list[tuple[float | None, ...]]:

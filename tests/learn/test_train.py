@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +16,16 @@ from torch.nn import functional
 from neurovisionlab.core.protocol import Protocol
 from neurovisionlab.core.records import EpochRow, Progress
 from neurovisionlab.data.batches import Batches, Scaling, stage
+from neurovisionlab.learn.answer import predict
 from neurovisionlab.learn.clock import Stopwatches
 from neurovisionlab.learn.device import choose, seed_everything
 from neurovisionlab.learn.train import (
     STEPS_PER_SIGN,
     Trainer,
-    answers_at_once,
     fit,
     has_diverged,
     make_optimizer,
     make_schedule,
-    predict,
     steps_per_epoch,
 )
 
@@ -97,21 +95,10 @@ def test_the_row_of_an_epoch_is_what_torch_says_of_the_model(tiny_npz: Path) -> 
     assert row.val_loss == pytest.approx(float(functional.cross_entropy(logits_BC, labels_B)))
     hits = (logits_BC.argmax(1) == labels_B).float().mean()
     assert row.val_accuracy_frac == pytest.approx(float(hits))
-    logits_NC, labels_N = predict(model, val, trainer)
+    logits_NC, labels_N = predict(model, val, trainer.device, trainer.clocks)
     assert logits_NC.dtype == np.float32
     np.testing.assert_allclose(logits_NC, logits_BC.numpy(), atol=1e-5)
     np.testing.assert_array_equal(labels_N, labels_B.numpy())
-
-
-@pytest.mark.parametrize(
-    ("batch_size", "image_px", "expected"),
-    [(64, 28, 256), (512, 28, 512), (64, 64, 64), (16, 64, 64), (32, 224, 32), (1, 1024, 1)],
-)
-def test_small_images_are_answered_many_at_once(
-    tiny_npz: Path, batch_size: int, image_px: int, expected: int
-) -> None:
-    batches = replace(_batches(tiny_npz, "test", batch_size), image_px=image_px)
-    assert answers_at_once(batches) == expected
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])

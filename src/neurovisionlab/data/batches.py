@@ -102,17 +102,15 @@ class Batches:
     def __len__(self) -> int:
         return len(self.staged)
 
-    def in_order(self, batch_size: int | None = None) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield (images_BCHW float32, labels_B) in the order of the set, never augmented.
+    def at(self, some: slice) -> Tensor:
+        """Return images_BCHW float32 of the set's order, never augmented."""
+        return self._finish(self._floats(self.staged.images_NCHW[some]))
 
-        Args:
-            batch_size: images at once, if not as many as in training.
-        """
-        images, labels = self.staged.images_NCHW, self.staged.labels_N
-        size = batch_size or self.batch_size
-        for first in range(0, len(self), size):
-            some = slice(first, first + size)
-            yield self._finish(self._floats(images[some])), labels[some]
+    def in_order(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield (images_BCHW float32, labels_B) in the order of the set, never augmented."""
+        for first in range(0, len(self), self.batch_size):
+            some = slice(first, first + self.batch_size)
+            yield self.at(some), self.staged.labels_N[some]
 
     def shuffled(
         self, order: torch.Generator, noise: torch.Generator

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import contextlib
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+import torch
 from timm.layers.norm_act import BatchNormAct2d
-from torch import fx, nn
+from torch import Tensor, fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 
@@ -28,22 +29,50 @@ class Pair(NamedTuple):
 # looking for pairs takes as long as answering a few hundred small images; a model's stay the same
 _known: weakref.WeakKeyDictionary[nn.Module, tuple[Pair, ...]] = weakref.WeakKeyDictionary()
 
+TOLERANCE = 1e-3  # of the largest logit; float32's rounding stays far below
+
 
 @contextlib.contextmanager
-def folded(model: nn.Module) -> Iterator[None]:
+def folded(model: nn.Module, example: Callable[[], Tensor]) -> Iterator[None]:
     """Fold what can be folded inside the block, and put everything back after it.
 
     Takes as much memory as the folded convolutions' weights. A model that cannot be looked
-    through, say because its code branches on its input, stays as it is.
+    through, say because its code branches on its input, or that would answer differently, stays
+    as it is.
 
     Args:
         model: in evaluation mode, on any device.
+        example: gives a few images_BCHW on which both forms are compared, once for each model.
     """
     if model not in _known:
-        _known[model] = pairs_of(model)
-    originals = {name: model.get_submodule(name) for pair in _known[model] for name in pair}
+        pairs = pairs_of(model)
+        _known[model] = pairs if pairs and _answers_alike(model, pairs, example()) else ()
+    with _exchanged(model, _known[model]):
+        yield
+
+
+@torch.inference_mode()
+def _answers_alike(model: nn.Module, pairs: tuple[Pair, ...], example_BCHW: Tensor) -> bool:
+    """Return whether a model's answers stay the same when these pairs are folded.
+
+    A trace does not show all: code may reach a module by a second name, or read what the one that
+    takes its place does not have.
+    """
+    expected_BC = model(example_BCHW)
     try:
-        for conv_name, norm_name in _known[model]:
+        with _exchanged(model, pairs):
+            answers_BC = model(example_BCHW)
+    except Exception:  # the model's own, of any kind
+        return False
+    # what is not a number compares as unlike
+    return bool((answers_BC - expected_BC).abs().max() <= TOLERANCE * expected_BC.abs().max())
+
+
+@contextlib.contextmanager
+def _exchanged(model: nn.Module, pairs: tuple[Pair, ...]) -> Iterator[None]:
+    originals = {name: model.get_submodule(name) for pair in pairs for name in pair}
+    try:
+        for conv_name, norm_name in pairs:
             conv, norm = originals[conv_name], originals[norm_name]
             assert isinstance(conv, nn.Conv2d)
             assert isinstance(norm, nn.BatchNorm2d)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ from neurovisionlab.data.home import DataHome
 from neurovisionlab.data.images import ImageSet
 from neurovisionlab.data.sources import load
 from neurovisionlab.data.splits import split
+from neurovisionlab.learn.answer import predict
 from neurovisionlab.learn.catalogue import kind_of, own_digest
 from neurovisionlab.learn.clock import Contention, Stopwatches, now_iso
 from neurovisionlab.learn.device import (
@@ -39,7 +41,7 @@ from neurovisionlab.learn.device import (
     seed_everything,
 )
 from neurovisionlab.learn.pace import settle
-from neurovisionlab.learn.train import Trainer, fit, has_diverged, predict
+from neurovisionlab.learn.train import Trainer, fit, has_diverged
 from neurovisionlab.learn.weights import find
 from neurovisionlab.learn.zoo import Shape, build, num_parameters, weights_mib
 
@@ -84,9 +86,10 @@ def _run_on(device: Device, cell: CellSpec, watch: Watch, home: DataHome) -> Cel
     predictions: dict[Literal["val", "test"], Predictions] = {}
     if not story.diverged:
         story.restore_tested_epoch(model)
-        predictions["val"] = Predictions(*predict(model, parts.val, trainer), indices.val_N)
+        look = functools.partial(predict, model, device=device, clocks=clocks)
+        predictions["val"] = Predictions(*look(parts.val), indices.val_N)
         # the only time that test images are looked at: training and all choices are over
-        predictions["test"] = Predictions(*predict(model, parts.test, trainer), indices.test_N)
+        predictions["test"] = Predictions(*look(parts.test), indices.test_N)
     with clocks.on("saving"):
         weights = None if story.diverged else _serialised(model, cell)
         scores = {part: score(p.logits_NC, p.labels_N) for part, p in predictions.items()}

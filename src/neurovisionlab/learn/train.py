@@ -1,4 +1,4 @@
-"""The one training loop, for every model alike, and the one evaluation."""
+"""The one training loop, for every model alike."""
 
 from __future__ import annotations
 
@@ -17,16 +17,12 @@ from torch.optim import lr_scheduler
 from neurovisionlab.core.protocol import Protocol
 from neurovisionlab.core.records import EpochRow, Progress
 from neurovisionlab.data.batches import Batches
+from neurovisionlab.learn.answer import predict
 from neurovisionlab.learn.clock import Stopwatches
 from neurovisionlab.learn.device import Chance, Device
-from neurovisionlab.learn.fold import folded
 
 # A mean training loss this many times the loss of guessing, ln(classes), will not come back.
 HOPELESS = 10.0
-# Answers a second peak at 128 to 256 images of 28 px on CPUs (docs/speed-log.md); above, what lies
-# between two layers leaves the caches.
-MOST_AT_ONCE = 256
-PIXELS_AT_ONCE = MOST_AT_ONCE * 32**2
 STEPS_PER_SIGN = 50  # a sign of life; costs nothing, as nothing is read from the device for it
 
 
@@ -78,7 +74,7 @@ def fit(
                 images_per_s=seen / max(spent_s, 1e-9),
             )
         loss_sum, hits, num = sums.tolist()
-        logits_NC, labels_N = predict(model, val, trainer)
+        logits_NC, labels_N = predict(model, val, trainer.device, clocks)
         yield EpochRow(
             epoch=epoch,
             learning_rate=learning_rate,
@@ -156,28 +152,6 @@ def has_diverged(row: EpochRow, num_classes: int) -> bool:
     if row.train_loss is None or row.val_loss is None:
         return True
     return row.train_loss > HOPELESS * math.log(max(num_classes, 2))
-
-
-def answers_at_once(batches: Batches) -> int:
-    """Return the images of a batch in evaluation: many where they are small.
-
-    Independent of what else the machine does, so that the last bit is the same again.
-    """
-    return max(batches.batch_size, min(MOST_AT_ONCE, PIXELS_AT_ONCE // batches.image_px**2))
-
-
-@torch.inference_mode()
-def predict(
-    model: nn.Module, batches: Batches, trainer: Trainer
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Return (logits_NC float32, labels_N) for every image, in the order of the set."""
-    with trainer.clocks.on("evaluation"), folded(model.eval()):
-        pieces = []
-        for images_BCHW, _ in batches.in_order(answers_at_once(batches)):
-            with trainer.device.autocast():
-                pieces.append(model(images_BCHW).float().cpu())
-        labels = batches.staged.labels_N.cpu()
-        return torch.cat(pieces).numpy(), labels.numpy()
 
 
 def _cross_entropy(logits_NC: NDArray[np.float32], labels_N: NDArray[np.int64]) -> float:
