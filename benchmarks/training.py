@@ -7,6 +7,9 @@ training: `fit` with its stopwatches and contention counter against `fit` withou
 
 from __future__ import annotations
 
+import neurovisionlab.learn  # noqa: F401  before torch: it says how threads wait
+
+# isort: split
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -121,31 +121,42 @@ def images() -> Iterator[Row]:
 
 
 def cells() -> Iterator[Row]:
-    """Yield what the laboratory itself takes for each number of cells: nothing is trained."""
-    for num, end in local(api.WORKERS)(CELL_COUNTS, _bookkeeping):
-        assert isinstance(end, Done), end
-        yield {"cells": num, **end.result}
+    """Yield what the laboratory itself takes for each number of cells.
 
-
-def _bookkeeping(num: int, say: Callable[[Any], None]) -> Row:
-    """Return the seconds of each thing that is done once per cell, and this process's memory."""
+    One cell is trained, in a process of its own; all others are kept with its result.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        return _kept(num, Path(folder))
+        run = api.prepare(_digits(1), out_dir=Path(folder) / "one")
+        (real,) = [end for _, end in local(api.WORKERS)(run.cells, _real_cell)]
+        assert isinstance(real, Done), real
+        work = [(num, real.result) for num in CELL_COUNTS]
+        for (num, _), end in local(api.WORKERS)(work, _bookkeeping):
+            assert isinstance(end, Done), end
+            yield {"cells": num, **end.result}
 
 
-def _kept(num: int, folder: Path) -> Row:
-    study = Study(
+def _digits(num_seeds: int) -> Study:
+    return Study(
         name="growth",
         datasets=("digits",),
         models=("glyphnet",),
-        seeds=tuple(range(num)),
+        seeds=tuple(range(num_seeds)),
         protocol=Protocol(keep_weights="none"),
     )
-    real = run_cell(
-        api.prepare(study.model_copy(update={"seeds": (0,)}), out_dir=folder / "one").cells[0],
-        lambda _: None,
-        DataHome.find(None),
-    )
+
+
+def _real_cell(cell: CellSpec, say: Callable[[Any], None]) -> CellResult:
+    return run_cell(cell, lambda _: None, DataHome.find(None))
+
+
+def _bookkeeping(work: tuple[int, CellResult], say: Callable[[Any], None]) -> Row:
+    """Return the seconds of each thing that is done once per cell, and this process's memory."""
+    with tempfile.TemporaryDirectory() as folder:
+        return _kept(*work, Path(folder))
+
+
+def _kept(num: int, real: CellResult, folder: Path) -> Row:
+    study = _digits(num)
 
     def work(cell: CellSpec, say: Callable[[Any], None]) -> CellResult:
         return replace(

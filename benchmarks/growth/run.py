@@ -9,9 +9,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from pathlib import Path
 from typing import Any
 
+import neurovisionlab.learn  # noqa: F401  before torch: it says how threads wait
+
+# isort: split
 import document
 from growth import axes, ceilings, section
 from neurovisionlab.learn.clock import now_iso
@@ -30,6 +34,7 @@ AXES = {
 
 def measure(seconds: float) -> dict[str, Any]:
     """Measure what the machine can do at most, then every axis; prints each row as it comes."""
+    os.environ["NVL_DEVICE"] = "cpu"  # whose ceilings are measured
     machine = describe_machine(choose())
     tops = ceilings.measure()
     print(tops, flush=True)
@@ -56,21 +61,17 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--out", type=Path, default=Path("runs/growth"), help="folder for numbers")
-    parser.add_argument(
-        "--again", nargs="*", choices=AXES, help="use the numbers in --out but for these axes"
-    )
+    parser.add_argument("--again", action="store_true", help="write the numbers in --out anew")
     parser.add_argument("--write", action="store_true", help="put the section into the document")
     parser.add_argument("--seconds", type=float, default=3.0, help="of each timing")
     given = parser.parse_args()
     path = given.out / "growth.json"
-    if given.again is None:
-        found = measure(given.seconds)
-    else:
+    if given.again:
         found = json.loads(path.read_text())
-        tops = ceilings.Ceilings(**found["ceilings"])
-        found |= {axis: rows_of(axis, tops, given.seconds) for axis in given.again}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(found, indent=1))
+    else:
+        found = measure(given.seconds)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(found, indent=1))
     text = section.section(found)
     print(text)
     section.draw(found, PICTURE if given.write else given.out / "growth.png")

@@ -8,7 +8,11 @@ laboratory; only what is named differs. Prints validation accuracy and seconds o
 
 from __future__ import annotations
 
+import neurovisionlab.learn  # noqa: F401  before torch: it says how threads wait
+
+# isort: split
 import argparse
+import os
 import statistics
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -28,8 +32,7 @@ from neurovisionlab.learn.device import choose, seed_everything
 from neurovisionlab.learn.glyphnet import GlyphNet
 from neurovisionlab.learn.train import (
     Trainer,
-    make_optimizer,
-    make_schedule,
+    make_movers,
     new_sums,
     run_epoch,
     steps_per_epoch,
@@ -78,16 +81,13 @@ def train(way: Way, folder: Path, protocol: Protocol, seed: int) -> tuple[float,
     trainer = Trainer(protocol, choose(protocol.precision), seed_everything(seed), clocks)
     network: nn.Module = GlyphNet(26, 1).to(memory_format=torch.channels_last)
     images, val = parts_of(folder, protocol)
-    optimizer = make_optimizer(network, protocol)
-    schedule = make_schedule(optimizer, protocol, steps_per_epoch(len(images), protocol))
+    movers = make_movers(network, trainer, steps_per_epoch(len(images), protocol))
     average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(DECAY))
     if way.averages:
-        optimizer.register_step_post_hook(lambda *_: average.update_parameters(network))
+        movers.optimizer.register_step_post_hook(lambda *_: average.update_parameters(network))
     for epoch in range(protocol.epochs):
         sized = replace(images, image_px=way.sizes(epoch / protocol.epochs))
-        for _ in run_epoch(
-            network, sized, trainer, (optimizer, schedule), new_sums(trainer.device)
-        ):
+        for _ in run_epoch(network, sized, trainer, movers, new_sums(trainer.device)):
             pass
     if way.averages:
         with clocks.on("training"):
@@ -99,6 +99,7 @@ def train(way: Way, folder: Path, protocol: Protocol, seed: int) -> tuple[float,
 
 def main() -> None:
     """Try every way from every seed, in turn."""
+    os.environ["NVL_DEVICE"] = "cpu"  # where the network is
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--epochs", type=int, default=6)

@@ -21,6 +21,21 @@ def test_arithmetic_is_three_times_that_of_the_forward_pass() -> None:
     assert counts.gflop == pytest.approx(3 * 2 * macs / 1e9)
 
 
+def test_attention_is_counted() -> None:
+    class Attends(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.to_logits = nn.Linear(4, 5)
+
+        def forward(self, x_BTC: torch.Tensor) -> torch.Tensor:
+            seen_BTC = nn.functional.scaled_dot_product_attention(x_BTC, x_BTC, x_BTC)
+            return self.to_logits(seen_BTC.mean(1))
+
+    counts = count(Attends(), torch.rand(7, 30, 4), torch.arange(7) % 5)
+    macs = 7 * (30 * 30 * 4 + 30 * 30 * 4 + 4 * 5)
+    assert counts.gflop == pytest.approx(3 * 2 * macs / 1e9)
+
+
 def test_bytes_are_what_kernels_read_and_write_and_views_are_none() -> None:
     class Doubles(nn.Module):
         def __init__(self) -> None:

@@ -1,7 +1,7 @@
 """The whole set on the device once, as bytes; batches are shuffled slices of it.
 
-Resizing, scaling and augmentation happen per batch on tensors: no worker processes, no copies
-from host to device, the same code on a CPU and a GPU.
+Resizing, scaling and augmentation happen per batch on tensors: no worker processes, no images
+copied from host to device, the same code on a CPU and a GPU.
 
 Shape suffixes: N images of a set, B of a batch, C channels, H, W pixels.
 """

@@ -76,8 +76,8 @@ class Timer:
 class Contention:
     """How much of the machine's processors others took, since this was made.
 
-    Others are every process but this one, and, on a virtual machine, what the host held back
-    ("steal"). Read from the kernel's counters, which move in steps of about 10 ms.
+    Others are every process but this one and its own, and, on a virtual machine, what the host
+    held back ("steal"). Read from the kernel's counters, which move in steps of about 10 ms.
     """
 
     def __init__(self) -> None:
@@ -97,4 +97,5 @@ def _seconds_of_others() -> float:
     # the kernel counts a guest's time twice, as "guest" and within "user"
     counted_twice = getattr(machine, "guest", 0.0) + getattr(machine, "guest_nice", 0.0)
     own = psutil.Process().cpu_times()
-    return float(sum(machine) - at_rest - counted_twice - own.user - own.system)
+    children = own.children_user + own.children_system  # a compiler's, say, once they have ended
+    return float(sum(machine) - at_rest - counted_twice - own.user - own.system - children)

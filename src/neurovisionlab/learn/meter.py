@@ -30,7 +30,7 @@ from neurovisionlab.learn.device import (
 from neurovisionlab.learn.memory import PeakMemory
 from neurovisionlab.learn.sensors import EnergyCounter, Gpu, energy_counter
 from neurovisionlab.learn.survey import num_macs
-from neurovisionlab.learn.train import Trainer, make_optimizer, make_schedule, new_sums, run_epoch
+from neurovisionlab.learn.train import Trainer, make_movers, new_sums, run_epoch
 from neurovisionlab.learn.zoo import Shape, build, num_parameters, weights_mib
 
 ROUNDS = 5
@@ -111,11 +111,10 @@ class _Steps:
     def __init__(self, model: nn.Module, spec: CostSpec, device: Device) -> None:
         self._model, self._spec, self._device = model, spec, device
         self._clocks = Stopwatches(device.synchronize)
-        self._trainer = Trainer(spec.protocol, device, seed_everything(0), self._clocks)
         # a rate next to zero: random labels would make a high one diverge, a step costs the same
         calm = spec.protocol.model_copy(update={"schedule": "constant", "learning_rate": 1e-12})
-        optimizer = make_optimizer(model, calm)
-        self._movers = (optimizer, make_schedule(optimizer, calm, steps=1))
+        self._trainer = Trainer(calm, device, seed_everything(0), self._clocks)
+        self._movers = make_movers(model, self._trainer, steps=1)
 
     def run(self, num_steps: int) -> float:
         """Run steps; return their seconds."""

@@ -107,6 +107,7 @@ class _Trial:
     def __init__(self, model: nn.Module, train: Batches, trainer: Trainer) -> None:
         self._model, self._trainer = model.train(), trainer
         self._images_BCHW, self._labels_B = next(train.in_order())
+        self._num_last = len(train) % trainer.protocol.batch_size
 
     def formats(self) -> dict[MemoryFormat, float]:
         """Return the seconds of a step in each memory format, tried in turn."""
@@ -125,16 +126,19 @@ class _Trial:
         assert isinstance(forward, nn.Module)
         try:
             self._seconds(forward)
+            if self._num_last > 1:  # an epoch's last batch is smaller: compiled a second time
+                self._seconds(forward, self._num_last)
         except Exception:  # no compiler, or code that torch cannot compile: it raises many kinds
             return None
         return _Compiled(forward, statistics.median(self._seconds(forward) for _ in range(ROUNDS)))
 
-    def _seconds(self, forward: Callable[[Tensor], Tensor]) -> float:
+    def _seconds(self, forward: Callable[[Tensor], Tensor], num: int | None = None) -> float:
         device = self._trainer.device
         device.synchronize()
         timer = Timer()
         with device.autocast():
-            functional.cross_entropy(forward(self._images_BCHW), self._labels_B).backward()
+            logits_BC = forward(self._images_BCHW[:num])
+            functional.cross_entropy(logits_BC, self._labels_B[:num]).backward()
         for parameter in self._model.parameters():
             parameter.grad = None
         device.synchronize()

@@ -23,7 +23,7 @@ from neurovisionlab.learn.device import Chance, Device
 
 # A mean training loss this many times the loss of guessing, ln(classes), will not come back.
 HOPELESS = 10.0
-STEPS_PER_SIGN = 50  # a sign of life; costs nothing, as nothing is read from the device for it
+STEPS_PER_SIGN = 50  # a sign of life; the clocks wait for the device then, and no number is read
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,14 @@ class Trainer:
     device: Device
     chance: Chance
     clocks: Stopwatches
+
+
+class Movers(typing.NamedTuple):
+    """What moves the weights, and remembers from one epoch to the next."""
+
+    optimizer: torch.optim.Optimizer
+    scheduler: lr_scheduler.LRScheduler
+    scaler: torch.amp.GradScaler
 
 
 class Shuffled(typing.Protocol):
@@ -59,13 +67,12 @@ def fit(
     the form in which it trains, if that is another: compiled, with the same weights.
     """
     protocol, clocks = trainer.protocol, trainer.clocks
-    optimizer = make_optimizer(model, protocol)
-    scheduler = make_schedule(optimizer, protocol, steps_per_epoch(len(train), protocol))
+    movers = make_movers(model, trainer, steps_per_epoch(len(train), protocol))
     for epoch in range(1, protocol.epochs + 1):
         train_before_s, eval_before_s = clocks.seconds("training"), clocks.seconds("evaluation")
-        learning_rate = optimizer.param_groups[0]["lr"]
+        learning_rate = movers.optimizer.param_groups[0]["lr"]
         sums = new_sums(trainer.device)
-        for seen in run_epoch(forward or model, train, trainer, (optimizer, scheduler), sums):
+        for seen in run_epoch(forward or model, train, trainer, movers, sums):
             spent_s = clocks.seconds("training") - train_before_s
             yield Progress(
                 epoch=epoch,
@@ -91,13 +98,12 @@ def run_epoch(
     model: nn.Module,
     train: Shuffled,
     trainer: Trainer,
-    movers: tuple[torch.optim.Optimizer, lr_scheduler.LRScheduler],
+    movers: Movers,
     sums: Tensor,
 ) -> Iterator[int]:
     """Run one epoch, adding loss, hits and images to `sums`; yield images seen now and then."""
     device, chance = trainer.device, trainer.chance
-    optimizer, scheduler = movers
-    scaler = device.scaler()
+    optimizer, scheduler, scaler = movers
     smoothing = trainer.protocol.label_smoothing
     model.train()
     batches = train.shuffled(chance.order, chance.noise)
@@ -162,6 +168,13 @@ def steps_per_epoch(num_images: int, protocol: Protocol) -> int:
     """Return the steps of an epoch; a last batch of a single image is left out."""
     full, rest = divmod(num_images, protocol.batch_size)  # with a batch of 1, rest is 0
     return max(1, full + (rest > 1))
+
+
+def make_movers(model: nn.Module, trainer: Trainer, steps: int) -> Movers:
+    """Return what a training of so many steps an epoch needs beside the model."""
+    optimizer = make_optimizer(model, trainer.protocol)
+    schedule = make_schedule(optimizer, trainer.protocol, steps)
+    return Movers(optimizer, schedule, trainer.device.scaler())
 
 
 def make_optimizer(model: nn.Module, protocol: Protocol) -> torch.optim.Optimizer:
