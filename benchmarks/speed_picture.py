@@ -45,6 +45,8 @@ def measured(folder: Path) -> Iterator[Point]:
     records = store.finished(store.plan().cells())
     for model in dict.fromkeys(record.cell.model for record in records):
         seeds = [one for one in records if one.cell.model == model and one.test_scores]
+        if not seeds:  # all diverged
+            continue
         what = f"{model}, {seeds[0].num_train:,} images, {len(seeds[0].epochs)} epochs"
         yield {"what": what, **_point(seeds)}
 
@@ -53,7 +55,7 @@ def _point(seeds: list[CellRecord]) -> Point:
     scores = [100 * one.test_scores.accuracy_frac for one in seeds if one.test_scores]
     machine = seeds[0].machine
     return {
-        "machine": f"{machine.cpu}, {machine.num_threads} cores, 28 px, from scratch",
+        "machine": f"{machine.cpu}, {machine.num_cores} cores, 28 px, from scratch",
         "s": statistics.mean(one.resources.train_time_s for one in seeds),
         "accuracy": statistics.mean(scores),
         "low": min(scores),
@@ -62,7 +64,7 @@ def _point(seeds: list[CellRecord]) -> Point:
 
 
 def draw(points: list[Point], lowest: float) -> alt.LayerChart:
-    """Return the chart; what lies below `lowest` per cent is left out, and said."""
+    """Return the chart; what lies below `lowest` per cent is left out."""
     shown = [
         {**point, "below": _is_crowded(point, points)}
         for point in points

@@ -19,6 +19,7 @@ import psutil
 from peers.task import Task, words_of
 
 BENCHMARKS = Path(__file__).parents[1]
+SET_BY_THE_LAB = {"GOMP_SPINCOUNT"}  # src/neurovisionlab/learn/__init__.py
 
 
 @dataclass(frozen=True)
@@ -79,10 +80,12 @@ def missing(contender: Contender) -> str | None:
 def environment(threads: int, cache: str) -> dict[str, str]:
     """Return the environment of a contender: as many threads for all, no accelerator, no network.
 
-    The laboratory's cache is an empty folder, so that it begins like on a first day.
+    The laboratory's cache is an empty folder, so that it begins like on a first day. How threads
+    wait is for each to say: what the laboratory has set in this process is taken back.
     """
     path = os.pathsep.join([str(BENCHMARKS), *filter(None, [os.environ.get("PYTHONPATH")])])
-    return os.environ | {
+    given = {name: value for name, value in os.environ.items() if name not in SET_BY_THE_LAB}
+    return given | {
         "PYTHONPATH": path,
         "OMP_NUM_THREADS": str(threads),
         "NVL_THREADS": str(threads),

@@ -20,6 +20,7 @@ from typing import Any
 
 import document
 from neurovisionlab.core.errors import NvlError
+from neurovisionlab.data.images import ImageSet
 from neurovisionlab.lab.store import Store
 from neurovisionlab.learn.clock import now_iso
 from neurovisionlab.learn.device import choose, describe_machine
@@ -227,9 +228,8 @@ def _short(found: dict[str, Any]) -> str:
     return f"{found['wall_s']:.1f} s, accuracy {100 * found['accuracy_frac']:.1f} %"
 
 
-def write_images(plan: Plan, folder: Path, data: Path | None) -> None:
+def write_images(plan: Plan, folder: Path, images: ImageSet) -> None:
     """Write the images of the rounds, of the trials and of the warm-up."""
-    images = letters(data)
     write(folder / "letters", images, Counts(plan.train, plan.val, plan.test))
     write(folder / "trial", images, Counts(plan.train // 2, plan.val // 2, plan.test // 2))
     write(folder / "few", images, Counts(640, 128, 128))
@@ -243,10 +243,11 @@ def measure(given: argparse.Namespace) -> Results:
         plan = Plan(**results.settings["plan"])
     else:
         plan = plan_of(given)
+        images = letters(given.data)
         results = Results.begun(path, settings_of(plan, given))
         for line in results.settings["skipped"]:
             print(f"skipped: {line}")
-        write_images(plan, given.out, given.data)
+        write_images(plan, given.out, images)
     bench = Bench(plan, results, given.out)
     bench.warm_up()
     for part in plan.parts:

@@ -23,7 +23,7 @@ from neurovisionlab.data.images import ImageSet, Provenance
 from neurovisionlab.learn.zoo import Shape, build
 from peers import lab_api, lab_command, report
 from peers.bounds import bounded, rank, ratio
-from peers.contenders import CONTENDERS, in_turn, missing
+from peers.contenders import CONTENDERS, environment, in_turn, missing
 from peers.ingredients import adam, images_of, loader_of, mobilenet
 from peers.letters import Counts, chosen, write
 from peers.results import Results
@@ -234,6 +234,22 @@ def test_the_section_says_what_was_measured(tmp_path: Path) -> None:
     assert "goal: at least 2, **missed**" in text
     # 15 × 99,840 images at 22 images/s, against 250 s
     assert f"Times faster: {15 * 99_840 / 22 / 250:.0f} (250 to 300)" in text
+
+
+def test_the_laboratory_alone_has_a_section_without_goals(tmp_path: Path) -> None:
+    results = answers_of(tmp_path / "a", 5)
+    results.answers = {key: found for key, found in results.answers.items() if key[2] == "lab"}
+    text = report.section(results)
+    assert "| this laboratory | 102.0 |" in text
+    assert "To the" not in text
+
+
+def test_peers_threads_wait_as_torch_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GOMP_SPINCOUNT", "10000")  # as the laboratory sets it on import
+    monkeypatch.setenv("SOMETHING", "else")
+    found = environment(2, "cache")
+    assert "GOMP_SPINCOUNT" not in found
+    assert found["SOMETHING"] == "else"
 
 
 def test_goals_are_told_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

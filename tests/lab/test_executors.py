@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -16,7 +20,6 @@ from neurovisionlab.lab.executors import (
     Said,
     execute_here,
     local,
-    start_early,
 )
 
 EXECUTORS = [pytest.param(execute_here, id="here"), pytest.param(local(), id="local")]
@@ -117,7 +120,28 @@ def test_settings_are_those_of_the_moment_though_the_server_is_older(
     assert found["NVL_NOW"] == "yes"
 
 
-def test_the_server_can_be_started_before_there_is_work() -> None:
-    start_early(("lab.workers",))
-    children = {child.pid for child in psutil.Process().children()}
-    assert _ends(local(), workers.parent_of, [1])[0][1].result in children
+IMPORTS_WHILE_WE_WAIT = """
+import os, psutil, signal, time
+from neurovisionlab.lab.executors import start_early
+signal.signal(signal.SIGINT, lambda *_: None)
+start_early(("lab.slow_to_import",))
+before = {child.pid for child in psutil.Process().children()}
+os.killpg(0, signal.SIGINT)
+from lab import workers
+from neurovisionlab.lab.executors import local
+((_, end),) = local(("lab.slow_to_import",))([1], workers.parent_of)
+assert end.result in before, (end, before)
+print("served by the one from before")
+"""
+
+
+def test_the_server_can_be_started_before_there_is_work_and_outlives_ctrl_c() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORTS_WHILE_WE_WAIT],
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        check=False,
+        start_new_session=True,
+    )
+    assert (done.stdout, done.stderr) == ("served by the one from before\n", "")

@@ -12,7 +12,7 @@ import signal
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from multiprocessing import forkserver
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection
 from typing import Any, Protocol, TypeVar
 
@@ -86,7 +86,7 @@ def local(preload: Sequence[str] = ()) -> Execute:
 
     def execute(cells: Iterable[Cell], work: Work) -> Iterator[tuple[Cell, Outcome]]:
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(list(preload))
+        start_early(preload)
         for cell in cells:
             yield from ((cell, outcome) for outcome in _in_process(context, cell, work))
 
@@ -99,7 +99,13 @@ def start_early(preload: Sequence[str]) -> None:
     One that runs already stays as it is.
     """
     multiprocessing.set_forkserver_preload(list(preload))
-    forkserver.ensure_running()
+    # Ctrl-C reaches the whole group; the server would die of it, with a traceback, while it imports
+    resource_tracker.ensure_running()  # starting it within would lift the block
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def _settings() -> dict[str, str]:
