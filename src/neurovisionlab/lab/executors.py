@@ -101,11 +101,11 @@ def start_early(preload: Sequence[str]) -> None:
     multiprocessing.set_forkserver_preload(list(preload))
     # Ctrl-C reaches the whole group; the server would die of it, with a traceback, while it imports
     resource_tracker.ensure_running()  # starting it within would lift the block
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         forkserver.ensure_running()
     finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _settings() -> dict[str, str]:
