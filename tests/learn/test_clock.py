@@ -5,11 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 import time as real_time
+from collections import namedtuple
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import psutil
 import pytest
 
+from neurovisionlab.learn import clock
 from neurovisionlab.learn.clock import Contention, Stopwatches, now_iso
 
 
@@ -112,3 +115,26 @@ def test_ones_own_work_is_no_contention_and_others_work_is() -> None:
     assert 0 <= quiet <= 1
     # a whole core of another's, unless the machine was full before
     assert busy > min(quiet + 0.5 / cores, 0.4)
+
+
+def test_what_ones_own_children_took_is_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = {"own": 15.0, "children": 22.0, "others": 23.0}
+
+    class Kernel:
+        def cpu_times(self) -> SimpleNamespace:
+            half, child = taken["own"] / 2, taken["children"] / 2
+            return SimpleNamespace(
+                user=half, system=half, children_user=child, children_system=child
+            )
+
+    machine = namedtuple("machine", "user idle")
+    monkeypatch.setattr(psutil, "cpu_times", lambda: machine(sum(taken.values()), 40.0))
+    monkeypatch.setattr(psutil, "Process", Kernel)
+    monkeypatch.setattr(psutil, "cpu_count", lambda: 2)
+    monkeypatch.setattr(clock.time, "perf_counter", lambda: taken["own"])
+    contention = Contention()
+    taken["own"] += 10  # seconds, by the clock as well
+    taken["children"] += 4
+    assert contention.frac() == 0
+    taken["others"] += 5
+    assert contention.frac() == pytest.approx(5 / (10 * 2))
