@@ -208,7 +208,7 @@ def measure_models(
     Raises:
         ModelError: no such model, or one that does not take such images.
     """
-    from neurovisionlab.learn.catalogue import kind_of, own_digest
+    from neurovisionlab.learn.catalogue import digest_of
     from neurovisionlab.learn.meter import measure_part
     from neurovisionlab.learn.survey import check, check_name
     from neurovisionlab.learn.zoo import Shape
@@ -223,7 +223,7 @@ def measure_models(
         specs.append(
             CostSpec(
                 model=model,
-                model_digest=own_digest(model) if kind_of(model) == "own" else None,
+                model_digest=digest_of(model),
                 image_px=image_px,
                 channels=channels,
                 num_classes=num_classes,
@@ -247,23 +247,21 @@ def difference(first: str, second: str) -> list[Difference]:
 
 
 def _look_at_models(study: Study) -> tuple[dict[str, str], list[str]]:
-    """Return digests of the user's own code and of pretrained weights, and whose weights they are.
+    """Return what identifies models beyond their names, and whose pretrained weights they take.
 
     Names of the table are looked up without torch.
     """
-    from neurovisionlab.learn.catalogue import kind_of, own_digest, recipe_of
+    from neurovisionlab.learn.catalogue import digest_of, kind_of
     from neurovisionlab.learn.weights import find
 
     digests: dict[str, str] = {}
     notes: list[str] = []
     is_pretrained = any(protocol.pretrained for _, protocol in study.protocols())
     for model in study.models:
-        kind = kind_of(model)
-        if kind == "table":
-            recipe_of(model)
-        elif kind == "own":
-            digests[model] = own_digest(model)
-        else:
+        digest = digest_of(model)
+        if digest is not None:
+            digests[model] = digest
+        if kind_of(model) in ("timm", "torchvision"):
             from neurovisionlab.learn.survey import check_name
 
             check_name(model)

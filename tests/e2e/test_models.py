@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from neurovisionlab.cli_models import models
 from neurovisionlab.core.errors import ModelError
 from neurovisionlab.data import sources
 from neurovisionlab.lab.executors import execute_here
+from neurovisionlab.learn import catalogue
 
 ROOT = Path(__file__).parents[2]
 DOCS, EXAMPLES = ROOT / "docs", ROOT / "examples"
@@ -83,6 +85,17 @@ def test_edited_source_is_another_cell(tiny_npz: Path, here: Path) -> None:
     assert [cell.model for cell in again.pending] == ["own_model:two_layers"]
     assert first.cells[1].cell_id == again.cells[1].cell_id
     assert again.cells[1].model_digest is None
+
+
+def test_a_network_of_the_table_that_changed_is_another_cell(
+    tiny_npz: Path, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = _study(tiny_npz, ("glyphnet-small", "vit-tiny"))
+    _finish(study, here / "out")
+    changed = replace(catalogue.MODELS["glyphnet-small"], revision=9)
+    monkeypatch.setitem(catalogue.MODELS, "glyphnet-small", changed)
+    again = api.prepare(study, None, here / "out")
+    assert [cell.model for cell in again.pending] == ["glyphnet-small"]
 
 
 def test_a_wrong_model_stops_before_training(tiny_npz: Path, here: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -70,10 +71,20 @@ def test_table_says_which_stems_change_a_model(name: str, stem: str) -> None:
     assert changed == (stem in catalogue.MODELS[name].stems) == (str(model) != before)
 
 
+def test_a_revision_identifies_a_model_of_the_table_from_its_second_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert catalogue.digest_of("glyphnet") is None
+    assert catalogue.digest_of("timm:convnext_atto") is None
+    changed = replace(catalogue.MODELS["glyphnet"], revision=3)
+    monkeypatch.setitem(catalogue.MODELS, "glyphnet", changed)
+    assert catalogue.digest_of("glyphnet") == "revision 3"
+
+
 def test_own_function_is_found_in_the_current_folder(module: Path) -> None:
     module.write_text(GOOD)
     name = f"{module.stem}:net"
-    assert catalogue.own_digest(name) == hashlib.sha256(GOOD.encode()).hexdigest()
+    assert catalogue.digest_of(name) == hashlib.sha256(GOOD.encode()).hexdigest()
     assert survey.check(name, zoo.Shape(8, 3, 4), Protocol()) is True
 
 

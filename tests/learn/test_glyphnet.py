@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from neurovisionlab.core.protocol import Protocol
+from neurovisionlab.learn.catalogue import MODELS
 from neurovisionlab.learn.glyphnet import GlyphNet
 from neurovisionlab.learn.survey import check
 from neurovisionlab.learn.zoo import Shape, build, num_parameters
@@ -23,6 +24,22 @@ def test_it_takes_any_image_of_at_least_8_px(name: str, px: int, channels: int) 
 def test_weights_of_the_recipes_are_small(name: str, bytes_each: int) -> None:
     num = num_parameters(build(name, Shape(28, 1, 47), Protocol()))
     assert num * bytes_each < {4: 2, 1: 1}[bytes_each] * 2**20  # fp32, or an int8 each
+
+
+@pytest.mark.parametrize(
+    ("name", "revision", "widths", "depths"),
+    [
+        ("glyphnet-small", 1, (16, 32, 64), (1, 1, 1)),
+        ("glyphnet", 1, (32, 64, 128), (1, 1, 1)),
+        ("glyphnet-medium", 2, (32, 64, 128), (1, 2, 2)),
+        ("glyphnet-large", 1, (64, 128, 256), (1, 1, 1)),
+    ],
+)
+def test_a_network_that_changes_gets_another_revision(
+    name: str, revision: int, widths: tuple[int, ...], depths: tuple[int, ...]
+) -> None:
+    assert MODELS[name].revision == revision
+    assert str(build(name, Shape(28, 1, 7), Protocol())) == str(GlyphNet(7, 1, widths, depths))
 
 
 @pytest.mark.parametrize("name", SIZES)

@@ -14,6 +14,7 @@ from neurovisionlab.core.protocol import Protocol
 from neurovisionlab.lab.executors import Done, local
 from neurovisionlab.lab.measure import Effort, measure
 from neurovisionlab.learn import meter
+from neurovisionlab.learn.catalogue import digest_of
 from neurovisionlab.learn.clock import Stopwatches
 from neurovisionlab.learn.device import DoesNotFitError, choose, memory_errors_explained
 from neurovisionlab.learn.meter import measure_part
@@ -29,6 +30,7 @@ def spec_of(model: str, batch_size: int = 32, channels: int = 1) -> CostSpec:
     protocol = Protocol.model_validate({"image_px": 28, "color": color, "batch_size": batch_size})
     return CostSpec(
         model=model,
+        model_digest=digest_of(model),
         image_px=28,
         channels=channels,
         num_classes=26,

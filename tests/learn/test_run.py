@@ -24,7 +24,7 @@ from neurovisionlab.data.sources import load
 from neurovisionlab.data.splits import split
 from neurovisionlab.learn import run
 from neurovisionlab.learn.answer import predict
-from neurovisionlab.learn.catalogue import own_digest
+from neurovisionlab.learn.catalogue import digest_of
 from neurovisionlab.learn.clock import Stopwatches
 from neurovisionlab.learn.device import choose, seed_everything
 from neurovisionlab.learn.run import run_cell, shape_of, split_id, stage_parts
@@ -229,7 +229,7 @@ def test_code_of_ones_own_that_changed_since_the_plan_is_refused(
     monkeypatch.syspath_prepend(tmp_path)
     name = "nets_that_change:net"
     (cell,), home = tiny_cells(tiny_npz, (name,))
-    cell = cell.model_copy(update={"model_digest": own_digest(name)})
+    cell = cell.model_copy(update={"model_digest": digest_of(name)})
     assert run_cell(cell, _ignore, home).record.weights_source is None
     code.write_text(code.read_text() + "# better now\n")
     with pytest.raises(ModelError, match=r"expected code of digest .* changed since the run began"):

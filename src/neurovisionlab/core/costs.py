@@ -37,7 +37,7 @@ class CostSpec(Frozen):
 
     Attributes:
         model: its name, as in a study.
-        model_digest: of code of the user's own, and of pretrained weights.
+        model_digest: what identifies the model beyond its name, as in `CellSpec`.
         image_px, channels, num_classes: shape of what goes in and comes out.
         source_px: side of the stored images; resizing them is part of a training step.
         protocol: with image size and colour resolved.

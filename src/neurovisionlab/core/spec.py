@@ -270,8 +270,8 @@ def expand(
     Args:
         study: what is asked for.
         infos: for every `DataRef` of the study, what is known of the set.
-        model_digests: digests of models that are code of the user's own, by name, and of files
-            of pretrained weights, by `weights_key(name)`.
+        model_digests: by name, what identifies models beyond it (a digest of the user's own code,
+            a revision of the table's); by `weights_key(name)`, digests of pretrained weights.
 
     Raises:
         SpecError: an image size that cannot be told, or constants that do not fit the channels.

@@ -42,6 +42,8 @@ class Recipe:
         head_std: standard deviation of the classifier's first weights; None keeps timm's.
         stems: the protocol's values of `stem` that change this model.
         torchvision_name, weights_file: whose published ImageNet weights it starts from.
+        revision: one higher each time the network behind the name changes. It enters the identity
+            of cells from 2 on, so that results of another network never count as this one's.
     """
 
     title: str
@@ -54,6 +56,7 @@ class Recipe:
     stems: tuple[str, ...] = ()
     torchvision_name: str | None = None
     weights_file: str | None = None
+    revision: int = 1
 
 
 # pretrained, the first three start from torchvision's IMAGENET1K_V1, as the published study did
@@ -109,6 +112,7 @@ MODELS: dict[str, Recipe] = {
         "residual network for characters: 5 blocks, widths 32 to 128, about 0.7 M parameters",
         family="glyphnet",
         options={"widths": (32, 64, 128), "depths": (1, 2, 2)},
+        revision=2,  # the first was 48, 96, 192 with one block a stage
     ),
     "glyphnet-large": Recipe(
         "residual network for characters: 3 stages, widths 64 to 256, about 1.3 M parameters",
@@ -231,7 +235,22 @@ def _own_module(name: str, module_name: str) -> ModuleType:
         raise ModelError(mould(name, "a module that imports", one_line(error), remedy)) from error
 
 
-def own_digest(name: str) -> str:
+def digest_of(name: str) -> str | None:
+    """Return what identifies a model beyond its name; None where the name says all.
+
+    That is the digest of a user's code, and the revision of a model of the table.
+
+    Raises:
+        ModelError: no such model of the table, or see `own_function`.
+    """
+    kind = kind_of(name)
+    if kind == "own":
+        return _own_digest(name)
+    revision = recipe_of(name).revision if kind == "table" else 1
+    return f"revision {revision}" if revision > 1 else None
+
+
+def _own_digest(name: str) -> str:
     """Return SHA-256 (hex) over the source of the module a user's function is named in.
 
     What that module imports is not covered, but for the file that defines the function.

@@ -31,6 +31,7 @@ from neurovisionlab.learn.memory import PeakMemory
 from neurovisionlab.learn.sensors import EnergyCounter, Gpu, energy_counter
 from neurovisionlab.learn.survey import num_macs
 from neurovisionlab.learn.train import Trainer, make_movers, new_sums, run_epoch
+from neurovisionlab.learn.weights import check_unchanged
 from neurovisionlab.learn.zoo import Shape, build, num_parameters, weights_mib
 
 ROUNDS = 5
@@ -43,9 +44,11 @@ def measure_part(request: Request, say: Callable[[Any], None] = lambda sign: Non
     """Measure one part of a model's costs in this process, which has done nothing before.
 
     Raises:
-        ModelError: the model cannot be built.
+        ModelError: the model cannot be built, or changed since the study was expanded.
     """
-    protocol = request.spec.protocol
+    spec = request.spec
+    protocol = spec.protocol
+    check_unchanged(spec.model, spec.model_digest, protocol.pretrained)
     device = choose(protocol.precision, protocol.deterministic)
     uuid = device.uuid()
     gpu = Gpu.find(uuid) if uuid else None

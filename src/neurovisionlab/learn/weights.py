@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neurovisionlab.core.errors import ModelError, mould
-from neurovisionlab.learn.catalogue import kind_of, one_line, recipe_of
+from neurovisionlab.learn.catalogue import digest_of, kind_of, one_line, recipe_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -152,6 +152,31 @@ def find(name: str) -> WeightsFile:
             remedy if source.command else f"pretrained = false, or {by_hand}",
         )
     )
+
+
+def check_unchanged(name: str, expected: str | None, is_pretrained: bool) -> str | None:
+    """Return whose pretrained weights a model begins with; refuse code or weights that changed.
+
+    Args:
+        name: of the model.
+        expected: what identified it when the study was expanded (`CellSpec.model_digest`).
+        is_pretrained: whether it begins with published weights.
+
+    Raises:
+        ModelError: its code, revision or weights are others now.
+    """
+    found = [digest for digest in (digest_of(name),) if digest is not None]
+    weights = find(name) if is_pretrained else None
+    if weights is not None:
+        found.append(weights.digest)
+    digest = "+".join(found) or None
+    if digest != expected:
+        what = "code or weights" if weights and len(found) > 1 else "weights" if weights else "code"
+        got = f"{(digest or 'none')[:12]}: they changed since the run began"
+        raise ModelError(
+            mould(name, f"{what} of digest {(expected or 'none')[:12]}", got, "to run again")
+        )
+    return None if weights is None else weights.origin
 
 
 def _places(source: Published) -> Iterator[tuple[Path, str]]:
