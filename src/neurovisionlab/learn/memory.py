@@ -8,6 +8,7 @@ of its own: what an earlier model left behind cannot be counted for a later one.
 from __future__ import annotations
 
 import ctypes
+import os
 import resource
 import sys
 from pathlib import Path
@@ -43,7 +44,7 @@ class PeakMemory:
 
     def __init__(self, device: Device, gpu: Gpu | None = None) -> None:
         self._device, self._gpu = device, gpu
-        _map_from(_EXACT_BYTES)
+        _map_from(_EXACT_BYTES, 2 * _EXACT_BYTES)
         _warm_up(device)
         _give_back()
         self.method = _CPU_METHOD if _can_reset() else _CPU_METHOD_WITHOUT_RESET
@@ -63,9 +64,9 @@ class PeakMemory:
         self._device.reset_peak()
 
     def read(self) -> Peak:
-        """Return the peak since `reset`, above the baseline; memory is then given out as usual."""
+        """Return the peak since `reset`, above the baseline; memory is then kept as in training."""
         peak = self._read()
-        _map_from(_USUAL_BYTES)
+        keep_freed()
         return peak
 
     def _read(self) -> Peak:
@@ -85,7 +86,9 @@ _CPU_METHOD = "resident memory: the kernel's high-water mark, set back after the
 # Blocks from this size on are mapped one by one: glibc's first threshold. It then moves up to the
 # second with what is freed, so that a peak depends on the order of events.
 _EXACT_BYTES, _USUAL_BYTES = 128 * 2**10, 32 * 2**20
+_ALL = 2**31 - 1  # mallopt takes an int
 _M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD = -3, -1  # malloc.h
+_OWN_CHOICES = ("GLIBC_TUNABLES", "MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "LD_PRELOAD")
 _CPU_METHOD_WITHOUT_RESET = (
     "resident memory: the process's high-water mark; building the model counts, too"
 )
@@ -103,12 +106,23 @@ def _warm_up(device: Device) -> None:
     device.synchronize()
 
 
-def _map_from(num_bytes: int) -> None:
-    """Let glibc map blocks from that size on by themselves; it keeps twice as much free heap."""
+def keep_freed() -> None:
+    """Let the process keep the memory that a step frees, for the next step (glibc alone).
+
+    As it is, thousands of pages go back to the system in each step and are asked for, and filled
+    with zeros, again in the next: of a step at 28 px a tenth and more (docs/speed-log.md). A peak
+    is no higher for it. Choices of the user's own in the environment stand.
+    """
+    if not any(name in os.environ for name in _OWN_CHOICES):
+        _map_from(_USUAL_BYTES, _ALL)
+
+
+def _map_from(num_bytes: int, kept_bytes: int) -> None:
+    """Let glibc map blocks from a size on by themselves, and keep so much of free heap."""
     adjust = _glibc("mallopt")
     if adjust is not None:
         adjust(_M_MMAP_THRESHOLD, num_bytes)
-        adjust(_M_TRIM_THRESHOLD, 2 * num_bytes)
+        adjust(_M_TRIM_THRESHOLD, kept_bytes)
 
 
 def _glibc(function: str) -> Any:

@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 from safetensors.torch import save
 from torch import nn
 
-from neurovisionlab.core.errors import DataError, ModelError, mould
+from neurovisionlab.core.errors import DataError, mould
 from neurovisionlab.core.metrics import Scores, score
 from neurovisionlab.core.records import (
     CellRecord,
@@ -31,7 +31,6 @@ from neurovisionlab.data.images import ImageSet
 from neurovisionlab.data.sources import load
 from neurovisionlab.data.splits import split
 from neurovisionlab.learn.answer import predict
-from neurovisionlab.learn.catalogue import kind_of, own_digest
 from neurovisionlab.learn.clock import Contention, Stopwatches, now_iso
 from neurovisionlab.learn.device import (
     Device,
@@ -40,9 +39,10 @@ from neurovisionlab.learn.device import (
     memory_errors_explained,
     seed_everything,
 )
+from neurovisionlab.learn.memory import keep_freed
 from neurovisionlab.learn.pace import settle
 from neurovisionlab.learn.train import Trainer, fit, has_diverged
-from neurovisionlab.learn.weights import find
+from neurovisionlab.learn.weights import check_unchanged
 from neurovisionlab.learn.zoo import Shape, build, num_parameters, weights_mib
 
 Watch = Callable[[EpochRow | Progress], None]
@@ -65,10 +65,11 @@ def run_cell(cell: CellSpec, watch: Watch, home: DataHome) -> CellResult:
 
 
 def _run_on(device: Device, cell: CellSpec, watch: Watch, home: DataHome) -> CellResult:
+    keep_freed()
     clocks, contention = Stopwatches(device.synchronize), Contention()
     with clocks.on("setup"):
         images = _load_unchanged(cell, home)
-        weights_source = _check_model_unchanged(cell)
+        weights_source = check_unchanged(cell.model, cell.model_digest, cell.protocol.pretrained)
         indices = split(images, cell)
         chance = seed_everything(cell.seed)
         model = build(cell.model, shape_of(cell), cell.protocol).to(device.torch_device)
@@ -122,24 +123,6 @@ def _load_unchanged(cell: CellSpec, home: DataHome) -> ImageSet:
             )
         )
     return images
-
-
-def _check_model_unchanged(cell: CellSpec) -> str | None:
-    """Return whose pretrained weights the cell begins with; refuse code or weights that changed.
-
-    The cell's identity holds their digests as they were when the study was expanded.
-    """
-    found = [own_digest(cell.model)] if kind_of(cell.model) == "own" else []
-    weights = find(cell.model) if cell.protocol.pretrained else None
-    if weights is not None:
-        found.append(weights.digest)
-    digest = "+".join(found) or None
-    if cell.model_digest is not None and digest != cell.model_digest:
-        what = "code or weights" if weights and len(found) > 1 else "weights" if weights else "code"
-        got = f"{(digest or 'none')[:12]}: they changed since the run began"
-        expected = f"{what} of digest {cell.model_digest[:12]}"
-        raise ModelError(mould(cell.model, expected, got, "to run again"))
-    return None if weights is None else weights.origin
 
 
 class Parts(NamedTuple):
