@@ -12,7 +12,13 @@ from torch import Tensor, nn
 
 from neurovisionlab.core.protocol import Protocol
 from neurovisionlab.data.batches import Batches, Scaling, stage
-from neurovisionlab.learn.answer import MOST_AT_ONCE, answers_at_once, keeps_nothing, predict
+from neurovisionlab.learn.answer import (
+    MOST_AT_ONCE,
+    answers_at_once,
+    batches_at_once,
+    keeps_nothing,
+    predict,
+)
 from neurovisionlab.learn.clock import Stopwatches
 from neurovisionlab.learn.device import choose
 from neurovisionlab.learn.zoo import Shape, build
@@ -94,6 +100,15 @@ def test_threads_share_the_processor_and_give_it_back(
     begun.start()
     begun.join()
     assert [torch.get_num_threads(), *later] == [threads, threads]
+
+
+@pytest.mark.parametrize(
+    ("threads", "num_batches", "num"),
+    [(1, 9, 1), (2, 9, 2), (2, 1, 1), (3, 2, 1), (4, 9, 4), (7, 9, 7), (8, 3, 2), (8, 9, 8)]
+    + [(9, 9, 8), (11, 9, 5), (15, 9, 7), (16, 9, 8), (64, 9, 8)],
+)
+def test_few_threads_have_nothing_to_do(threads: int, num_batches: int, num: int) -> None:
+    assert batches_at_once(threads, num_batches) == num
 
 
 def test_a_failure_on_a_thread_is_heard(threads: int) -> None:

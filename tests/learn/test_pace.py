@@ -100,6 +100,7 @@ def test_a_model_that_cannot_be_compiled_trains_as_it_is(monkeypatch: pytest.Mon
     assert settled.forward is model
     assert not settled.execution.compiled
     assert "compiled" not in settled.execution.tried_step_s
+    assert settled.execution.compile_s is None
 
 
 def test_a_wish_that_means_nothing_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,6 +122,7 @@ def test_a_compiled_model_learns_the_same(monkeypatch: pytest.MonkeyPatch) -> No
         monkeypatch.setattr(pace, "STEPS_WORTH_A_TRIAL", 1 if compiles else 10**9)
         settled = settle(model, train, trainer)
         assert settled.execution.compiled == compiles
+        assert ((settled.execution.compile_s or 0.0) > 0.0) == compiles
         assert (settled.forward is model) != compiles
         graphs = counters["stats"]["unique_graphs"]
         said = list(fit(model, train, train, trainer, settled.forward))

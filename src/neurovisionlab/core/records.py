@@ -94,11 +94,14 @@ class Execution(Frozen):
         compiled: whether torch compiled the model.
         tried_step_s: seconds of a step in each way that was tried before; empty where the
             training was too short for trials.
+        compile_s: seconds that compiling took, on the setup clock, so no part of
+            `train_time_s`; null where it was not tried, or not possible.
     """
 
     memory_format: MemoryFormat
     compiled: bool = False
     tried_step_s: dict[str, float] = Field(default_factory=dict)
+    compile_s: float | None = None
 
 
 class CellRecord(Frozen):

@@ -39,6 +39,17 @@ def character_safe(images_BCHW: Tensor, noise: torch.Generator, strength: float 
     )
 
 
+def moved(numbers: Tensor, device: torch.device) -> Tensor:
+    """Copy numbers of the host to a device, which the host does not wait for.
+
+    That takes memory the system may not move. Apple's devices share the host's memory, and
+    torch pins none for them.
+    """
+    if device.type in ("cpu", "mps"):
+        return numbers.to(device)
+    return numbers.pin_memory().to(device, non_blocking=True)
+
+
 def _uniform(num: int, columns: int, noise: torch.Generator) -> Tensor:
     return torch.rand(num, columns, generator=noise) * 2 - 1
 
@@ -54,7 +65,7 @@ def _affine_grid(images_BCHW: Tensor, noise: torch.Generator, strength: float) -
         torch.stack([cos * scale_x, -sin * scale_y, shift[:, 0]], dim=1),
         torch.stack([sin * scale_x, cos * scale_y, shift[:, 1]], dim=1),
     ]
-    theta = torch.stack(rows, dim=1).to(images_BCHW.device)
+    theta = moved(torch.stack(rows, dim=1), images_BCHW.device)
     return functional.affine_grid(theta, list(images_BCHW.shape), align_corners=False)
 
 
@@ -62,7 +73,7 @@ def _elastic_offsets(images_BCHW: Tensor, noise: torch.Generator, strength: floa
     """Return smooth random displacements [B, H, W, 2] (Simard et al. 2003, by control points)."""
     num, (height, width) = len(images_BCHW), images_BCHW.shape[-2:]
     coarse = torch.randn(num, 2, ELASTIC_POINTS, ELASTIC_POINTS, generator=noise)
-    coarse = coarse.to(images_BCHW.device) * (2 * ELASTIC_SIGMA * strength)
+    coarse = moved(coarse * (2 * ELASTIC_SIGMA * strength), images_BCHW.device)
     fine = functional.interpolate(coarse, (height, width), mode="bicubic", align_corners=True)
     return fine.permute(0, 2, 3, 1)
 

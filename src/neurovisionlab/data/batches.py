@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from neurovisionlab.data.augment import Augment, no_augmentation
+from neurovisionlab.data.augment import Augment, moved, no_augmentation
 
 # ITU-R BT.601, as Pillow's convert("L")
 LUMA = (0.299, 0.587, 0.114)
@@ -121,7 +122,7 @@ class Batches:
         """
         staged = self.staged
         device = staged.images_NCHW.device
-        permutation = torch.randperm(len(self), generator=order).to(device)
+        permutation = moved(torch.randperm(len(self), generator=order), device)
         for some in permutation.split(self.batch_size):
             if len(some) == 1 and self.batch_size > 1 and len(self) > 1:
                 continue
@@ -136,11 +137,21 @@ class Batches:
             images = functional.interpolate(images, size, mode="bilinear", antialias=True)
         return images
 
-    def _finish(self, images_BCHW: Tensor) -> Tensor:
+    @cached_property
+    def _constants(self) -> tuple[Tensor, Tensor] | None:
+        """Mean and standard deviation [1, C, 1, 1], copied to the device once; None for "unit"."""
         mean_C, std_C = self.scaling.mean_C, self.scaling.std_C
-        if any(mean_C) or any(one != 1 for one in std_C):
-            mean, std = (images_BCHW.new_tensor(v).view(1, -1, 1, 1) for v in (mean_C, std_C))
-            images_BCHW = (images_BCHW - mean).div_(std)
+        if not any(mean_C) and all(one == 1 for one in std_C):
+            return None
+        place = self.staged.images_NCHW.device
+        mean, std = (torch.tensor(v, device=place).view(1, -1, 1, 1) for v in (mean_C, std_C))
+        return mean, std
+
+    def _finish(self, images_BCHW: Tensor) -> Tensor:
+        """Scale floats, and repeat a grey channel where three are asked for."""
+        if self._constants is not None:
+            mean, std = self._constants
+            images_BCHW = (images_BCHW - mean).div_(std)  # three constants make grey three
         if images_BCHW.shape[1] != self.channels:
             images_BCHW = images_BCHW.expand(-1, self.channels, -1, -1)
         return images_BCHW

@@ -74,10 +74,20 @@ def keeps_nothing(model: nn.Module) -> bool:
     )
 
 
+def batches_at_once(threads: int, num_batches: int) -> int:
+    """Return how many batches are answered at once, with equally many threads each.
+
+    The most of which at most an eighth of the threads has nothing to do: 7 with 2 threads each for
+    15 threads, not 8 with one each.
+    """
+    most = min(threads, MOST_SIDE_BY_SIDE, num_batches)
+    return next((num for num in range(most, 1, -1) if threads % num <= threads // 8), 1)
+
+
 def _side_by_side(answer: Callable[[slice], Tensor], pieces: Sequence[slice]) -> list[Tensor]:
     """Return the answers in order, a few of them being computed at once."""
     threads = torch.get_num_threads()
-    num = min(threads, MOST_SIDE_BY_SIDE, len(pieces))
+    num = batches_at_once(threads, len(pieces))
     try:
         with ThreadPoolExecutor(
             num, initializer=torch.set_num_threads, initargs=(threads // num,)

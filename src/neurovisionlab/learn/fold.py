@@ -53,7 +53,7 @@ def folded(model: nn.Module, example: Callable[[], Tensor]) -> Iterator[None]:
 
 @torch.inference_mode()
 def _answers_alike(model: nn.Module, pairs: tuple[Pair, ...], example_BCHW: Tensor) -> bool:
-    """Return whether a model's answers stay the same when these pairs are folded.
+    """Return whether a model's answers, in float32, stay the same when these pairs are folded.
 
     A trace does not show all: code may reach a module by a second name, or read what the one that
     takes its place does not have.

@@ -72,7 +72,12 @@ def settle(model: nn.Module, train: Batches, trainer: Trainer) -> Settled:
     if compiled is not None:
         tried["compiled"] = compiled.step_s
     takes = compiled is not None and compiled.step_s * MARGIN < step_s[chosen]
-    execution = Execution(memory_format=chosen, compiled=takes, tried_step_s=tried)
+    execution = Execution(
+        memory_format=chosen,
+        compiled=takes,
+        tried_step_s=tried,
+        compile_s=None if compiled is None else compiled.compile_s,
+    )
     return Settled(compiled.forward if compiled and takes else model, execution)
 
 
@@ -99,6 +104,7 @@ def _left_as_it_was(model: nn.Module, trainer: Trainer) -> Iterator[None]:
 class _Compiled(NamedTuple):
     forward: nn.Module
     step_s: float
+    compile_s: float
 
 
 class _Trial:
@@ -124,13 +130,16 @@ class _Trial:
         options: dict[str, bool | int | str | Callable[..., None]] = {"fallback_random": True}
         forward = torch.compile(self._model, options=options)
         assert isinstance(forward, nn.Module)
+        timer = Timer()
         try:
             self._seconds(forward)
             if self._num_last > 1:  # an epoch's last batch is smaller: compiled a second time
                 self._seconds(forward, self._num_last)
         except Exception:  # no compiler, or code that torch cannot compile: it raises many kinds
             return None
-        return _Compiled(forward, statistics.median(self._seconds(forward) for _ in range(ROUNDS)))
+        compile_s = timer.seconds()
+        step_s = statistics.median(self._seconds(forward) for _ in range(ROUNDS))
+        return _Compiled(forward, step_s, compile_s)
 
     def _seconds(self, forward: Callable[[Tensor], Tensor], num: int | None = None) -> float:
         device = self._trainer.device
