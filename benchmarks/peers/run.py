@@ -35,11 +35,12 @@ WORKERS = (0, 1, 2)  # tried for each peer; the fastest is taken
 PARTS = ("train", "evaluate", "published")
 PASSES = 3  # over the images, for each process that evaluates
 
-# docs/speed-log.md: three trainings of the preset on two idle cores
+# docs/speed-log.md: three trainings of the preset, for who has not run it on his own machine
 FAST_LETTERS = {
+    "machine": ("AMD EPYC", 2),  # and threads
     "train_s": [250.5, 259.6, 251.6],
     "accuracy_frac": [0.9523, 0.9529, 0.9519],
-    "source": "docs/speed-log.md, measured before on two idle cores of such a machine",
+    "source": "docs/speed-log.md, measured before on an AMD EPYC with 2 threads",
 }
 
 
@@ -135,13 +136,15 @@ def _version(name: str) -> str | None:
 
 
 def fast_letters(run_dir: Path | None) -> dict[str, Any]:
-    """Return training times and test accuracies of the preset: of a run, or as published."""
+    """Return training times and test accuracies of the preset, and where they were measured."""
     if run_dir is None:
         return FAST_LETTERS
     store = Store.existing(run_dir)
     records = store.finished(store.plan().cells())
     busiest = max(record.resources.contention_frac or 0.0 for record in records)
+    machine = records[0].machine
     return {
+        "machine": (machine.cpu, machine.num_threads),
         "train_s": [record.resources.train_time_s for record in records],
         "accuracy_frac": [r.test_scores.accuracy_frac for r in records if r.test_scores],
         "source": f"measured anew, others took at most {busiest:.0%} of the processors",
@@ -241,6 +244,8 @@ def measure(given: argparse.Namespace) -> Results:
     if given.resume:
         results = Results.read(path)
         plan = Plan(**results.settings["plan"])
+        if given.fast_letters:
+            results.settings["fast_letters"] = fast_letters(given.fast_letters)
     else:
         plan = plan_of(given)
         images = letters(given.data)
