@@ -65,6 +65,7 @@ messages: dev
 
 bench: dev
 	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/profiling.py
 	$(BIN)/python benchmarks/evaluating.py
 	$(BIN)/python benchmarks/batches.py
 	$(BIN)/python benchmarks/loading.py

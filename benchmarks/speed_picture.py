@@ -64,7 +64,7 @@ def _point(seeds: list[CellRecord]) -> Point:
 
 
 def draw(points: list[Point], lowest: float) -> alt.LayerChart:
-    """Return the chart; what lies below `lowest` per cent is left out."""
+    """Return the chart; what lies below `lowest` per cent is named under it."""
     shown = [
         {**point, "below": _is_crowded(point, points)}
         for point in points
@@ -100,7 +100,17 @@ def draw(points: list[Point], lowest: float) -> alt.LayerChart:
         .encode(y=y, text="what:N")
         for below in (False, True)
     ]
-    return alt.layer(ranges.transform_filter("isValid(datum.low)"), dots, *names)
+    chart = alt.layer(ranges.transform_filter("isValid(datum.low)"), dots, *names)
+    left_out = [point for point in points if point["accuracy"] < lowest]
+    if not left_out:
+        return chart
+    words = f"Below {lowest:.0f} %, not shown: {'; '.join(_in_words(one) for one in left_out)}."
+    note = alt.TitleParams("", subtitle=words, orient="bottom", anchor="start")
+    return chart.properties(title=note)
+
+
+def _in_words(point: Point) -> str:
+    return f"{point['what']} ({point['accuracy']:.1f} % after {point['s'] / 60:.1f} min)"
 
 
 def _is_crowded(point: Point, others: list[Point]) -> bool:

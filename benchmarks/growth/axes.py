@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import itertools
+import json
 import resource
 import sys
 import tempfile
@@ -16,7 +18,7 @@ import numpy as np
 import torch
 
 from growth.ceilings import Ceilings
-from growth.counts import count, floors
+from growth.counts import Counts, count, floors
 from neurovisionlab import Protocol, Study, api
 from neurovisionlab.core.costs import CostSpec, Request
 from neurovisionlab.core.records import CellResult
@@ -24,6 +26,8 @@ from neurovisionlab.core.spec import CellSpec
 from neurovisionlab.data.home import DataHome
 from neurovisionlab.lab.conduct import conduct
 from neurovisionlab.lab.executors import Done, execute_here, local
+from neurovisionlab.learn.catalogue import digest_of
+from neurovisionlab.learn.clock import Contention
 from neurovisionlab.learn.meter import measure_part
 from neurovisionlab.learn.run import run_cell
 from neurovisionlab.learn.zoo import Shape, build
@@ -44,6 +48,7 @@ def step_row(model: str, px: int, classes: int, ceilings: Ceilings, seconds: flo
     protocol = Protocol(image_px=px, color="grey", batch_size=BATCH, stem="light")
     spec = CostSpec(
         model=model,
+        model_digest=digest_of(model),
         image_px=px,
         channels=1,
         num_classes=classes,
@@ -54,8 +59,7 @@ def step_row(model: str, px: int, classes: int, ceilings: Ceilings, seconds: flo
     (outcome,) = [end for _, end in local(api.WORKERS)([request], measure_part)]
     assert isinstance(outcome, Done), outcome
     found, window = outcome.result.found, outcome.result.window
-    network = build(model, Shape(px, 1, classes), protocol).to(memory_format=torch.channels_last)
-    counts = count(network, torch.rand(BATCH, 1, px, px), torch.arange(BATCH) % classes)
+    counts = _counts(model, Shape(px, 1, classes), protocol)
     least = floors(counts, ceilings)
     step_s = BATCH / found["train_images_per_s"]
     return {
@@ -73,6 +77,13 @@ def step_row(model: str, px: int, classes: int, ceilings: Ceilings, seconds: flo
     }
 
 
+def _counts(model: str, shape: Shape, protocol: Protocol) -> Counts:
+    network = build(model, shape, protocol).to(memory_format=torch.channels_last)
+    batch, px = protocol.batch_size, shape.image_px
+    labels_B = torch.arange(batch) % shape.num_classes
+    return count(network, torch.rand(batch, shape.channels, px, px), labels_B)
+
+
 def sizes(ceilings: Ceilings, seconds: float) -> Iterator[Row]:
     """Yield a row for each model and image size."""
     for model in MODELS:
@@ -88,9 +99,13 @@ def classes(ceilings: Ceilings, seconds: float) -> Iterator[Row]:
 def _watched_cell(cell: CellSpec, say: Callable[[Any], None]) -> dict[str, float]:
     """Run a cell; return where its time went, and the most memory that its process had."""
     before_mib = _most_mib()
-    result = run_cell(cell, lambda _: None, DataHome.find(None))
-    clocks = result.record.resources.clocks.model_dump()
-    return {**clocks, "before_mib": before_mib, "peak_mib": _most_mib()}
+    resources = run_cell(cell, lambda _: None, DataHome.find(None)).record.resources
+    return {
+        **resources.clocks.model_dump(),
+        "before_mib": before_mib,
+        "peak_mib": _most_mib(),
+        "contention_frac": resources.contention_frac or 0.0,
+    }
 
 
 def _most_mib() -> float:
@@ -98,8 +113,10 @@ def _most_mib() -> float:
     return float(most / 2**20 if sys.platform == "darwin" else most / 2**10)
 
 
-def images() -> Iterator[Row]:
+def images(ceilings: Ceilings) -> Iterator[Row]:
     """Yield what a cell of `glyphnet` takes for one epoch, for each number of training images."""
+    protocol = Protocol(image_px=PX, color="grey", epochs=1, batch_size=256, keep_weights="none")
+    least = floors(_counts("glyphnet", Shape(PX, 1, CLASSES), protocol), ceilings)
     rng = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as folder:
         for num in IMAGE_COUNTS:
@@ -112,12 +129,18 @@ def images() -> Iterator[Row]:
                 name="growth",
                 datasets=(f"npz:{data}",),
                 models=("glyphnet",),
-                protocol=Protocol(epochs=1, batch_size=256, keep_weights="none"),
+                protocol=protocol,
             )
             run = api.prepare(study, out_dir=data / "run")
             (end,) = [end for _, end in local(api.WORKERS)(run.cells, _watched_cell)]
             assert isinstance(end, Done), end
-            yield {"images": num, **end.result}
+            yield {
+                "images": num,
+                **end.result,
+                "bound": least.highest,
+                "floor_s": getattr(least, least.highest) * num / protocol.batch_size,
+                "bytes_mib": 2 * num * PX**2 / 2**20,  # held where they are read, and staged
+            }
 
 
 def cells() -> Iterator[Row]:
@@ -165,13 +188,40 @@ def _kept(num: int, real: CellResult, folder: Path) -> Row:
 
     before_mib, seconds = _most_mib(), dict[str, float]()
     timed = functools.partial(_timed, seconds)
+    others, busy = Contention(), time.process_time()
     run = timed("prepare", lambda: api.prepare(study, out_dir=folder / "run"))
     timed("store", lambda: list(conduct(run.cells, run.store, work, execute_here)))
     records = timed("read", lambda: run.store.finished(run.cells))
     timed("tables", lambda: summary_tables(result_rows(run.cells, records, ())))
     again = timed("resume", lambda: api.prepare(study, out_dir=folder / "run"))
     assert not again.pending
-    return {**seconds, "before_mib": before_mib, "peak_mib": _most_mib()}
+    row = {
+        **seconds,
+        "processor_s": time.process_time() - busy,
+        "contention_frac": others.frac(),
+        "before_mib": before_mib,
+        "peak_mib": _most_mib(),
+    }
+    contents = {path: path.read_bytes() for path in (folder / "run" / "cells").glob("*/*")}
+    timed("bare_store", lambda: _write_alone(contents, folder / "bare"))
+    timed("bare_read", lambda: _read_alone(folder / "run"))
+    return row | {name: seconds[name] for name in ("bare_store_s", "bare_read_s")}
+
+
+def _write_alone(contents: dict[Path, bytes], folder: Path) -> None:
+    """Write the files of all cells and nothing else, each cell renamed into place."""
+    for number, (_, paths) in enumerate(itertools.groupby(contents, lambda path: path.parent)):
+        draft = folder / f"draft{number}"
+        draft.mkdir(parents=True)
+        for path in paths:
+            (draft / path.name).write_bytes(contents[path])
+        draft.rename(folder / str(number))
+
+
+def _read_alone(run: Path) -> None:
+    """Read the records of all cells and parse them, unchecked."""
+    for path in (run / "cells").glob("*/record.json"):
+        json.loads(path.read_bytes())
 
 
 Found = TypeVar("Found")

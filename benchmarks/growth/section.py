@@ -15,6 +15,7 @@ from neurovisionlab.out.charts.drawing import PALETTE
 
 Rows = Sequence[Mapping[str, Any]]
 ROUND = [one * 10.0**power for power in range(-3, 5) for one in (1, 3)]
+AXES = ("sizes", "classes", "images", "cells")
 MARKS = ["circle", "square", "triangle-up", "diamond"]
 
 
@@ -40,22 +41,22 @@ def _opening(found: Mapping[str, Any]) -> Iterator[str]:
     )
     yield (
         "**What the machine can do at most**, measured in the same run: a product of matrices "
-        f"{tops['matmul_gflops']:.0f} GFLOP/s; a 3×3 convolution of 64 channels, forward and "
+        f"{tops['matmul_gflops']:.0f} GFLOP/s; the best of four 3×3 convolutions, forward and "
         f"backward, {tops['conv_gflops']:.0f} GFLOP/s; copying {tops['copy_gbs']:.1f} GB/s; a call "
-        f"of torch {tops['call_us']:.1f} µs. A step's floors are its floating-point operations at "
+        f"of torch {tops['call_us']:.1f} µs. A step's bounds are its floating-point operations at "
         "the better of the first two, its bytes at the third, its calls at the fourth, each as if "
-        "nothing else bound it; the highest floor names what bounds it most, and *distance* is how "
-        "many times longer the step takes. Bytes are counted as if no cache kept any. More than "
-        "100 % of the best: the machine was faster at the step than at its ceilings before."
+        "there were nothing else; *bound by* names the longest of them, and *distance* is how "
+        "many times longer the step takes. Bytes are counted as if no cache kept any, so caches "
+        "can get below that one; above 100 % of the best, a step outran all that was tried."
     )
     yield (
-        "![Time of a step by image size and by classes, a cell's time by images, the "
-        "laboratory's own time by cells](images/growth.png)"
+        "![Time and memory of a step by image size and by classes, of a cell by images, of the "
+        "laboratory itself by cells](images/growth.png)"
     )
 
 
 def _busiest(found: Mapping[str, Any]) -> float:
-    rows = itertools.chain(found["sizes"], found["classes"])
+    rows = itertools.chain.from_iterable(found[axis] for axis in AXES)
     return max((row["contention_frac"] or 0.0 for row in rows), default=0.0)
 
 
@@ -98,15 +99,19 @@ def _images(found: Mapping[str, Any]) -> Iterator[str]:
             f"{row['images']:,}",
             *(f"{row[f'{name}_s']:.2f}" for name in clocks),
             f"{1e6 * row['training_s'] / row['images']:.0f}",
+            f"{row['training_s'] / row['floor_s']:.1f}",
             f"{row['peak_mib'] - row['before_mib']:.0f}",
+            f"{row['bytes_mib']:.0f}",
         ]
         for row in rows
     ]
-    yield table(("images", *clocks, "µs of training an image", "MiB above the start"), lines)
+    ends = ("µs of training an image", "distance", "MiB above the start", "of which images")
+    yield table(("images", *clocks, *ends), lines)
     yield (
         f"Training grows with the power {exponent(rows, 'images', 'training_s'):.2f} of the images "
-        "between the last two lines. A set of bytes is held once where it is read and once where "
-        "it is staged."
+        f"between the last two lines; its steps are bound by {rows[-1]['bound']}, and *distance* "
+        "is from that. Images are held twice, as bytes: where they are read and where they are "
+        "staged."
     )
 
 
@@ -115,50 +120,81 @@ def _cells(found: Mapping[str, Any]) -> Iterator[str]:
     yield (
         "**Cells**: seconds of the laboratory itself; nothing is trained (digits, 10 classes, 359 "
         "test images). *prepare* reads the data and expands the study, *store* writes every cell, "
-        "*read* reads all records back, *tables* sums them up, *resume* prepares the finished run."
+        "*read* reads all records back, *tables* sums them up, *resume* prepares the finished run. "
+        "Held against the files alone: written without being made, parsed without being checked. "
+        "*processor* is the share of the time that Python computed and waited for no disk."
     )
     laps = ("prepare", "store", "read", "tables", "resume")
     lines = [
         [
             f"{row['cells']:,}",
             *(f"{row[f'{name}_s']:.2f}" for name in laps),
+            f"{row['store_s'] / row['bare_store_s']:.1f}",
+            f"{row['read_s'] / row['bare_read_s']:.1f}",
+            f"{row['processor_s'] / sum(row[f'{name}_s'] for name in laps):.0%}",
             f"{row['peak_mib'] - row['before_mib']:.0f}",
         ]
         for row in rows
     ]
-    yield table(("cells", *laps, "MiB above the start"), lines)
+    ends = ("store ÷ files", "read ÷ files", "processor", "MiB above the start")
+    yield table(("cells", *laps, *ends), lines)
     powers = ", ".join(f"{name} {exponent(rows, 'cells', f'{name}_s'):.2f}" for name in laps)
     yield f"Powers of the number of cells between the last two lines: {powers}."
 
 
 def draw(found: Mapping[str, Any], path: Path) -> None:
-    """Write the picture: four small charts on logarithmic axes."""
-    charts = [
+    """Write the picture: for each axis time and memory beside one another, logarithmic."""
+    images, cells = (_grown(found[axis]) for axis in ("images", "cells"))
+    held = ("grown", "images")
+    rows = [
         _by_model(found["sizes"], ("px", "image size, px")),
         _by_model(found["classes"], ("classes", "classes")),
-        _by_part(found["images"], ("images", "training images"), ("training", "setup", "staging")),
-        _by_part(found["cells"], ("cells", "cells"), ("prepare", "store", "read", "tables")),
+        (
+            _by_part(images, ("images", "training images"), ("training", "setup", "staging")),
+            _memory(images, ("images", "training images"), held),
+        ),
+        (
+            _by_part(cells, ("cells", "cells"), ("prepare", "store", "read", "tables")),
+            _memory(cells, ("cells", "cells"), held[:1]),
+        ),
     ]
     own = {"color": "independent", "shape": "independent"}
-    left, right = (alt.vconcat(*charts[i::2]).resolve_scale(**own) for i in (0, 1))
+    left, right = (alt.vconcat(*(row[i] for row in rows)).resolve_scale(**own) for i in (0, 1))
     both = alt.hconcat(left, right).resolve_scale(**own)
     path.parent.mkdir(parents=True, exist_ok=True)
     both.save(path, scale_factor=2)
 
 
-def _by_model(rows: Rows, cause: tuple[str, str]) -> alt.LayerChart:
+def _grown(rows: Rows) -> list[dict[str, Any]]:
+    """Return rows with the memory that was added since the start, in MiB."""
+    return [
+        {
+            **row,
+            "grown_mib": row["peak_mib"] - row["before_mib"],
+            "images_mib": row.get("bytes_mib"),
+        }
+        for row in rows
+    ]
+
+
+def _by_model(rows: Rows, cause: tuple[str, str]) -> tuple[alt.LayerChart, alt.Chart]:
+    """Return a step's time, with its bound, and its memory."""
     values = [
         {
             "x": row[cause[0]],
             "y": 1000 * row["step_s"],
             "floor": 1000 * row["floor_s"],
+            "mib": row["peak_mib"],
             "what": row["model"],
         }
         for row in rows
     ]
-    measured = _lines(values, cause[1], "a training step, ms (dashed: its floor)")
+    measured = _lines(values, cause[1], "a training step, ms (dashed: its bound)")
     floor = measured.mark_line(strokeDash=[4, 3], opacity=0.7).encode(y="floor:Q")
-    return alt.layer(measured, floor)
+    memory = _lines(
+        [{**value, "y": value["mib"]} for value in values], cause[1], "most memory of a step, MiB"
+    )
+    return alt.layer(measured, floor), memory
 
 
 def _by_part(rows: Rows, cause: tuple[str, str], parts: Sequence[str]) -> alt.Chart:
@@ -168,6 +204,16 @@ def _by_part(rows: Rows, cause: tuple[str, str], parts: Sequence[str]) -> alt.Ch
         for part in parts
     ]
     return _lines(values, cause[1], "seconds")
+
+
+def _memory(rows: Rows, cause: tuple[str, str], parts: Sequence[str]) -> alt.Chart:
+    says = {"grown": "above the start", "images": "of which images"}
+    values = [
+        {"x": row[cause[0]], "y": max(row[f"{part}_mib"], 0.1), "what": says[part]}
+        for row in rows
+        for part in parts
+    ]
+    return _lines(values, cause[1], "memory, MiB")
 
 
 def _lines(values: list[dict[str, Any]], x_title: str, y_title: str) -> alt.Chart:

@@ -79,6 +79,7 @@ def _found() -> dict[str, Any]:
         "versions": {"torch": "2.9"},
         "load_1min": 0.5,
     }
+    grown = {"before_mib": 1.0, "peak_mib": 2.0, "contention_frac": 0.02}
     ceilings = {"matmul_gflops": 50.0, "conv_gflops": 60.0, "copy_gbs": 10.0, "call_us": 4.0}
     return {
         "machine": machine,
@@ -87,11 +88,25 @@ def _found() -> dict[str, Any]:
         "sizes": [_step("glyphnet", {"px": px}, px**2 / 1e4) for px in (16, 28)],
         "classes": [_step("glyphnet", {"classes": num}, 0.1) for num in (10, 1000)],
         "images": [
-            {"images": num, "before_mib": 1.0, "peak_mib": 2.0, **dict.fromkeys(clocks, num / 1e3)}
+            {
+                "images": num,
+                **grown,
+                **dict.fromkeys(clocks, num / 1e3),
+                "bound": "arithmetic",
+                "floor_s": num / 2e3,
+                "bytes_mib": 0.5,
+            }
             for num in (1000, 2000)
         ],
         "cells": [
-            {"cells": num, "before_mib": 1.0, "peak_mib": 2.0, **dict.fromkeys(laps, num / 1e3)}
+            {
+                "cells": num,
+                **grown,
+                **dict.fromkeys(laps, num / 1e3),
+                "processor_s": num / 250,
+                "bare_store_s": num / 2e3,
+                "bare_read_s": num / 4e3,
+            }
             for num in (10, 100)
         ],
     }
@@ -101,7 +116,9 @@ def test_the_section_says_what_was_measured() -> None:
     text = section(_found())
     assert "| glyphnet | 28 | 78.4 | 3.06 | 100 | 30 | 50% | arithmetic | 2.0 |" in text
     assert "power 1.00 of the images" in text
-    assert "others took at most 1%" in text
+    assert "others took at most 2%" in text
+    assert "| 2,000 | 2.00 | 2.00 | 2.00 | 2.00 | 2.00 | 1000 | 2.0 | 1 | 0 |" in text
+    assert "| 100 | 0.10 | 0.10 | 0.10 | 0.10 | 0.10 | 2.0 | 4.0 | 80% | 1 |" in text
 
 
 def test_the_picture_is_drawn(tmp_path: Path) -> None:
