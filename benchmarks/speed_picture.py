@@ -104,13 +104,14 @@ def draw(points: list[Point], lowest: float) -> alt.LayerChart:
     left_out = [point for point in points if point["accuracy"] < lowest]
     if not left_out:
         return chart
-    words = f"Below {lowest:.0f} %, not shown: {'; '.join(_in_words(one) for one in left_out)}."
-    note = alt.TitleParams("", subtitle=words, orient="bottom", anchor="start")
+    lines = [f"Below {lowest:.0f} %, not shown:", *map(_in_words, left_out)]
+    style = {"fontSize": 11, "fontWeight": "normal", "color": "#444"}
+    note = alt.TitleParams(lines, orient="bottom", anchor="start", **style)
     return chart.properties(title=note)
 
 
 def _in_words(point: Point) -> str:
-    return f"{point['what']} ({point['accuracy']:.1f} % after {point['s'] / 60:.1f} min)"
+    return f"{point['what']}: {point['accuracy']:.1f} % after {point['s'] / 60:.1f} min"
 
 
 def _is_crowded(point: Point, others: list[Point]) -> bool:
