@@ -27,7 +27,7 @@ from neurovisionlab import Protocol
 from neurovisionlab.data.augment import AUGMENTATIONS
 from neurovisionlab.data.batches import Batches, Scaling, stage
 from neurovisionlab.learn.device import choose, seed_everything
-from neurovisionlab.learn.train import make_optimizer
+from neurovisionlab.learn.optimizers import make_optimizer
 from neurovisionlab.learn.zoo import Shape, build
 
 MODELS = ("resnet18", "mobilenetv2", "vit-tiny", "glyphnet")

@@ -24,7 +24,8 @@ from neurovisionlab.core.records import EpochRow
 from neurovisionlab.data.batches import Batches, Scaling, stage
 from neurovisionlab.learn.clock import Contention, Stopwatches
 from neurovisionlab.learn.device import choose, seed_everything
-from neurovisionlab.learn.train import Trainer, fit, make_optimizer
+from neurovisionlab.learn.optimizers import make_optimizer
+from neurovisionlab.learn.train import Trainer, fit
 from neurovisionlab.learn.zoo import Shape, build
 
 NUM_IMAGES, BATCH, ROUNDS = 1024, 64, 5

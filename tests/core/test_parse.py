@@ -113,7 +113,7 @@ def test_all_mistakes_are_told_at_once() -> None:
         "modles: expected a known key, got an unknown one; try models",
         "protocol.epoch: expected a known key, got an unknown one; try epochs",
         "protocol.batch_size: expected a number at least 1, got 0; try 64",
-        """protocol.optimizer: expected "adam", "adamw" or "sgd", got 'adm'; try "adam\"""",
+        """protocol.optimizer: expected "adam", "adamw", "sgd" or "muon", got 'adm'; try "adam\"""",
         "protocol.pretrained: expected true or false, got 'yes'; try false",
         "subset.train_image: expected a known key, got an unknown one; try train_images",
         "split.folds: expected a number at least 2, got 1; try 5",

@@ -19,12 +19,12 @@ from neurovisionlab.data.batches import Batches, Scaling, stage
 from neurovisionlab.learn.answer import predict
 from neurovisionlab.learn.clock import Stopwatches
 from neurovisionlab.learn.device import choose, seed_everything
+from neurovisionlab.learn.optimizers import make_optimizer
 from neurovisionlab.learn.train import (
     STEPS_PER_SIGN,
     Trainer,
     fit,
     has_diverged,
-    make_optimizer,
     make_schedule,
     steps_per_epoch,
 )
@@ -139,7 +139,7 @@ def _expected_rate(schedule: str, step: int, total: int, top: float) -> float:
 
 
 @pytest.mark.parametrize("schedule", ["constant", "cosine", "one-cycle", "warm-up"])
-@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd", "muon"])
 def test_learning_rates_follow_their_closed_form(schedule: Any, optimizer: Any) -> None:
     protocol = Protocol(schedule=schedule, epochs=4, learning_rate=0.02, optimizer=optimizer)
     moved = make_optimizer(nn.Linear(2, 2), protocol)
@@ -182,63 +182,6 @@ def test_steps_are_counted_as_batches_are_cut(num_images: int, batch_size: int, 
     batches = Batches(staged, batch_size, 8, 1, Scaling((0.0,), (1.0,)))
     chance = seed_everything(0)
     assert len(list(batches.shuffled(chance.order, chance.noise))) == steps
-
-
-@pytest.mark.parametrize(
-    ("name", "kind"),
-    [("adam", torch.optim.Adam), ("adamw", torch.optim.AdamW), ("sgd", torch.optim.SGD)],
-)
-def test_optimisers_by_name(name: Any, kind: type) -> None:
-    made = make_optimizer(
-        nn.Linear(2, 2), Protocol(optimizer=name, learning_rate=0.3, weight_decay=0.1)
-    )
-    assert type(made) is kind
-    group = made.param_groups[0]
-    assert (group["lr"], group["weight_decay"]) == (0.3, 0.1)
-    if name == "sgd":
-        assert group["momentum"] == 0.9
-
-
-def _two_steps(optimizer: Any, decay: float) -> float:
-    """Return a weight that began at 2 after two steps with the gradients 0.5 and 1."""
-    layer = nn.Linear(1, 1, bias=False)
-    nn.init.constant_(layer.weight, 2.0)
-    made = make_optimizer(
-        layer, Protocol(optimizer=optimizer, learning_rate=0.1, weight_decay=decay)
-    )
-    for gradient in (0.5, 1.0):
-        layer.weight.grad = torch.full((1, 1), gradient)
-        made.step()
-    return float(layer.weight.detach())
-
-
-def test_sgd_has_momentum_and_its_decay_is_an_l2_penalty() -> None:
-    first = 0.5 + 0.01 * 2.0
-    weight = 2.0 - 0.1 * first
-    second = 0.9 * first + 1.0 + 0.01 * weight
-    assert _two_steps("sgd", 0.01) == pytest.approx(weight - 0.1 * second, rel=1e-6)
-
-
-@pytest.mark.parametrize("optimizer", ["adam", "adamw"])
-def test_adam_follows_its_paper(optimizer: str) -> None:
-    # Kingma & Ba 2015, algorithm 1; decoupled decay as in Loshchilov & Hutter 2019, algorithm 2
-    weight, mean, square, decay = 2.0, 0.0, 0.0, 0.05
-    for step, gradient in enumerate((0.5, 1.0), start=1):
-        g = gradient + (decay * weight if optimizer == "adam" else 0.0)
-        if optimizer == "adamw":
-            weight -= 0.1 * decay * weight
-        mean, square = 0.9 * mean + 0.1 * g, 0.999 * square + 0.001 * g * g
-        hat, square_hat = mean / (1 - 0.9**step), square / (1 - 0.999**step)
-        weight -= 0.1 * hat / (math.sqrt(square_hat) + 1e-8)
-    assert _two_steps(optimizer, decay) == pytest.approx(weight, rel=1e-5)
-
-
-def test_frozen_parameters_are_left_alone() -> None:
-    model = _dropping()
-    for parameter in model[1].parameters():  # type: ignore[index]
-        parameter.requires_grad_(False)
-    moved = make_optimizer(model, Protocol()).param_groups[0]["params"]
-    assert len(moved) == 2
 
 
 def _row(train_loss: float | None, val_loss: float | None) -> EpochRow:

@@ -22,7 +22,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "scaling": st.sampled_from(["unit", "standardize"]),
     "val_frac": FRACTIONS,
     "split_seed": st.integers(0, 2**32 - 1),
-    "optimizer": st.sampled_from(["adam", "adamw", "sgd"]),
+    "optimizer": st.sampled_from(["adam", "adamw", "sgd", "muon"]),
     "learning_rate": POSITIVE,
     "schedule": st.sampled_from(["constant", "cosine", "one-cycle", "warm-up"]),
     "batch_size": st.integers(1, 4096),

@@ -29,13 +29,14 @@ class Protocol(Frozen):
         mean, std: constants for "standardize", one per channel, on the 0..1 scale.
         val_frac: share of the training images held out for validation, stratified.
         split_seed: decides which images are held out; a study's `seeds` never do.
-        optimizer: torch.optim's Adam, AdamW, or SGD with momentum 0.9.
+        optimizer: torch.optim's Adam, AdamW, SGD with momentum 0.9, or Muon (Jordan et al. 2024)
+            for the weights between the first and the last layer with AdamW for all others.
         learning_rate: highest learning rate of the schedule.
         schedule: "constant"; "cosine" to zero; "one-cycle" (up over 30 %, then cosine down;
             Smith & Topin 2018); "warm-up" (linear over the first 5 %, then constant).
         batch_size: images a step.
         epochs: passes over the training images.
-        weight_decay: as the optimiser defines it (L2 for Adam and SGD, decoupled for AdamW).
+        weight_decay: as the optimiser defines it (L2 for Adam and SGD, else decoupled).
         label_smoothing: share of the target spread over all classes.
         dropout: "model" keeps what the architecture's authors chose; "off" sets all to zero.
         augmentation: "none", or "character-safe": small shift, rotation, scale and elastic
@@ -61,7 +62,7 @@ class Protocol(Frozen):
     std: Channels | None = None
     val_frac: Annotated[float, Field(gt=0, lt=1)] = 0.15
     split_seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
-    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
+    optimizer: Literal["adam", "adamw", "sgd", "muon"] = "adam"
     learning_rate: Annotated[float, Field(gt=0)] = 1e-3
     schedule: Literal["constant", "cosine", "one-cycle", "warm-up"] = "constant"
     batch_size: PositiveInt = 64

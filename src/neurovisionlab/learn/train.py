@@ -20,6 +20,7 @@ from neurovisionlab.data.batches import Batches
 from neurovisionlab.learn.answer import predict
 from neurovisionlab.learn.clock import Stopwatches
 from neurovisionlab.learn.device import Chance, Device
+from neurovisionlab.learn.optimizers import make_optimizer
 
 # A mean training loss this many times the loss of guessing, ln(classes), will not come back.
 HOPELESS = 10.0
@@ -175,16 +176,6 @@ def make_movers(model: nn.Module, trainer: Trainer, steps: int) -> Movers:
     optimizer = make_optimizer(model, trainer.protocol)
     schedule = make_schedule(optimizer, trainer.protocol, steps)
     return Movers(optimizer, schedule, trainer.device.scaler())
-
-
-def make_optimizer(model: nn.Module, protocol: Protocol) -> torch.optim.Optimizer:
-    """Return the protocol's optimiser, in its fused form: one call for all parameters."""
-    parameters = [p for p in model.parameters() if p.requires_grad]
-    rate, decay = protocol.learning_rate, protocol.weight_decay
-    if protocol.optimizer == "sgd":
-        return torch.optim.SGD(parameters, rate, momentum=0.9, weight_decay=decay, fused=True)
-    kind = torch.optim.Adam if protocol.optimizer == "adam" else torch.optim.AdamW
-    return kind(parameters, rate, weight_decay=decay, fused=True)
 
 
 def make_schedule(

@@ -1,0 +1,111 @@
+"""What moves the weights: torch's own optimisers, and Muon beside AdamW in one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from neurovisionlab.core.protocol import Protocol
+
+
+def make_optimizer(model: nn.Module, protocol: Protocol) -> torch.optim.Optimizer:
+    """Return the protocol's optimiser, in its fused form: one call for all parameters.
+
+    The weights must lie in memory as they will in training: Muon sees them as matrices.
+    """
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    rate, decay = protocol.learning_rate, protocol.weight_decay
+    if protocol.optimizer == "sgd":
+        return torch.optim.SGD(parameters, rate, momentum=0.9, weight_decay=decay, fused=True)
+    if protocol.optimizer == "muon":
+        return MuonBesideAdamW(hidden_weights(model), parameters, rate, decay)
+    kind = torch.optim.Adam if protocol.optimizer == "adam" else torch.optim.AdamW
+    return kind(parameters, rate, weight_decay=decay, fused=True)
+
+
+def hidden_weights(model: nn.Module) -> list[nn.Parameter]:
+    """Return the weights of all convolutions and linear layers but the first and the last.
+
+    These are what Muon is made for; its author leaves the first and the last layer, and all that
+    is no matrix, to AdamW (Jordan et al. 2024, "Muon: An optimizer for hidden layers in neural
+    networks"). A grouped convolution is many small matrices and counts as none.
+    """
+    layers = [m for m in model.modules() if isinstance(m, (nn.Conv2d, nn.Linear))]
+    dense = [layer for layer in layers[1:-1] if getattr(layer, "groups", 1) == 1]
+    weights = (layer.weight for layer in dense)
+    return [w for w in weights if isinstance(w, nn.Parameter) and w.requires_grad]
+
+
+class MuonBesideAdamW(torch.optim.Optimizer):
+    """Muon for some weights, AdamW for all others, under one learning rate and decay.
+
+    Muon makes the step of a matrix orthogonal: every direction in it is moved as far as any other
+    (Jordan et al. 2024). A convolution's weight is the matrix [out, in × height × width]. Its rate
+    is scaled so that weights change as much in a step as under AdamW (0.2 √(longer side); Liu et
+    al. 2025, "Muon is Scalable for LLM Training"), so that AdamW's rates fit both. torch computes
+    the orthogonal step in bfloat16, on every device.
+
+    Args:
+        matrices: weights of two dimensions or more, for Muon.
+        parameters: all that are trained, those among them.
+        rate: learning rate; a scheduler moves it for both.
+        decay: decoupled weight decay.
+    """
+
+    def __init__(
+        self,
+        matrices: list[nn.Parameter],
+        parameters: list[nn.Parameter],
+        rate: float,
+        decay: float,
+    ) -> None:
+        chosen = {id(weight) for weight in matrices}
+        others = [weight for weight in parameters if id(weight) not in chosen]
+        groups: list[dict[str, Any]] = [{"params": others}, {"params": matrices}]
+        super().__init__(groups, {"lr": rate, "weight_decay": decay})
+        # torch's Muon takes two dimensions: it moves views, which share the weights' memory
+        self._views = [_MatrixView(weight) for weight in matrices]
+        adamw = torch.optim.AdamW(others, rate, weight_decay=decay, fused=True) if others else None
+        muon = _muon([view.matrix for view in self._views], rate, decay) if matrices else None
+        self._inner = (adamw, muon)
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
+        """Move all weights that have a gradient."""
+        for view in self._views:
+            view.take_gradient()
+        for group, inner in zip(self.param_groups, self._inner, strict=True):
+            if inner is not None:
+                inner.param_groups[0]["lr"] = group["lr"]
+                inner.step()
+        for view in self._views:
+            view.matrix.grad = None  # else it would be kept until the next step
+
+
+class _MatrixView:
+    """A weight seen as a matrix [out, all else] that shares its memory.
+
+    The order of the columns is that of memory: it changes nothing about Muon's step.
+    """
+
+    def __init__(self, weight: nn.Parameter) -> None:
+        self._weight = weight
+        self._is_channels_last = weight.ndim == 4 and weight.is_contiguous(
+            memory_format=torch.channels_last
+        )
+        self.matrix = self._flat(weight.detach())
+        assert self.matrix.data_ptr() == weight.data_ptr(), "a weight that is not dense"
+
+    def take_gradient(self) -> None:
+        """Give the matrix the weight's gradient, its columns in the same order."""
+        gradient = self._weight.grad
+        self.matrix.grad = None if gradient is None else self._flat(gradient)
+
+    def _flat(self, values: Tensor) -> Tensor:
+        return (values.permute(0, 2, 3, 1) if self._is_channels_last else values).flatten(1)
+
+
+def _muon(matrices: list[Tensor], rate: float, decay: float) -> torch.optim.Optimizer:
+    return torch.optim.Muon(matrices, rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw")
