@@ -53,6 +53,7 @@ def test_cells_that_differ_in_their_seed_share_their_costs() -> None:
         ("epochs", 3, True),
         ("schedule", "cosine", True),
         ("val_frac", 0.3, True),
+        ("unaugmented_frac", 0.5, True),
         ("keep_weights", "all", True),
         ("batch_size", 7, False),
         ("optimizer", "sgd", False),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from core.cells import cells_of, plain_cell, plain_info, plain_study
@@ -75,6 +77,39 @@ def test_settings_with_effect_do_not_warn() -> None:
     assert warnings_of(plain_study()) == []
     assert not without_effect(Protocol(pretrained=True, stem_weights="random"))
     assert not without_effect(Protocol(scaling="standardize", mean=(0.5,), std=(0.5,)))
+
+
+@pytest.mark.parametrize(
+    ("settings", "why"),
+    [
+        ({"unaugmented_frac": 0.5}, "no epoch changes the images"),
+        (
+            {"unaugmented_frac": 0.1, "augmentation": "gentle", "epochs": 4},
+            "it comes to less than one epoch",
+        ),
+        (
+            {"unaugmented_frac": 0.9, "augmentation": "gentle", "epochs": 1},
+            "it comes to less than one epoch",
+        ),
+    ],
+)
+def test_a_share_of_epochs_without_effect_collapses_and_warns(
+    settings: dict[str, Any], why: str
+) -> None:
+    protocol = Protocol(**settings)
+    assert without_effect(protocol) == {"unaugmented_frac": why}
+    plain = protocol.model_copy(update={"unaugmented_frac": 0.0})
+    ids = [cells_of(plain_study(protocol=one))[0].cell_id for one in (protocol, plain)]
+    assert ids[0] == ids[1]
+
+
+@pytest.mark.parametrize(
+    ("frac", "epochs", "augmented"),
+    [(0.0, 5, 5), (0.25, 16, 12), (0.25, 5, 4), (0.5, 2, 1), (0.99, 3, 1)],
+)
+def test_images_are_changed_in_the_first_epochs(frac: float, epochs: int, augmented: int) -> None:
+    protocol = Protocol(unaugmented_frac=frac, epochs=epochs, augmentation="gentle")
+    assert protocol.num_augmented_epochs == augmented
 
 
 def test_varied_settings_without_effect_warn_once_each() -> None:

@@ -197,6 +197,13 @@ def test_only_training_batches_are_augmented() -> None:
         assert torch.equal(1 - one, other)
 
 
+def test_unaugmented_batches_see_the_same_images_as_they_are() -> None:
+    augmented = batches_of(pictures(6), augment=lambda images_BCHW, noise: 1 - images_BCHW)
+    plain = batches_of(pictures(6))
+    pairs = zip(epoch(augmented.unaugmented(), 0), epoch(plain, 0), strict=True)
+    assert all(torch.equal(one, other) for (one, _), (other, _) in pairs)
+
+
 def test_augmentation_sees_the_models_size_before_scaling() -> None:
     seen: list[tuple[tuple[int, ...], float, float]] = []
 

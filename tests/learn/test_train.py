@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,21 @@ def test_the_row_of_an_epoch_is_what_torch_says_of_the_model(tiny_npz: Path) -> 
     assert logits_NC.dtype == np.float32
     np.testing.assert_allclose(logits_NC, logits_BC.numpy(), atol=1e-5)
     np.testing.assert_array_equal(labels_N, labels_B.numpy())
+
+
+def test_the_last_epochs_see_images_as_they_are(tiny_npz: Path) -> None:
+    changed = 0
+
+    def count(images_BCHW: torch.Tensor, noise: torch.Generator) -> torch.Tensor:
+        nonlocal changed
+        changed += len(images_BCHW)
+        return images_BCHW
+
+    protocol = Protocol(batch_size=16, epochs=4, augmentation="gentle", unaugmented_frac=0.25)
+    train = replace(_batches(tiny_npz, "train", 16), augment=count)
+    said = fit(_linear(), train, _batches(tiny_npz, "test", 16), _trainer(protocol))
+    after = [changed for one in said if isinstance(one, EpochRow)]
+    assert after == [len(train), 2 * len(train), 3 * len(train), 3 * len(train)]
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])

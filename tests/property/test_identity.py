@@ -31,6 +31,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "label_smoothing": st.floats(0, 0.99),
     "dropout": st.sampled_from(["model", "off"]),
     "augmentation": st.sampled_from(["none", "character-safe", "gentle"]),
+    "unaugmented_frac": st.floats(0, 0.999),
     "pretrained": st.booleans(),
     "stem": st.sampled_from(["imagenet", "small", "light"]),
     "stem_weights": st.sampled_from(["adapt", "random"]),

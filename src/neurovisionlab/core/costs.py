@@ -25,6 +25,7 @@ _FREE = {
     "schedule",
     "epochs",
     "label_smoothing",
+    "unaugmented_frac",  # a step is measured with augmentation, the dearer one
     "keep_epoch",
     "keep_weights",
     "mean",

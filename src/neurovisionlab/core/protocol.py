@@ -42,6 +42,9 @@ class Protocol(Frozen):
         augmentation: "none", or "character-safe": small shift, rotation, scale and elastic
             distortion; never a flip, since a mirrored letter is another letter or none; or
             "gentle": the same at half of its strength, for many images and few epochs.
+        unaugmented_frac: share of the epochs, the last ones, that see images as they are
+            (rounded to whole epochs, never all): what is tested is sharp, what was
+            resampled is not.
         pretrained: start from published ImageNet weights.
         stem: first layers: "imagenet" as published, made for 224 px; "small" with stride 1 and
             no max-pool; "light" with stride 2 and no max-pool, cheap enough for a CPU.
@@ -71,6 +74,7 @@ class Protocol(Frozen):
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     dropout: Literal["model", "off"] = "model"
     augmentation: Literal["none", "character-safe", "gentle"] = "none"
+    unaugmented_frac: Annotated[float, Field(ge=0, lt=1)] = 0.0
     pretrained: bool = False
     stem: Literal["imagenet", "small", "light"] = "imagenet"
     stem_weights: Literal["adapt", "random"] = "adapt"
@@ -90,8 +94,24 @@ class Protocol(Frozen):
         return self
 
     def identity(self) -> dict[str, Any]:
-        """Return the fields that can change a measurement, for the cell id."""
-        return self.model_dump(mode="json", exclude={"keep_weights"})
+        """Return the fields that can change a measurement, for the cell id.
+
+        A field younger than the first results is left out at its default, so that theirs stand.
+        """
+        without = {"keep_weights"} | {name for name in _YOUNGER if _is_default(self, name)}
+        return self.model_dump(mode="json", exclude=without)
+
+    @property
+    def num_augmented_epochs(self) -> int:
+        """How many epochs, the first ones, change the images if `augmentation` says how."""
+        return max(1, self.epochs - round(self.unaugmented_frac * self.epochs))
+
+
+_YOUNGER = ("unaugmented_frac",)
+
+
+def _is_default(protocol: Protocol, name: str) -> bool:
+    return bool(getattr(protocol, name) == Protocol.model_fields[name].default)
 
 
 def without_effect(protocol: Protocol) -> dict[str, str]:
@@ -105,6 +125,10 @@ def without_effect(protocol: Protocol) -> dict[str, str]:
         found["stem_weights"] = "pretrained is false, every weight is random anyway"
     if protocol.scaling == "unit" and protocol.mean is not None:
         found["mean"] = found["std"] = 'scaling is "unit"; constants belong to "standardize"'
+    if protocol.unaugmented_frac > 0 and protocol.augmentation == "none":
+        found["unaugmented_frac"] = "no epoch changes the images"
+    elif protocol.unaugmented_frac > 0 and protocol.num_augmented_epochs == protocol.epochs:
+        found["unaugmented_frac"] = "it comes to less than one epoch"
     return found
 
 

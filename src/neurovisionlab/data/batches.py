@@ -9,7 +9,7 @@ Shape suffixes: N images of a set, B of a batch, C channels, H, W pixels.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -102,6 +102,10 @@ class Batches:
 
     def __len__(self) -> int:
         return len(self.staged)
+
+    def unaugmented(self) -> Batches:
+        """Return the same images, seen as they are in training, too."""
+        return replace(self, augment=no_augmentation)
 
     def at(self, some: slice) -> Tensor:
         """Return images_BCHW float32 of the set's order, never augmented."""

@@ -73,7 +73,8 @@ def fit(
         train_before_s, eval_before_s = clocks.seconds("training"), clocks.seconds("evaluation")
         learning_rate = movers.optimizer.param_groups[0]["lr"]
         sums = new_sums(trainer.device)
-        for seen in run_epoch(forward or model, train, trainer, movers, sums):
+        seen_so = train if epoch <= protocol.num_augmented_epochs else train.unaugmented()
+        for seen in run_epoch(forward or model, seen_so, trainer, movers, sums):
             spent_s = clocks.seconds("training") - train_before_s
             yield Progress(
                 epoch=epoch,
