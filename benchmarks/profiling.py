@@ -101,7 +101,7 @@ def walk(name: str, augmentation: str = "none") -> Laps:
 
 
 def kernels(name: str) -> dict[str, float]:
-    """Return the share of the processors' time that each group of kernels took, 0..1."""
+    """Return each group's share of the calling thread's time in torch's operators, 0..1."""
     with profile(activities=[ProfilerActivity.CPU]) as found:
         walk(name)
     spent: dict[str, float] = defaultdict(float)

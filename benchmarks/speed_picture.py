@@ -1,15 +1,17 @@
 """README's first picture: test accuracy on EMNIST letters against seconds of training.
 
-    python benchmarks/speed_picture.py RUN [RUN ...]
+    python benchmarks/speed_picture.py [RUN ...]
 
 Runs are folders of `nvl run` on the complete letters' test images; the published models stand as
-`claims/tretiakov-2025.toml` has them. Accuracies on one test set, training times on machines that
-are named: the picture compares ways to get there, not machines.
+`claims/tretiakov-2025.toml` has them. What was measured lies beside this script
+(`speed_points.json`) and is drawn again, until a run measures it anew. Accuracies on one test set,
+training times on machines that are named: the picture compares ways to get there, not machines.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import statistics
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +25,7 @@ from neurovisionlab.lab.store import Store
 from neurovisionlab.out.charts.drawing import PALETTE
 
 PICTURE = Path(__file__).parents[1] / "docs" / "images" / "speed.png"
+KEPT = Path(__file__).with_name("speed_points.json")
 Point = dict[str, Any]
 
 
@@ -42,13 +45,32 @@ def published() -> Iterator[Point]:
 def measured(folder: Path) -> Iterator[Point]:
     """Yield the models of a run: means over seeds, with the lowest and the highest."""
     store = Store.existing(folder)
-    records = store.finished(store.plan().cells())
+    plan = store.plan()
+    records = store.finished(plan.cells())
     for model in dict.fromkeys(record.cell.model for record in records):
         seeds = [one for one in records if one.cell.model == model and one.test_scores]
         if not seeds:  # all diverged
             continue
         what = f"{model}, {seeds[0].num_train:,} images, {len(seeds[0].epochs)} epochs"
-        yield {"what": what, **_point(seeds)}
+        yield {
+            "study": plan.study.name,
+            "model": model,
+            "what": what,
+            "measured_at": seeds[0].finished_at[:10],
+            **_point(seeds),
+        }
+
+
+def kept_with(new: list[Point]) -> list[Point]:
+    """Return the points of before and now, and keep them for next time.
+
+    A model measured again in the same study replaces its point of before.
+    """
+    before = json.loads(KEPT.read_text()) if KEPT.exists() else []
+    points = {(point["study"], point["model"]): point for point in [*before, *new]}
+    kept = sorted(points.values(), key=lambda point: float(point["s"]))
+    KEPT.write_text(json.dumps(kept, indent=2) + "\n")
+    return kept
 
 
 def _point(seeds: list[CellRecord]) -> Point:
@@ -130,11 +152,11 @@ def _shape(machines: list[str]) -> alt.Shape:
 def main() -> None:
     """Write the picture."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("runs", type=Path, nargs="+")
+    parser.add_argument("runs", type=Path, nargs="*")
     parser.add_argument("--out", type=Path, default=PICTURE)
     parser.add_argument("--lowest", type=float, default=88.0, help="%%: the axis begins here")
     given = parser.parse_args()
-    points = [*published(), *(point for run in given.runs for point in measured(run))]
+    points = [*published(), *kept_with([one for run in given.runs for one in measured(run)])]
     for point in points:
         print(point)
     given.out.parent.mkdir(parents=True, exist_ok=True)

@@ -96,7 +96,7 @@ def classes(ceilings: Ceilings, seconds: float) -> Iterator[Row]:
         yield from (step_row(model, PX, num, ceilings, seconds) for num in CLASS_COUNTS)
 
 
-def _watched_cell(cell: CellSpec, say: Callable[[Any], None]) -> dict[str, float]:
+def _watched_cell(cell: CellSpec, say: Callable[[Any], None]) -> dict[str, float | None]:
     """Run a cell; return where its time went, and the most memory that its process had."""
     before_mib = _most_mib()
     resources = run_cell(cell, lambda _: None, DataHome.find(None)).record.resources
@@ -104,7 +104,7 @@ def _watched_cell(cell: CellSpec, say: Callable[[Any], None]) -> dict[str, float
         **resources.clocks.model_dump(),
         "before_mib": before_mib,
         "peak_mib": _most_mib(),
-        "contention_frac": resources.contention_frac or 0.0,
+        "contention_frac": resources.contention_frac,
     }
 
 

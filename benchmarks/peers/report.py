@@ -75,7 +75,7 @@ def published_ratio(results: Results) -> Ratio | None:
 def is_of_this_machine(results: Results) -> bool:
     """Return whether the preset's times are of such a processor with as many threads."""
     machine = results.settings["machine"]
-    here = [machine["cpu"], machine["num_threads"]]
+    here = [machine["cpu"], results.settings["plan"]["threads"]]
     return list(results.settings["fast_letters"]["machine"]) == here
 
 
@@ -228,7 +228,7 @@ def _met(is_met: bool, bound: float = 0.0) -> str:
 def _accuracies(results: Results) -> str:
     accuracies = results.rounds("train", "accuracy_frac")
     p = alike(accuracies)
-    judged = "not judged with so few rounds" if p is None else f"p = {p:.2f}"
+    judged = "not judged with so few rounds or contenders" if p is None else f"p = {p:.2f}"
     return (
         "Each round begins from another seed, the same for all. That all learn equally well: "
         f"{judged} (Friedman's test over rounds; with so few it sees large differences only)."
@@ -280,7 +280,7 @@ def _evaluation(results: Results) -> Iterator[str]:
     found = ratio(rates[LAB], rates[best])
     is_met = found.median >= EVALUATION_GOAL
     yield (
-        f"- To the fastest, {CONTENDERS[best].title}: {found}; goal: at least "
+        f"- To the fastest, {CONTENDERS[best].title}: {found}; goal: median at least "
         f"{EVALUATION_GOAL:.0f}, {_met(is_met)}."
     )
 

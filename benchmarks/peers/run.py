@@ -106,6 +106,11 @@ def skipped(names: Sequence[str]) -> dict[str, str]:
     return {name: f"{CONTENDERS[name].title} ({why})" for name, why in reasons.items() if why}
 
 
+def unasked(names: Sequence[str]) -> list[str]:
+    """Return a line for everybody that the command line leaves out."""
+    return [f"{one.title} (not asked)" for name, one in CONTENDERS.items() if name not in names]
+
+
 def plan_of(given: argparse.Namespace) -> Plan:
     """Return the plan, without contenders that cannot take part."""
     absent = skipped(given.contenders)
@@ -124,7 +129,7 @@ def settings_of(plan: Plan, given: argparse.Namespace) -> dict[str, Any]:
         "begun_at": now_iso(),
         "load_1min": os.getloadavg()[0],
         "fast_letters": fast_letters(given.fast_letters),
-        "skipped": list(skipped(given.contenders).values()),
+        "skipped": [*skipped(given.contenders).values(), *unasked(given.contenders)],
     }
 
 

@@ -2,9 +2,9 @@
 
     python benchmarks/recipes/int8.py RUN [--data DIR]
 
-Symmetric, one scale for each output channel (weights of convolutions and linear layers; the rest
-stays fp32); arithmetic stays as it was. For every cell of RUN whose weights were kept. Judged on
-validation images: the test images are not read.
+Symmetric, one scale for each first index of a tensor of two dimensions and more (the output
+channels of convolutions and linear layers); the rest stays fp32, and arithmetic as it was. For
+every cell of RUN whose weights were kept. Judged on validation images: test images get no answer.
 """
 
 from __future__ import annotations

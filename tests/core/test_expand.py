@@ -85,11 +85,11 @@ def test_settings_with_effect_do_not_warn() -> None:
         ({"unaugmented_frac": 0.5}, "no epoch changes the images"),
         (
             {"unaugmented_frac": 0.1, "augmentation": "gentle", "epochs": 4},
-            "it comes to less than one epoch",
+            "it comes to no whole epoch after the first",
         ),
         (
             {"unaugmented_frac": 0.9, "augmentation": "gentle", "epochs": 1},
-            "it comes to less than one epoch",
+            "it comes to no whole epoch after the first",
         ),
     ],
 )
@@ -101,6 +101,16 @@ def test_a_share_of_epochs_without_effect_collapses_and_warns(
     plain = protocol.model_copy(update={"unaugmented_frac": 0.0})
     ids = [cells_of(plain_study(protocol=one))[0].cell_id for one in (protocol, plain)]
     assert ids[0] == ids[1]
+
+
+def test_shares_that_come_to_as_many_epochs_are_one_cell() -> None:
+    ids = {
+        cells_of(
+            plain_study(protocol=Protocol(augmentation="gentle", epochs=16, unaugmented_frac=share))
+        )[0].cell_id
+        for share in (0.23, 0.25, 0.26)
+    }
+    assert len(ids) == 1
 
 
 @pytest.mark.parametrize(

@@ -314,6 +314,15 @@ def test_other_test_images_leave_training_as_it_was(tiny_npz: Path) -> None:
     assert all(was[name].equal(now[name]) for name in was)
 
 
+def test_a_cell_keeps_the_memory_that_a_step_frees(
+    tiny_npz: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    monkeypatch.setattr("neurovisionlab.learn.run.keep_freed", lambda: asked.append(True))
+    _run(tiny_npz, epochs=1)
+    assert asked
+
+
 def test_models_share_no_chance(tiny_npz: Path) -> None:
     """A cell gives the same numbers alone as after another one in the same process."""
     settings = {"augmentation": "character-safe", "epochs": 2}

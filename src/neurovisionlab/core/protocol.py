@@ -128,11 +128,15 @@ def without_effect(protocol: Protocol) -> dict[str, str]:
     if protocol.unaugmented_frac > 0 and protocol.augmentation == "none":
         found["unaugmented_frac"] = "no epoch changes the images"
     elif protocol.unaugmented_frac > 0 and protocol.num_augmented_epochs == protocol.epochs:
-        found["unaugmented_frac"] = "it comes to less than one epoch"
+        found["unaugmented_frac"] = "it comes to no whole epoch after the first"
     return found
 
 
 def normalised(protocol: Protocol) -> Protocol:
-    """Return the protocol with settings that have no effect put back to their defaults."""
+    """Return the protocol with settings that have no effect put back to their defaults.
+
+    Shares that come to as many epochs become the same share.
+    """
+    share = (protocol.epochs - protocol.num_augmented_epochs) / protocol.epochs
     defaults = {name: Protocol.model_fields[name].default for name in without_effect(protocol)}
-    return protocol.model_copy(update=defaults)
+    return protocol.model_copy(update={"unaugmented_frac": share} | defaults)

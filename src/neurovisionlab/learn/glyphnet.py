@@ -5,8 +5,8 @@ What an ImageNet architecture has and this one leaves out, and why:
 - The first layer of ResNet-18 shrinks the image four times before anything is recognised: 7 of 28
   pixels are left, about the width of a stroke. Here the image is halved once at the start.
 - Depth: with one residual block in each of three stages the last feature looks at 49 pixels, more
-  than the whole character. A second block where the images are small gained a little on
-  a fifth of the letters and nothing on all of them (docs/speed-log.md); `glyphnet-medium` has it.
+  than the whole character. `glyphnet-medium` has a second block where the images are small: half
+  more time, for a gain that one seed could not tell from chance (docs/speed-log.md).
 - Width: 32, 64, 128 channels; doubling when the area is quartered keeps each stage's share of
   the arithmetic about even.
 """

@@ -66,6 +66,9 @@ class PeakMemory:
     def read(self) -> Peak:
         """Return the peak since `reset`, above the baseline; memory is then kept as in training."""
         peak = self._read()
+        _map_from(
+            _USUAL_BYTES, 2 * _USUAL_BYTES
+        )  # as glibc is after a while, a user's choice or not
         keep_freed()
         return peak
 
@@ -110,8 +113,8 @@ def keep_freed() -> None:
     """Let the process keep the memory that a step frees, for the next step (glibc alone).
 
     As it is, thousands of pages go back to the system in each step and are asked for, and filled
-    with zeros, again in the next: of a step at 28 px a tenth and more (docs/speed-log.md). A peak
-    is no higher for it. Choices of the user's own in the environment stand.
+    with zeros, again in the next: of a step at 28 px a tenth and more (docs/speed-log.md). Peaks
+    were no higher for it there. Choices of the user's own in the environment stand.
     """
     if not any(name in os.environ for name in _OWN_CHOICES):
         _map_from(_USUAL_BYTES, _ALL)

@@ -11,7 +11,7 @@ from neurovisionlab.core.protocol import Protocol
 
 
 def make_optimizer(model: nn.Module, protocol: Protocol) -> torch.optim.Optimizer:
-    """Return the protocol's optimiser, in its fused form: one call for all parameters.
+    """Return the protocol's optimiser; but for Muon, one fused call moves all parameters.
 
     The weights must lie in memory as they will in training: Muon sees them as matrices.
     """
@@ -30,7 +30,8 @@ def hidden_weights(model: nn.Module) -> list[nn.Parameter]:
 
     These are what Muon is made for; its author leaves the first and the last layer, and all that
     is no matrix, to AdamW (Jordan et al. 2024, "Muon: An optimizer for hidden layers in neural
-    networks"). A grouped convolution is many small matrices and counts as none.
+    networks"). First and last are those of the order in which a model registers its layers. A
+    grouped convolution is many small matrices and counts as none.
     """
     layers = [m for m in model.modules() if isinstance(m, (nn.Conv2d, nn.Linear))]
     dense = [layer for layer in layers[1:-1] if getattr(layer, "groups", 1) == 1]

@@ -69,12 +69,13 @@ def fit(
     """
     protocol, clocks = trainer.protocol, trainer.clocks
     movers = make_movers(model, trainer, steps_per_epoch(len(train), protocol))
+    as_they_are = train.unaugmented()
     for epoch in range(1, protocol.epochs + 1):
         train_before_s, eval_before_s = clocks.seconds("training"), clocks.seconds("evaluation")
         learning_rate = movers.optimizer.param_groups[0]["lr"]
         sums = new_sums(trainer.device)
-        seen_so = train if epoch <= protocol.num_augmented_epochs else train.unaugmented()
-        for seen in run_epoch(forward or model, seen_so, trainer, movers, sums):
+        images = train if epoch <= protocol.num_augmented_epochs else as_they_are
+        for seen in run_epoch(forward or model, images, trainer, movers, sums):
             spent_s = clocks.seconds("training") - train_before_s
             yield Progress(
                 epoch=epoch,
