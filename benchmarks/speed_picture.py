@@ -51,7 +51,8 @@ def measured(folder: Path) -> Iterator[Point]:
         seeds = [one for one in records if one.cell.model == model and one.test_scores]
         if not seeds:  # all diverged
             continue
-        what = f"{model}, {seeds[0].num_train:,} images, {len(seeds[0].epochs)} epochs"
+        some = f", {seeds[0].num_train:,} images" if plan.study.subset.train_images else ""
+        what = f"{model}{some}, {len(seeds[0].epochs)} epochs"
         yield {
             "study": plan.study.name,
             "model": model,
