@@ -27,6 +27,7 @@ from peers.contenders import CONTENDERS, environment, in_turn, missing
 from peers.ingredients import adam, images_of, loader_of, mobilenet
 from peers.letters import Counts, chosen, write
 from peers.results import Results
+from peers.run import unasked
 from peers.task import MEAN, NUM_CLASSES, STD, Task, parse, read, words_of
 
 
@@ -238,21 +239,29 @@ def test_the_section_says_what_was_measured(tmp_path: Path) -> None:
     assert "Not taken part: timm (absent)." in text
     # evaluation: images/s are the seconds above, 100 for the laboratory against 130 at best
     assert "To the fastest, published notebook's loop: 0.77" in text
-    assert "goal: at least 2, **missed**" in text
+    assert "goal: median at least 2, **missed**" in text
     # 15 × 99,840 images at 22 images/s (20 to 24), against 250 s (200 to 300)
     images = 15 * 99_840
     bounds = f"({images / 24 / 300:.0f} to {images / 20 / 200:.0f})"
     assert f"Times faster: {images / 22 / 250:.0f} {bounds}" in text
 
 
+@pytest.mark.parametrize(("cpu", "threads"), [("Y", 2), ("X", 1)])
 def test_times_of_another_machine_meet_no_goal(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], cpu: str, threads: int
 ) -> None:
     results = answers_of(tmp_path / "a", 5)
-    results.settings["fast_letters"]["machine"] = ["Y", 2]
+    results.settings["fast_letters"]["machine"] = [cpu, 2]
+    results.settings["plan"]["threads"] = threads
     assert "unknown, its times are of another machine" in report.section(results)
     assert not report.verdicts(results)
     assert "unknown, its times are of another machine" in capsys.readouterr().out
+
+
+def test_who_was_not_asked_is_named() -> None:
+    assert unasked(list(CONTENDERS)) == []
+    (line,) = unasked([name for name in CONTENDERS if name != "notebook"])
+    assert line == "published notebook's loop (not asked)"
 
 
 def test_the_laboratory_alone_has_a_section_without_goals(tmp_path: Path) -> None:
