@@ -37,7 +37,7 @@ def test_points_of_before_stay_until_measured_anew(
     assert json.loads((tmp_path / "points.json").read_text()) == [faster, strong]
 
 
-def test_every_point_is_drawn_or_named_below(tmp_path: Path) -> None:
+def test_every_point_is_drawn_or_named_below() -> None:
     published = list(speed_picture.published())
     assert [point["accuracy"] for point in published] == [94.71, 95.03, 88.89]
     low = _point("slow", 60, 50.0)

@@ -66,9 +66,8 @@ class PeakMemory:
     def read(self) -> Peak:
         """Return the peak since `reset`, above the baseline; memory is then kept as in training."""
         peak = self._read()
-        _map_from(
-            _USUAL_BYTES, 2 * _USUAL_BYTES
-        )  # as glibc is after a while, a user's choice or not
+        # a user's own choice may forbid to keep more, but never asks for the exact way of before
+        _map_from(_USUAL_BYTES, 2 * _USUAL_BYTES)
         keep_freed()
         return peak
 
