@@ -36,7 +36,7 @@ def _opening(found: Mapping[str, Any]) -> Iterator[str]:
     yield (
         f"{machine['cpu']} ({machine['num_cores']} cores, {machine['num_threads']} threads), "
         f"torch {machine['versions']['torch']}, fp32, batch 64. Measured {found['begun_at']} at a "
-        f"load of {machine['load_1min']:.2f}; others took at most {_busiest(found):.0%} of the "
+        f"load of {machine['load_1min']:.2f}; others took at most {_busiest(found)} of the "
         "processors during a measurement. `make bench-growth`."
     )
     yield (
@@ -55,9 +55,11 @@ def _opening(found: Mapping[str, Any]) -> Iterator[str]:
     )
 
 
-def _busiest(found: Mapping[str, Any]) -> float:
+def _busiest(found: Mapping[str, Any]) -> str:
+    """Return the largest share that others took, in words where one was not measured."""
     rows = itertools.chain.from_iterable(found[axis] for axis in AXES)
-    return max((row["contention_frac"] or 0.0 for row in rows), default=0.0)
+    shares = [row["contention_frac"] for row in rows]
+    return f"{max(shares, default=0.0):.0%}" if None not in shares else "an unknown share"
 
 
 def _steps(found: Mapping[str, Any]) -> Iterator[str]:
