@@ -1,7 +1,7 @@
 # make study     install and run the quick study; says where results and report lie
 # make install   only the environment
 # make check     format, lint, types, import rules
-# make test      the default suite; make test-slow the long tests
+# make test      the default suite; make test-slow the long tests; make test-gpu those for CUDA
 # make messages  collects new sentences into the catalogues of other languages
 # make bench     benchmarks (ratios within one run; an idle machine gives better ones)
 # make bench-peers   the same training through other people's loops, two hours and more on 2 cores;
@@ -20,7 +20,7 @@ PEERS ?=
 GROWTH ?=
 NVL_TEST_WORKERS ?= 2
 
-.PHONY: study install dev check format test test-slow bench bench-peers bench-growth messages clean
+.PHONY: study install dev check format test test-slow test-gpu bench bench-peers bench-growth messages clean
 
 study: install
 	$(BIN)/nvl run quick
@@ -55,6 +55,9 @@ test: dev
 
 test-slow: dev
 	$(BIN)/pytest --slow
+
+test-gpu: dev
+	$(BIN)/pytest --gpu
 
 LOCALE := src/neurovisionlab/out/locale
 

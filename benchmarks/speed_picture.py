@@ -27,6 +27,10 @@ from neurovisionlab.out.charts.drawing import PALETTE
 PICTURE = Path(__file__).parents[1] / "docs" / "images" / "speed.png"
 KEPT = Path(__file__).with_name("speed_points.json")
 Point = dict[str, Any]
+_IN_UNITS = (
+    "datum.value < 60 ? datum.value + ' s' : "
+    "datum.value < 3600 ? datum.value / 60 + ' min' : datum.value / 3600 + ' h'"
+)
 
 
 def published() -> Iterator[Point]:
@@ -65,10 +69,10 @@ def measured(folder: Path) -> Iterator[Point]:
 def kept_with(new: list[Point]) -> list[Point]:
     """Return the points of before and now, and keep them for next time.
 
-    A model measured again in the same study replaces its point of before.
+    A model measured again in the same study, on the same machine, replaces its point of before.
     """
     before = json.loads(KEPT.read_text()) if KEPT.exists() else []
-    points = {(point["study"], point["model"]): point for point in [*before, *new]}
+    points = {(one["study"], one["model"], one["machine"]): one for one in [*before, *new]}
     kept = sorted(points.values(), key=lambda point: float(point["s"]))
     KEPT.write_text(json.dumps(kept, indent=2) + "\n")
     return kept
@@ -77,8 +81,9 @@ def kept_with(new: list[Point]) -> list[Point]:
 def _point(seeds: list[CellRecord]) -> Point:
     scores = [100 * one.test_scores.accuracy_frac for one in seeds if one.test_scores]
     machine = seeds[0].machine
+    on_cpu = f"{machine.cpu}, {machine.num_cores} cores"
     return {
-        "machine": f"{machine.cpu}, {machine.num_cores} cores, 28 px, from scratch",
+        "machine": f"{on_cpu if machine.device == 'cpu' else machine.device}, 28 px, from scratch",
         "s": statistics.mean(one.resources.train_time_s for one in seeds),
         "accuracy": statistics.mean(scores),
         "low": min(scores),
@@ -97,11 +102,8 @@ def draw(points: list[Point], lowest: float) -> alt.LayerChart:
     x = alt.X(
         "s:Q",
         title="training (logarithmic)",
-        scale=alt.Scale(type="log", domain=[40, 100_000]),
-        axis=alt.Axis(
-            values=[60, 300, 1800, 3600, 18_000],
-            labelExpr="datum.value < 3600 ? datum.value / 60 + ' min' : datum.value / 3600 + ' h'",
-        ),
+        scale=alt.Scale(type="log", domain=[6, 100_000]),
+        axis=alt.Axis(values=[10, 60, 300, 1800, 3600, 18_000], labelExpr=_IN_UNITS),
     )
     y = alt.Y(
         "accuracy:Q",

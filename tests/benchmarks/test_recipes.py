@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from statsmodels.stats.proportion import proportion_confint
 
+from lab.fakes import fake_plan, fake_result
 from neurovisionlab import api
 from neurovisionlab.core.spec import warnings_of
-from recipes import int8, variants
+from recipes import int8, together, variants
 
 RECIPES = Path(variants.__file__).parent
 STUDIES = sorted(path.name for path in RECIPES.glob("*.toml"))
@@ -56,3 +59,26 @@ def test_weights_of_a_byte_are_near_those_of_four() -> None:
 def test_a_channel_of_zeros_stays_one() -> None:
     again = int8.unpacked(int8.packed({"weight": torch.zeros(2, 3)}))
     assert again["weight"].tolist() == torch.zeros(2, 3).tolist()
+
+
+def test_networks_answer_together_by_their_mean_log_probability() -> None:
+    # each of three is wrong once, elsewhere; one is unsure where it is wrong
+    logits_KNC = np.zeros((3, 4, 2), dtype=np.float32)
+    logits_KNC[:, :, 0] = [[2, 2, 2, -1], [2, 2, -1, 2], [2, -9, 2, 2]]
+    found = together.together(logits_KNC, np.zeros(4, dtype=np.int64))
+    assert found.alone == [75.0, 75.0, 75.0]
+    assert found.joint == 75.0  # the surest mistake outweighs two right answers
+    low, high = proportion_confint(3, 4, method="wilson")
+    assert (found.low, found.high) == pytest.approx((100 * low, 100 * high))
+
+
+def test_only_networks_of_one_model_and_split_answer_together() -> None:
+    plan = fake_plan(models=("resnet18", "vit-tiny"), seeds=(0, 1, 2))
+    records = [fake_result(cell).record for cell in plan.cells()]
+    found = [[r.cell.seed for r in one] for one in together.groups(records)]
+    assert found == [[0, 1, 2], [0, 1, 2]]
+    elsewhere = [
+        record.model_copy(update={"split_id": f"{number}"}) for number, record in enumerate(records)
+    ]
+    assert list(together.groups(elsewhere)) == []
+    assert [len(one) for one in together.groups(records[:1] + records[3:5])] == [2]

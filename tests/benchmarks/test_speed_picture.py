@@ -34,7 +34,9 @@ def test_points_of_before_stay_until_measured_anew(
     )
     assert speed_picture.kept_with([strong, fast]) == [fast, strong]
     assert speed_picture.kept_with([faster]) == [faster, strong]
-    assert json.loads((tmp_path / "points.json").read_text()) == [faster, strong]
+    elsewhere = {**_point("fast", 10, 95.2), "machine": "a GPU"}
+    assert speed_picture.kept_with([elsewhere]) == [elsewhere, faster, strong]
+    assert json.loads((tmp_path / "points.json").read_text()) == [elsewhere, faster, strong]
 
 
 def test_every_point_is_drawn_or_named_below() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 
 from neurovisionlab.core.protocol import Protocol
@@ -298,3 +298,27 @@ def test_the_training_clock_stands_still_while_the_caller_thinks(
         now_s[0] += 1000.0
     assert 0 < clocks.seconds("training") < 1
     assert 0 < clocks.seconds("evaluation") < 1
+
+
+class _NoTruthValue(nn.Module):
+    """What torch.compile returns refuses to say whether it is true."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self._model = model
+
+    def __bool__(self) -> bool:
+        raise TypeError("no truth value")
+
+    def forward(self, images_BCHW: Tensor) -> Tensor:
+        logits_BC: Tensor = self._model(images_BCHW)
+        return logits_BC
+
+
+def test_another_form_of_a_model_trains_its_weights(tiny_npz: Path) -> None:
+    trainer, model = _trainer(Protocol(batch_size=16, epochs=2)), _linear()
+    before = [parameter.clone() for parameter in model.parameters()]
+    train = _batches(tiny_npz, "train", 16)
+    said = list(fit(model, train, train, trainer, _NoTruthValue(model)))
+    assert len([one for one in said if isinstance(one, EpochRow)]) == 2
+    assert not any(map(torch.equal, before, model.parameters()))

@@ -37,7 +37,7 @@ def predict(
     def answer(some: slice) -> Tensor:
         # both modes are a thread's own
         with torch.inference_mode(), device.autocast():
-            logits_BC: Tensor = model(batches.at(some)).float().cpu()
+            logits_BC: Tensor = model(batches.at(some)).float()
         return logits_BC
 
     size = answers_at_once(batches)
@@ -48,7 +48,8 @@ def predict(
             logits = _side_by_side(answer, pieces)
         else:
             logits = [answer(some) for some in pieces]
-        return torch.cat(logits).numpy(), batches.staged.labels_N.cpu().numpy()
+        # copied once, at the end: until then a GPU need not wait for the host, nor the host for it
+        return torch.cat(logits).cpu().numpy(), batches.staged.labels_N.cpu().numpy()
 
 
 def answers_at_once(batches: Batches) -> int:

@@ -61,6 +61,12 @@ class Device:
         if self.counts_memory:
             torch.cuda.reset_peak_memory_stats(self.torch_device)
 
+    def allocated_mib(self) -> float:
+        """Return the MiB of tensors and libraries on the device now; 0 where nobody counts."""
+        if not self.counts_memory:
+            return 0.0
+        return torch.cuda.memory_allocated(self.torch_device) / 2**20
+
     def peak_mib(self) -> tuple[float, float]:
         """Return (allocated, reserved) MiB at their peaks; for devices that count memory."""
         allocated = torch.cuda.max_memory_allocated(self.torch_device)

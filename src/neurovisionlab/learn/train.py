@@ -70,12 +70,14 @@ def fit(
     protocol, clocks = trainer.protocol, trainer.clocks
     movers = make_movers(model, trainer, steps_per_epoch(len(train), protocol))
     as_they_are = train.unaugmented()
+    # not `forward or model`: a compiled model has no truth value
+    forward = model if forward is None else forward
     for epoch in range(1, protocol.epochs + 1):
         train_before_s, eval_before_s = clocks.seconds("training"), clocks.seconds("evaluation")
         learning_rate = movers.optimizer.param_groups[0]["lr"]
         sums = new_sums(trainer.device)
         images = train if epoch <= protocol.num_augmented_epochs else as_they_are
-        for seen in run_epoch(forward or model, images, trainer, movers, sums):
+        for seen in run_epoch(forward, images, trainer, movers, sums):
             spent_s = clocks.seconds("training") - train_before_s
             yield Progress(
                 epoch=epoch,
