@@ -27,6 +27,7 @@ from neurovisionlab.out.charts.drawing import PALETTE
 PICTURE = Path(__file__).parents[1] / "docs" / "images" / "speed.png"
 KEPT = Path(__file__).with_name("speed_points.json")
 Point = dict[str, Any]
+# Vega's expression for a tick
 _IN_UNITS = (
     "datum.value < 60 ? datum.value + ' s' : "
     "datum.value < 3600 ? datum.value / 60 + ' min' : datum.value / 3600 + ' h'"
@@ -136,7 +137,9 @@ def draw(points: list[Point], lowest: float) -> alt.LayerChart:
 
 
 def _in_words(point: Point) -> str:
-    return f"{point['what']}: {point['accuracy']:.1f} % after {point['s'] / 60:.1f} min"
+    seconds = point["s"]
+    time = f"{seconds / 60:.1f} min" if seconds >= 60 else f"{seconds:.0f} s"
+    return f"{point['what']}: {point['accuracy']:.1f} % after {time}"
 
 
 def _is_crowded(point: Point, others: list[Point]) -> bool:

@@ -15,8 +15,11 @@ ROOT = Path(__file__).parents[1]
 # before torch is imported anywhere: tests share the machine
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("NVL_THREADS", "1")
-# what is pinned here is what a CPU says; the room gpu takes it away again
-os.environ.setdefault("NVL_DEVICE", "cpu")
+# what is pinned here is what a CPU says, also on a machine with a GPU; the room gpu takes it away
+os.environ["NVL_DEVICE"] = "cpu"
+
+# left out unless asked for, by the option of that name; then nothing else is run
+KINDS = ("slow", "gpu")
 
 # set in CI, where everything that a test may want is installed
 SKIPPING_FORBIDDEN = os.environ.get("NVL_FORBID_SKIPS") == "1"
@@ -33,16 +36,17 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add --slow and --gpu, which run the long tests, or those for a GPU, and only those."""
+    """Add --slow and --gpu."""
     parser.addoption("--slow", action="store_true", help="run the long tests, and only those")
     parser.addoption("--gpu", action="store_true", help="run what needs a CUDA GPU, and only that")
 
 
-@pytest.hookimpl(trylast=True)  # after rooms have marked their tests
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Choose long, GPU or short tests; those left out are deselected, not skipped."""
-    wanted = {kind for kind in ("slow", "gpu") if config.getoption(f"--{kind}")}
-    chosen = [item for item in items if {"slow", "gpu"} & set(item.keywords) == wanted]
+    """Choose long, GPU or all other tests; those left out are deselected, not skipped."""
+    wanted = {kind for kind in KINDS if config.getoption(f"--{kind}")}
+    if len(wanted) > 1:
+        raise pytest.UsageError("expected --slow or --gpu, got both; try one after the other")
+    chosen = [item for item in items if {k for k in KINDS if item.get_closest_marker(k)} == wanted]
     config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
     items[:] = chosen
 

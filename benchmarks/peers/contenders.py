@@ -19,6 +19,7 @@ import psutil
 from peers.task import Task, words_of
 
 BENCHMARKS = Path(__file__).parents[1]
+CALM_FRAC = 0.03  # of the processors, for a second: then the next contender begins
 SET_BY_THE_LAB = {"GOMP_SPINCOUNT"}  # src/neurovisionlab/learn/__init__.py
 
 
@@ -99,13 +100,14 @@ def environment(threads: int, cache: str) -> dict[str, str]:
 def run(contender: Contender, task: Task) -> dict[str, Any]:
     """Run a contender in a process of its own; return its answer, with `wall_s` and `busy_frac`.
 
-    `busy_frac` is the share of the processors that others used in the second before.
+    `busy_frac` is the share of the processors that others used in the second before, after a wait
+    for what the contender before it has left behind: the laboratory's server of processes ends a
+    little after the laboratory.
 
     Raises:
         RuntimeError: the process failed; the end of what it wrote stands in the message.
     """
-    time.sleep(1)  # what the one before left behind may end
-    busy_frac = psutil.cpu_percent(interval=1) / 100
+    busy_frac = _calm()
     with tempfile.TemporaryDirectory() as folder:
         task = replace(task, out=Path(folder) / "out", tuned=contender.tuned)
         task.out.mkdir()
@@ -116,6 +118,15 @@ def run(contender: Contender, task: Task) -> dict[str, Any]:
         seconds = found["seconds"]
         seconds["ending"] = wall_s - sum(seconds.values()) + seconds.pop("saving", 0.0)
     return {**found, "wall_s": wall_s, "busy_frac": busy_frac}
+
+
+def _calm() -> float:
+    """Wait until hardly anything runs, 15 s at most; return the share of the last second's time."""
+    for _ in range(15):
+        busy_frac = float(psutil.cpu_percent(interval=1)) / 100
+        if busy_frac < CALM_FRAC:
+            break
+    return busy_frac
 
 
 def _timed(command: list[str], env: dict[str, str], folder: Path) -> tuple[str, float]:

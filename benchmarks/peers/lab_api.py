@@ -72,8 +72,10 @@ def evaluate(task: Task) -> None:
     from neurovisionlab.learn.answer import predict
     from neurovisionlab.learn.clock import Stopwatches
     from neurovisionlab.learn.device import choose, seed_everything
+    from neurovisionlab.learn.memory import keep_freed
     from neurovisionlab.learn.zoo import Shape, build
 
+    keep_freed()  # as in every cell
     device, clocks = choose(), Stopwatches()
     seed_everything(task.seed)
     shape = Shape(task.px, 1, NUM_CLASSES)

@@ -1,11 +1,10 @@
-"""What a run's networks know together: seeds of one model answer by their mean log-probability.
+"""What a run's networks know together: seeds of one model answer by the mean of their logits.
 
-    python benchmarks/recipes/together.py RUN
+    python benchmarks/recipes/together.py RUN [--test]
 
-For every model and data set of RUN with several seeds that learnt from the same images (a split of
-its own for each seed would let one network have learnt what another is asked). From the predictions
-that the run kept: nothing is trained, no image is read. Validation first: whether to let several
-answer is chosen there.
+For every model and data set of RUN with several seeds. From the predictions that the run kept:
+nothing is trained, no image is read. Whether to let several answer is chosen on validation;
+`--test` shows what was chosen on the test images.
 """
 
 from __future__ import annotations
@@ -18,13 +17,12 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import log_softmax
 from scipy.stats import binomtest
 
 from neurovisionlab.core.records import CellRecord
 from neurovisionlab.lab.store import Store
 
-PARTS: tuple[Literal["val", "test"], ...] = ("val", "test")
+Part = Literal["val", "test"]
 
 
 class Together(NamedTuple):
@@ -39,10 +37,11 @@ class Together(NamedTuple):
 def together(logits_KNC: NDArray[np.float32], labels_N: NDArray[np.int64]) -> Together:
     """Let K networks answer N images; the interval is Wilson's, for these networks on other images.
 
-    Summed log-probabilities, not probabilities: one network that is sure a class is wrong counts.
+    The class of the highest mean logit is that of the highest mean log-probability: what a softmax
+    subtracts is the same for all classes of an image. Of probabilities the mean would be another
+    rule; here one network that is sure a class is wrong counts for more.
     """
-    log_KNC = log_softmax(logits_KNC.astype(np.float64), axis=2)
-    right_N = log_KNC.sum(axis=0).argmax(axis=1) == labels_N
+    right_N = logits_KNC.sum(axis=0, dtype=np.float64).argmax(axis=1) == labels_N
     interval = binomtest(int(right_N.sum()), len(labels_N)).proportion_ci(method="wilson")
     alone_K = (logits_KNC.argmax(axis=2) == labels_N).mean(axis=1)
     percents = [100 * float(one) for one in alone_K]
@@ -50,10 +49,10 @@ def together(logits_KNC: NDArray[np.float32], labels_N: NDArray[np.int64]) -> To
 
 
 def groups(records: list[CellRecord]) -> Iterator[list[CellRecord]]:
-    """Yield the cells that differ in their seed alone, where there are several."""
+    """Yield the finished cells that differ in their seed alone, where there are several."""
 
     def all_but_seed(record: CellRecord) -> str:
-        return record.cell.model_copy(update={"seed": 0}).model_dump_json() + record.split_id
+        return record.cell.model_copy(update={"seed": 0}).model_dump_json()
 
     done = sorted((r for r in records if r.status == "done"), key=all_but_seed)
     for _, same in groupby(done, key=all_but_seed):
@@ -62,13 +61,13 @@ def groups(records: list[CellRecord]) -> Iterator[list[CellRecord]]:
             yield members
 
 
-def lines(store: Store) -> Iterator[str]:
-    """Yield a line for each group and part."""
+def lines(store: Store, parts: tuple[Part, ...]) -> Iterator[str]:
+    """Yield a heading for each group, and a line for each part."""
     for members in groups(store.finished(store.plan().cells())):
         cell = members[0].cell
         minutes = sum(one.resources.train_time_s for one in members) / 60
-        yield f"{len(members)} × {cell.model} on {cell.data.name}: {minutes:.1f} min of training"
-        for part in PARTS:
+        yield f"{len(members)} × {cell.label} on {cell.data.name}: {minutes:.1f} min of training"
+        for part in parts:
             kept = [store.predictions(one.cell_id, part) for one in members]
             found = together(np.stack([one.logits_NC for one in kept]), kept[0].labels_N)
             alone = ", ".join(f"{one:.2f}" for one in found.alone)

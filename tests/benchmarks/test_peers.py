@@ -21,7 +21,7 @@ from neurovisionlab.core.spec import parse_study
 from neurovisionlab.data.batches import Batches, Scaling, stage
 from neurovisionlab.data.images import ImageSet, Provenance
 from neurovisionlab.learn.zoo import Shape, build
-from peers import lab_api, lab_command, report
+from peers import contenders, lab_api, lab_command, report
 from peers.bounds import bounded, rank, ratio
 from peers.contenders import CONTENDERS, environment, in_turn, missing
 from peers.ingredients import adam, images_of, loader_of, mobilenet
@@ -330,3 +330,11 @@ def test_every_contender_has_a_script_and_a_name() -> None:
     assert all((folder / f"{one.script}.py").is_file() for one in CONTENDERS.values())
     titles = [one.title for one in CONTENDERS.values()]
     assert len(set(titles)) == len(titles)
+
+
+def test_a_contender_begins_when_the_one_before_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = iter([26.7, 8.6, 1.0, 50.0])
+    monkeypatch.setattr(contenders.psutil, "cpu_percent", lambda interval: next(seen))
+    assert contenders._calm() == pytest.approx(0.01)
+    monkeypatch.setattr(contenders.psutil, "cpu_percent", lambda interval: 40.0)
+    assert contenders._calm() == pytest.approx(0.4)  # it never ends: begun all the same, and said

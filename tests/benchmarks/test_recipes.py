@@ -7,12 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy.special import log_softmax
+from sklearn.metrics import accuracy_score
 from statsmodels.stats.proportion import proportion_confint
 
 from lab.fakes import fake_plan, fake_result
-from neurovisionlab import api
+from neurovisionlab import Protocol, api
 from neurovisionlab.core.spec import warnings_of
-from recipes import int8, together, variants
+from neurovisionlab.lab.store import Store
+from neurovisionlab.learn.zoo import Shape, build
+from recipes import int8, larger, together, variants
 
 RECIPES = Path(variants.__file__).parent
 STUDIES = sorted(path.name for path in RECIPES.glob("*.toml"))
@@ -62,23 +66,68 @@ def test_a_channel_of_zeros_stays_one() -> None:
 
 
 def test_networks_answer_together_by_their_mean_log_probability() -> None:
-    # each of three is wrong once, elsewhere; one is unsure where it is wrong
+    # each of three is wrong once, each elsewhere: two of them only just, the third surely
     logits_KNC = np.zeros((3, 4, 2), dtype=np.float32)
     logits_KNC[:, :, 0] = [[2, 2, 2, -1], [2, 2, -1, 2], [2, -9, 2, 2]]
-    found = together.together(logits_KNC, np.zeros(4, dtype=np.int64))
+    labels_N = np.zeros(4, dtype=np.int64)
+    found = together.together(logits_KNC, labels_N)
     assert found.alone == [75.0, 75.0, 75.0]
-    assert found.joint == 75.0  # the surest mistake outweighs two right answers
+    assert found.joint == 75.0  # the sure mistake outweighs two right answers
+    means_NC = log_softmax(logits_KNC.astype(np.float64), axis=2).mean(axis=0)
+    assert found.joint == 100 * accuracy_score(labels_N, means_NC.argmax(axis=1))
     low, high = proportion_confint(3, 4, method="wilson")
     assert (found.low, found.high) == pytest.approx((100 * low, 100 * high))
 
 
-def test_only_networks_of_one_model_and_split_answer_together() -> None:
+def test_only_networks_that_differ_in_their_seed_answer_together() -> None:
     plan = fake_plan(models=("resnet18", "vit-tiny"), seeds=(0, 1, 2))
     records = [fake_result(cell).record for cell in plan.cells()]
-    found = [[r.cell.seed for r in one] for one in together.groups(records)]
-    assert found == [[0, 1, 2], [0, 1, 2]]
-    elsewhere = [
-        record.model_copy(update={"split_id": f"{number}"}) for number, record in enumerate(records)
-    ]
-    assert list(together.groups(elsewhere)) == []
-    assert [len(one) for one in together.groups(records[:1] + records[3:5])] == [2]
+    found = {tuple((r.cell.model, r.cell.seed) for r in one) for one in together.groups(records)}
+    assert found == {tuple((m, seed) for seed in (0, 1, 2)) for m in ("resnet18", "vit-tiny")}
+    alone = [record for record in records if record.cell.seed == 0]
+    assert list(together.groups(alone)) == []
+
+
+def test_test_images_are_told_of_where_they_are_asked_for(tmp_path: Path) -> None:
+    plan = fake_plan(seeds=(0, 1))
+    store = Store(tmp_path / "run")
+    with store.writing():
+        store.keep_plan(plan)
+        for cell in plan.cells():
+            store.put(fake_result(cell))
+    heading, val = together.lines(store, ("val",))
+    assert heading.startswith("2 × resnet18 on ")
+    assert val.startswith("  val: alone ")
+    assert next(reversed(list(together.lines(store, ("val", "test"))))).startswith("  test: ")
+
+
+@pytest.mark.parametrize("line", larger.LINES, ids=lambda line: line.title)
+def test_every_larger_network_learns_and_answers(line: larger.Line) -> None:
+    network = larger.network_of(line)
+    images_BCHW = torch.rand(4, 1, 28, 28)
+    network(images_BCHW).sum().backward()
+    assert all(parameter.grad is not None for parameter in network.parameters())
+    assert network.eval()(images_BCHW).shape == (4, 26)
+    # the last stage sees places as large as before, wherever the image is halved
+    *_, last = network.stages
+    sides = []
+    last.register_forward_hook(lambda _, __, out: sides.append(out.shape[-1]))
+    network(images_BCHW)
+    assert sides == [4]
+    # no branch is left out where images are to be answered
+    assert torch.equal(network(images_BCHW), network(images_BCHW))
+
+
+def test_the_first_larger_network_is_the_presets() -> None:
+    preset = build("glyphnet-medium", Shape(28, 1, 26), Protocol())
+    assert str(larger.network_of(larger.LINES[0])) == str(preset)
+
+
+def test_a_square_of_the_image_is_blanked() -> None:
+    noise = torch.Generator().manual_seed(0)
+    images_BCHW = torch.ones(64, 1, 28, 28)
+    after = larger.blanked(images_BCHW, noise, lambda images, _: images, square_px=9)
+    num_blank = (after == 0).flatten(1).sum(dim=1)
+    assert int(num_blank.max()) == 81  # whole, where it does not reach over the border
+    assert int(num_blank.min()) >= 25  # a quarter of it, in a corner
+    assert set(after.unique().tolist()) == {0.0, 1.0}

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import speed_picture
+from lab.fakes import fake_plan, fake_result
 
 
 def _point(study: str, s: float, accuracy: float) -> dict[str, Any]:
@@ -42,11 +43,21 @@ def test_points_of_before_stay_until_measured_anew(
 def test_every_point_is_drawn_or_named_below() -> None:
     published = list(speed_picture.published())
     assert [point["accuracy"] for point in published] == [94.71, 95.03, 88.89]
-    low = _point("slow", 60, 50.0)
-    chart = speed_picture.draw([*published, low], lowest=80.0).to_dict()
+    low, lower = _point("slow", 60, 50.0), _point("hasty", 9, 40.0)
+    chart = speed_picture.draw([*published, low, lower], lowest=80.0).to_dict()
     said = json.dumps(chart)
     assert all(point["what"] in said for point in published)
     assert "glyphnet of slow: 50.0 % after 1.0 min" in chart["title"]["text"]
+    assert "glyphnet of hasty: 40.0 % after 9 s" in chart["title"]["text"]
+
+
+def test_a_point_names_the_machine_that_trained() -> None:
+    (cell, *_) = fake_plan().cells()
+    record = fake_result(cell).record
+    assert speed_picture._point([record])["machine"] == "None, 2 cores, 28 px, from scratch"
+    elsewhere = record.machine.model_copy(update={"device": "a GPU"})
+    on_gpu = record.model_copy(update={"machine": elsewhere})
+    assert speed_picture._point([on_gpu])["machine"] == "a GPU, 28 px, from scratch"
 
 
 def test_the_kept_points_are_whole() -> None:

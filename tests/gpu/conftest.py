@@ -1,16 +1,9 @@
-"""What needs a CUDA GPU: `pytest --gpu`, on a machine that has one."""
+"""What needs a CUDA GPU: `make test-gpu`, on a machine that has one."""
 
 from __future__ import annotations
 
 import pytest
 import torch
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark everything in this room, so that machines without a GPU leave it out."""
-    for item in items:
-        if item.path.parent.name == "gpu":
-            item.add_marker(pytest.mark.gpu)
 
 
 @pytest.fixture(autouse=True)

@@ -33,6 +33,17 @@ def test_the_environment_chooses(monkeypatch: pytest.MonkeyPatch) -> None:
     assert torch.get_num_threads() == cores
 
 
+def test_without_a_wish_a_cpu_is_taken_where_there_is_nothing_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("NVL_DEVICE")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    assert choose().torch_device == torch.device("cpu")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert choose().torch_device == torch.device("cuda")
+
+
 @pytest.mark.parametrize("wish", ["toaster", "", "cuda", "mps", "meta", "cpu:x"])
 def test_a_device_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch, wish: str) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)

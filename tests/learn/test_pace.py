@@ -36,7 +36,7 @@ def _trainer(protocol: Protocol) -> Trainer:
 
 
 class _Own(nn.Module):
-    """A model that, compiled, has no truth value: it is no list of layers."""
+    """A model without a length: compiled, it has no truth value."""
 
     def __init__(self) -> None:
         super().__init__()

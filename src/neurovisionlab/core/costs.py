@@ -196,8 +196,8 @@ class Costs(Frozen):
         train_images_per_s: median over rounds, batch preparation included.
         train_peak_mib: peak of training above the process's baseline; on a GPU what the
             allocator had handed out at most.
-        train_reserved_mib, train_process_mib: on a GPU what the allocator held, and what the
-            driver counted for the whole process.
+        train_reserved_mib, train_process_mib: on a GPU all that the allocator held, and by how
+            much the driver's count of the process grew above the baseline.
         infer_peak_mib: the same for weights and one image at a time, nothing else alive.
         latency_*_ms: percentiles over single images.
         throughput_images_per_s: at the best batch, `best_batch`; `throughput_by_batch` has all.

@@ -48,7 +48,7 @@ def predict(
             logits = _side_by_side(answer, pieces)
         else:
             logits = [answer(some) for some in pieces]
-        # copied once, at the end: until then a GPU need not wait for the host, nor the host for it
+        # one copy of all logits: after each batch, a copy would make the host wait for the device
         return torch.cat(logits).cpu().numpy(), batches.staged.labels_N.cpu().numpy()
 
 

@@ -62,7 +62,7 @@ class Device:
             torch.cuda.reset_peak_memory_stats(self.torch_device)
 
     def allocated_mib(self) -> float:
-        """Return the MiB of tensors and libraries on the device now; 0 where nobody counts."""
+        """Return what torch has handed out on the device now, cuBLAS's workspace in it; else 0."""
         if not self.counts_memory:
             return 0.0
         return torch.cuda.memory_allocated(self.torch_device) / 2**20

@@ -26,7 +26,10 @@ _CLEAR_REFS = Path("/proc/self/clear_refs")
 
 
 class Peak(NamedTuple):
-    """MiB above the baseline; None: this device has no such number."""
+    """MiB above the baseline, but for `reserved_mib`; None: this device has no such number.
+
+    What the allocator holds back is a total: it gives again what the baseline had taken and freed.
+    """
 
     peak_mib: float | None
     reserved_mib: float | None = None
@@ -100,7 +103,7 @@ _CPU_METHOD_WITHOUT_RESET = (
 def _warm_up(device: Device) -> None:
     """Run layers forward and back: whatever any model makes the libraries allocate.
 
-    For a matrix product on a GPU that is tens of MiB of cuBLAS's own, which stay.
+    On a GPU a first matrix product makes cuBLAS take a workspace that stays (some 32 MiB, H100).
     """
     layer = torch.nn.Conv2d(8, 8, 3, padding=1).to(device.torch_device)
     head = torch.nn.Linear(8, 8).to(device.torch_device)
