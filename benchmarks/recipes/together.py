@@ -81,11 +81,11 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("run", type=Path)
+    parser.add_argument("--test", action="store_true", help="the test images, too")
     given = parser.parse_args()
-    said = list(lines(Store.existing(given.run)))
-    print(
-        "\n".join(said) if said else "no model has several seeds that learnt from the same images"
-    )
+    parts: tuple[Part, ...] = ("val", "test") if given.test else ("val",)
+    said = list(lines(Store.existing(given.run), parts))
+    print("\n".join(said) if said else "no model has several seeds")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -88,17 +89,25 @@ def test_only_networks_that_differ_in_their_seed_answer_together() -> None:
     assert list(together.groups(alone)) == []
 
 
-def test_test_images_are_told_of_where_they_are_asked_for(tmp_path: Path) -> None:
+def test_test_images_are_told_of_where_they_are_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     plan = fake_plan(seeds=(0, 1))
     store = Store(tmp_path / "run")
     with store.writing():
         store.keep_plan(plan)
         for cell in plan.cells():
             store.put(fake_result(cell))
-    heading, val = together.lines(store, ("val",))
+
+    def said(*words: str) -> list[str]:
+        monkeypatch.setattr(sys, "argv", ["together.py", str(tmp_path / "run"), *words])
+        together.main()
+        return capsys.readouterr().out.splitlines()
+
+    heading, val = said()
     assert heading.startswith("2 × resnet18 on ")
     assert val.startswith("  val: alone ")
-    assert next(reversed(list(together.lines(store, ("val", "test"))))).startswith("  test: ")
+    assert [line[:8] for line in said("--test")] == [heading[:8], val[:8], "  test: "]
 
 
 @pytest.mark.parametrize("line", larger.LINES, ids=lambda line: line.title)
