@@ -2,9 +2,9 @@
 
     python benchmarks/recipes/larger.py --data DIR [--seeds 1] [--only TITLE ...]
 
-The preset's cell with the laboratory's `fit`; only what a line names differs. A quarter of an hour
-to two hours for each line and seed on two cores, two minutes on a large GPU.
-Test images get no answer.
+The preset's cell with the laboratory's `fit`; only what a line names differs. The first line takes
+a quarter of an hour a seed on two cores, the others more; on an H100, seven beside one another
+took three and a half minutes. Test images get no answer.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from scipy.special import log_softmax
 from sklearn.metrics import accuracy_score
 from statsmodels.stats.proportion import proportion_confint
 
-from lab.fakes import fake_plan, fake_result
+from lab.fakes import fake_plan, fake_result, tiny_cells
 from neurovisionlab import Protocol, api
 from neurovisionlab.core.spec import warnings_of
 from neurovisionlab.lab.store import Store
@@ -125,6 +126,26 @@ def test_every_larger_network_learns_and_answers(line: larger.Line) -> None:
     assert sides == [4]
     # no branch is left out where images are to be answered
     assert torch.equal(network(images_BCHW), network(images_BCHW))
+
+
+def test_a_larger_network_is_trained_as_its_line_says(
+    tiny_npz: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (cell,), home = tiny_cells(tiny_npz, ("glyphnet-medium",), image_px=28, epochs=4)
+    strengths: list[float] = []
+
+    def noted(images_BCHW: torch.Tensor, _: torch.Generator, strength: float) -> torch.Tensor:
+        strengths.append(strength)
+        return images_BCHW
+
+    monkeypatch.setattr(larger, "character_safe", noted)
+    line = larger.Line("a line", square_px=9, strength=1.4, sharp_frac=0.5)
+    assert larger.trained(line, cell, home).epoch == 4
+    assert set(strengths) == {1.4}
+    one_epoch = len(strengths) // 2  # the other half of the epochs sees images unchanged
+    strengths.clear()
+    larger.trained(replace(line, sharp_frac=0.0), cell, home)
+    assert len(strengths) == 4 * one_epoch
 
 
 def test_the_first_larger_network_is_the_presets() -> None:
