@@ -25,6 +25,7 @@ from neurovisionlab.data.batches import Batches, Scaling, stage
 from neurovisionlab.learn.answer import predict
 from neurovisionlab.learn.clock import Stopwatches
 from neurovisionlab.learn.device import choose
+from neurovisionlab.learn.pace import put_into_usual_form
 from peers.ingredients import images_of, loader_of, mobilenet
 from peers.task import MEAN, STD, Task
 from peers.torchvision_loop import evaluate
@@ -46,6 +47,7 @@ def main() -> int:
         tuned = replace(task, tuned=True)
         loaders = [loader_of(one, images_of(one, "train"), False) for one in (task, tuned)]
     plain, knowing, ours = mobilenet(task), mobilenet(tuned), mobilenet(tuned)
+    put_into_usual_form(ours, device)
     clocks = Stopwatches()
     staged = stage(images_NHW[..., None], labels_N, False, device.torch_device)
     batches = Batches(staged, BATCH, 28, 1, Scaling((MEAN,), (STD,)))

@@ -28,6 +28,7 @@ from neurovisionlab.data.augment import AUGMENTATIONS
 from neurovisionlab.data.batches import Batches, Scaling, stage
 from neurovisionlab.learn.device import choose, seed_everything
 from neurovisionlab.learn.optimizers import make_optimizer
+from neurovisionlab.learn.pace import put_into_usual_form
 from neurovisionlab.learn.zoo import Shape, build
 
 MODELS = ("resnet18", "mobilenetv2", "vit-tiny", "glyphnet")
@@ -81,7 +82,7 @@ def walk(name: str, augmentation: str = "none") -> Laps:
     protocol = Protocol(batch_size=BATCH, stem="light")
     chance = seed_everything(0)
     model: nn.Module = build(name, Shape(PX, 1, CLASSES), protocol)
-    model.to(memory_format=torch.channels_last).train()
+    put_into_usual_form(model.train(), choose())
     optimizer = make_optimizer(model, protocol)
     laps = Laps()
     ready = batches(augmentation).shuffled(chance.order, chance.noise)

@@ -25,6 +25,7 @@ from neurovisionlab.data.batches import Batches, Scaling, stage
 from neurovisionlab.learn.clock import Contention, Stopwatches
 from neurovisionlab.learn.device import choose, seed_everything
 from neurovisionlab.learn.optimizers import make_optimizer
+from neurovisionlab.learn.pace import put_into_usual_form
 from neurovisionlab.learn.train import Trainer, fit
 from neurovisionlab.learn.zoo import Shape, build
 
@@ -61,7 +62,8 @@ def alternatives(name: str) -> dict[str, object]:
     def fresh() -> torch.nn.Module:
         seed_everything(0)
         model = build(name, Shape(28, 1, 26), protocol).to(device.torch_device)
-        return model.to(memory_format=torch.channels_last)
+        put_into_usual_form(model, device)
+        return model
 
     lab_model, bare_model, unmeasured_model = fresh(), fresh(), fresh()
     optimizer = make_optimizer(bare_model, protocol)

@@ -28,7 +28,9 @@ from neurovisionlab.lab.conduct import conduct
 from neurovisionlab.lab.executors import Done, execute_here, local
 from neurovisionlab.learn.catalogue import digest_of
 from neurovisionlab.learn.clock import Contention
+from neurovisionlab.learn.device import choose
 from neurovisionlab.learn.meter import measure_part
+from neurovisionlab.learn.pace import put_into_usual_form
 from neurovisionlab.learn.run import run_cell
 from neurovisionlab.learn.zoo import Shape, build
 from neurovisionlab.out.tables import result_rows, summary_tables
@@ -78,7 +80,8 @@ def step_row(model: str, px: int, classes: int, ceilings: Ceilings, seconds: flo
 
 
 def _counts(model: str, shape: Shape, protocol: Protocol) -> Counts:
-    network = build(model, shape, protocol).to(memory_format=torch.channels_last)
+    network = build(model, shape, protocol)
+    put_into_usual_form(network, choose())
     batch, px = protocol.batch_size, shape.image_px
     labels_B = torch.arange(batch) % shape.num_classes
     return count(network, torch.rand(batch, shape.channels, px, px), labels_B)

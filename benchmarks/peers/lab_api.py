@@ -73,13 +73,15 @@ def evaluate(task: Task) -> None:
     from neurovisionlab.learn.clock import Stopwatches
     from neurovisionlab.learn.device import choose, seed_everything
     from neurovisionlab.learn.memory import keep_freed
+    from neurovisionlab.learn.pace import put_into_usual_form
     from neurovisionlab.learn.zoo import Shape, build
 
     keep_freed()  # as in every cell
     device, clocks = choose(), Stopwatches()
     seed_everything(task.seed)
     shape = Shape(task.px, 1, NUM_CLASSES)
-    model = build(MODEL, shape, study_of(task).protocol).to(memory_format=torch.channels_last)
+    model = build(MODEL, shape, study_of(task).protocol)
+    put_into_usual_form(model, device)
     images_NHW, labels_N = read(task, "train")
     staged = stage(images_NHW[..., None], labels_N, False, device.torch_device)
     batches = Batches(staged, task.batch, task.px, 1, Scaling((MEAN,), (STD,)))

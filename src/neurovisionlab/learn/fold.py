@@ -18,6 +18,8 @@ from timm.layers.norm_act import BatchNormAct2d
 from torch import Tensor, fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from neurovisionlab.learn.one_pixel import OnePixelConv2d
+
 
 class Pair(NamedTuple):
     """Names of a convolution and of the normalisation that alone uses its answer."""
@@ -92,11 +94,12 @@ def _rest_of(norm: nn.BatchNorm2d) -> nn.Module:
 
 
 class _Tracer(fx.Tracer):
-    """Follows a forward pass down to torch's own modules and to every batch normalisation."""
+    """Follows a forward pass down to torch's own modules and to all that can be folded."""
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         """Return whether a module is taken as it is."""
-        return isinstance(m, nn.BatchNorm2d) or super().is_leaf_module(m, module_qualified_name)
+        can_be_folded = isinstance(m, (nn.BatchNorm2d, OnePixelConv2d))
+        return can_be_folded or super().is_leaf_module(m, module_qualified_name)
 
 
 def pairs_of(model: nn.Module) -> tuple[Pair, ...]:
@@ -131,7 +134,7 @@ def _called_once(graph: fx.Graph) -> set[fx.Node]:
 def _suit(conv: nn.Module, norm: nn.Module) -> bool:
     """Return whether both are exactly what the folding's formula is for."""
     return (
-        type(conv) is nn.Conv2d
+        type(conv) in (nn.Conv2d, OnePixelConv2d)
         and type(norm) in (nn.BatchNorm2d, BatchNormAct2d)
         and isinstance(norm, nn.BatchNorm2d)
         and norm.running_mean is not None

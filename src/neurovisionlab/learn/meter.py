@@ -28,6 +28,7 @@ from neurovisionlab.learn.device import (
     seed_everything,
 )
 from neurovisionlab.learn.memory import PeakMemory
+from neurovisionlab.learn.pace import put_into_usual_form
 from neurovisionlab.learn.sensors import EnergyCounter, Gpu, energy_counter
 from neurovisionlab.learn.survey import num_macs
 from neurovisionlab.learn.train import Trainer, make_movers, new_sums, run_epoch
@@ -88,6 +89,7 @@ def _training(request: Request, device: Device, gpu: Gpu | None) -> tuple[dict[s
     spec = request.spec
     memory = PeakMemory(device, gpu)
     model = _model(spec, device)
+    put_into_usual_form(model, device)
     memory.reset()
     steps = _Steps(model, spec, device)
     steps.run(WARM_UP_STEPS)

@@ -1,9 +1,10 @@
 """How a model trains fastest on this machine: tried before its training begins, and recorded.
 
 Two choices that change no method and only the last digits of numbers: the order of an image's
-numbers in memory, and whether torch compiles the model. Short trainings try nothing: there is less
-to win than a trial costs. Compiling takes from a quarter of a minute to a whole one and wants a
-C++ compiler, so it is tried only where NVL_COMPILE=1 asks for it.
+numbers in memory, and whether torch compiles the model. A third is none: on a processor,
+convolutions of a single pixel are always products of matrices. Short trainings try nothing: there
+is less to win than a trial costs. Compiling takes from a quarter of a minute to a whole one and
+wants a C++ compiler, so it is tried only where NVL_COMPILE=1 asks for it.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from neurovisionlab.core.errors import ResourceError, mould
 from neurovisionlab.core.records import Execution, MemoryFormat
 from neurovisionlab.data.batches import Batches
 from neurovisionlab.learn.clock import Timer
+from neurovisionlab.learn.device import Device
+from neurovisionlab.learn.one_pixel import use_products
 from neurovisionlab.learn.train import Trainer, steps_per_epoch
 
 # A trial is about a dozen steps: below this many, more than a hundredth of the training.
@@ -57,7 +60,7 @@ def settle(model: nn.Module, train: Batches, trainer: Trainer) -> Settled:
         ResourceError: NVL_COMPILE is neither 0 nor 1.
     """
     compiles = _wants_compiling()
-    model.to(memory_format=torch.channels_last)
+    put_into_usual_form(model, trainer.device)
     num_steps = steps_per_epoch(len(train), trainer.protocol) * trainer.protocol.epochs
     if num_steps < STEPS_WORTH_A_TRIAL:
         return Settled(model, Execution(memory_format="channels_last"))
@@ -79,6 +82,13 @@ def settle(model: nn.Module, train: Batches, trainer: Trainer) -> Settled:
         compile_s=None if compiled is None else compiled.compile_s,
     )
     return Settled(compiled.forward if compiled and takes else model, execution)
+
+
+def put_into_usual_form(model: nn.Module, device: Device) -> None:
+    """Prepare a model, in place, as every cell does; trainings too short for a trial stay so."""
+    model.to(memory_format=torch.channels_last)
+    if device.torch_device.type == "cpu":
+        use_products(model)
 
 
 def _wants_compiling() -> bool:
