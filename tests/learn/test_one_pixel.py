@@ -1,4 +1,4 @@
-"""Products in place of convolutions of one pixel: torch's own convolutions are the judge."""
+"""Products in place of convolutions to one pixel: torch's own convolutions are the judge."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from neurovisionlab.learn.zoo import Shape, build
 
 @pytest.fixture
 def taken(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
-    """Take note, for each call at one pixel, of whether a product was taken."""
+    """Take note, for each call, of whether a product was taken."""
     found: list[bool] = []
-    choose = one_pixel._only_tap
+    choose = one_pixel._windows
 
-    def watched(conv: nn.Conv2d) -> tuple[int, int] | None:
-        tap = choose(conv)
-        found.append(tap is not None)
-        return tap
+    def watched(conv: nn.Conv2d, images_BCHW: Tensor) -> object:
+        windows = choose(conv, images_BCHW)
+        found.append(windows is not None)
+        return windows
 
-    monkeypatch.setattr(one_pixel, "_only_tap", watched)
+    monkeypatch.setattr(one_pixel, "_windows", watched)
     return found
 
 
@@ -51,43 +51,56 @@ def _answer_and_gradients(conv: nn.Conv2d, images_BCHW: Tensor) -> list[Tensor]:
 
 # every arrangement in which the kernel fits somewhere
 GEOMETRIES = [
-    {"kernel_size": size, "padding": before, "dilation": apart, "stride": stride}
-    for size, before, apart, stride in itertools.product((1, 2, 3, 5), (0, 1, 2), (1, 2), (1, 2, 3))
-    if 1 + 2 * before >= apart * (size - 1) + 1
+    (side, {"kernel_size": size, "padding": before, "dilation": apart, "stride": stride})
+    for side, size, before, apart, stride in itertools.product(
+        (1, 2, 4), (1, 2, 3, 4, 5), (0, 1, 2), (1, 2), (1, 2, 3)
+    )
+    if side + 2 * before >= apart * (size - 1) + 1
 ]
 
 
 @pytest.mark.parametrize("groups", [1, 2, 6])
-@pytest.mark.parametrize("geometry", GEOMETRIES, ids=str)
-def test_answers_and_gradients_are_a_convolutions(geometry: dict[str, int], groups: int) -> None:
-    usual, ours = _twins(**geometry, groups=groups)
-    for side in (1, 4):
+@pytest.mark.parametrize("side", [1, 2, 4])
+def test_answers_and_gradients_are_a_convolutions(
+    side: int, groups: int, taken: list[bool]
+) -> None:
+    for geometry in (geometry for its_side, geometry in GEOMETRIES if its_side == side):
+        usual, ours = _twins(**geometry, groups=groups)
         images_BCHW = torch.randn(5, 6, side, side)
         expected = _answer_and_gradients(usual, images_BCHW)
         for one, other in zip(_answer_and_gradients(ours, images_BCHW), expected, strict=True):
             torch.testing.assert_close(one, other)
+    assert any(taken) == (groups != 2)
+
+
+def test_sides_that_differ_are_looked_at_one_by_one(taken: list[bool]) -> None:
+    usual, ours = _twins(kernel_size=(4, 3), padding=(0, 1), stride=(1, 2))
+    for height, width in ((4, 2), (4, 4), (5, 2), (4, 1)):
+        images_BCHW = torch.randn(5, 6, height, width)
+        torch.testing.assert_close(ours(images_BCHW), usual(images_BCHW))
+    assert taken == [True, False, False, True]
 
 
 @pytest.mark.parametrize(
-    "options",
+    ("side", "options"),
     [
-        {"kernel_size": 1},
-        {"kernel_size": 1, "out": 9, "bias": False},
-        {"kernel_size": 1, "stride": 2},
-        {"kernel_size": 3, "padding": 1},
-        {"kernel_size": (3, 1), "padding": (1, 0)},
-        {"kernel_size": 3, "padding": 1, "stride": 2, "groups": 6},
-        {"kernel_size": 5, "padding": 2, "bias": False, "groups": 6},
-        {"kernel_size": 3, "padding": 2, "dilation": 2},
+        (1, {"kernel_size": 1}),
+        (1, {"kernel_size": 1, "out": 9, "bias": False}),
+        (2, {"kernel_size": 1, "stride": 2}),
+        (1, {"kernel_size": 3, "padding": 1}),
+        (2, {"kernel_size": 3, "padding": 1, "stride": 2}),
+        (4, {"kernel_size": 4}),
+        (1, {"kernel_size": (3, 1), "padding": (1, 0)}),
+        (2, {"kernel_size": 3, "padding": 1, "stride": 2, "groups": 6}),
+        (1, {"kernel_size": 5, "padding": 2, "bias": False, "groups": 6}),
     ],
     ids=str,
 )
-def test_common_layers_take_products(options: dict[str, Any], taken: list[bool]) -> None:
+def test_common_layers_take_products(side: int, options: dict[str, Any], taken: list[bool]) -> None:
     _, ours = _twins(**options)
-    ours(torch.randn(5, 6, 1, 1))
-    assert taken == [True]
-    ours(torch.randn(5, 6, 4, 4))
-    assert taken == [True]
+    ours(torch.randn(5, 6, side, side))
+    ours(torch.randn(5, 6, 8, 8))
+    assert taken == [True, False]
 
 
 @pytest.mark.parametrize(
@@ -99,6 +112,7 @@ def test_common_layers_take_products(options: dict[str, Any], taken: list[bool])
         {"kernel_size": 1, "padding": 1, "stride": 3},  # one, from padding alone
         {"kernel_size": 2, "padding": 1},  # four answers
         {"kernel_size": 3, "padding": 1, "groups": 2},
+        {"kernel_size": 3, "padding": 2, "dilation": 2},
         {"kernel_size": 1, "groups": 6, "out": 12},
     ],
     ids=str,
@@ -174,9 +188,10 @@ def test_whole_models_answer_and_learn_alike(name: str, taken: list[bool]) -> No
     # normalised by fixed statistics: those of a dozen single pixels would make much of rounding
     for model in (usual, ours):
         model.eval()(images_BCHW).logsumexp(1).sum().backward()
-    assert any(taken) == (name != "glyphnet")  # whose images end at 7 px
+    assert any(taken) == (name != "glyphnet")  # whose images end at several pixels
     for one, other in zip(ours.parameters(), usual.parameters(), strict=True):
         assert one.grad is not None
+        assert other.grad is not None
         scale = 1e-5 * float(other.grad.abs().max())
         torch.testing.assert_close(one.grad, other.grad, rtol=1e-3, atol=scale + 1e-7)
     with torch.inference_mode(), folded(ours, lambda: images_BCHW[:2]):

@@ -1,13 +1,16 @@
-"""Convolutions of images of one pixel, as the products of matrices that they are.
+"""Convolutions that answer with one pixel, as the products of matrices that they are.
 
 Networks made for 224 px have shrunk an image of 28 px to a single pixel before their last stages,
-and squeeze-and-excitation does so everywhere. A kernel then meets the pixel with one tap; the
-others meet padding. oneDNN's convolutions, made for images, run there at 35 to 48 GFLOP/s where a
-product of matrices runs at 90 to 100, and compute with all nine taps of a 3×3 kernel
-(docs/speed-log.md). GPUs have kernels of their own for this and keep the convolution.
+and squeeze-and-excitation does so everywhere. Each tap of a kernel then meets one pixel at most;
+on an image of one pixel, a single tap does, and the others meet padding. oneDNN's convolutions,
+made for images, run there at 35 to 48 GFLOP/s where a product of matrices runs at 90 to 100, and
+compute with padding, too (docs/speed-log.md). GPUs have kernels of their own for this and keep
+the convolution.
 """
 
 from __future__ import annotations
+
+import itertools
 
 import torch
 from torch import Tensor, nn
@@ -15,71 +18,86 @@ from torch.nn import functional
 
 
 class OnePixelConv2d(nn.Conv2d):
-    """A convolution that multiplies by the one tap that matters where an image is one pixel.
+    """A convolution that is computed as a product of matrices where it answers with one pixel.
 
     The same numbers but for rounding; weights, gradients and their names are those of `Conv2d`.
     """
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's name for it
         """Return [B, out, H, W] for images [B, in, H, W] (a batch; one without it as in torch)."""
-        tap = _only_tap(self) if input.ndim == 4 and input.shape[2:] == (1, 1) else None
-        if tap is None:
+        windows = _windows(self, input) if input.ndim == 4 else None
+        if windows is None:
             return super().forward(input)
-        weight = self.weight[:, :, tap[0], tap[1]]
+        (rows, tap_rows), (columns, tap_columns) = windows
+        image_BCHW = input[:, :, rows, columns]
+        taps_OCHW = self.weight[:, :, tap_rows, tap_columns]
         if self.groups == 1:
-            output = functional.linear(input.flatten(1), weight, self.bias)
+            output_BO = functional.linear(_flat(image_BCHW), _flat(taps_OCHW), self.bias)
         else:
-            output = _scaled(input.flatten(1), weight.flatten(), self.bias)
-        return output[:, :, None, None]
+            output_BO = _each_by_its_own(image_BCHW, taps_OCHW, self.bias)
+        return output_BO[:, :, None, None]
 
 
 def use_products(model: nn.Module) -> None:
-    """Let a model's own convolutions multiply where an image is one pixel.
+    """Let a model's own convolutions be products of matrices where they answer with one pixel.
 
     They change their class and stay the same objects, with their weights and hooks. Convolutions
     of another class, a library's or a user's own, are left alone: they may compute otherwise.
     """
     for module in model.modules():
-        if type(module) is nn.Conv2d and module.groups in (1, module.out_channels):
+        if type(module) is nn.Conv2d and _can_be_product(module):
             module.__class__ = OnePixelConv2d
 
 
-def _only_tap(conv: nn.Conv2d) -> tuple[int, int] | None:
-    """Return (row, column) of the tap that meets the pixel.
-
-    None where there is not exactly one answer of one pixel that has such a tap, or where padding
-    is not zeros.
-    """
+def _can_be_product(conv: nn.Conv2d) -> bool:
+    """Return whether a convolution mixes all channels or none, and pads with zeros."""
     is_depthwise = conv.groups == conv.in_channels == conv.out_channels
-    if conv.padding_mode != "zeros" or isinstance(conv.padding, str):
-        return None
-    if conv.groups > 1 and not is_depthwise:
-        return None
-    row, column = (
-        _tap(size, before, apart, stride)
-        for size, before, apart, stride in zip(
-            conv.kernel_size, conv.padding, conv.dilation, conv.stride, strict=True
-        )
+    return (
+        (conv.groups == 1 or is_depthwise)
+        and conv.dilation == (1, 1)
+        and conv.padding_mode == "zeros"
+        and not isinstance(conv.padding, str)
     )
-    return None if row is None or column is None else (row, column)
 
 
-def _tap(size: int, before: int, apart: int, stride: int) -> int | None:
-    """Return which of `size` taps, `apart` pixels apart, meets a pixel after `before` zeros.
+Window = tuple[slice, slice]  # of an image's side, and of the kernel's that meets it
 
-    >>> _tap(size=3, before=1, apart=1, stride=2), _tap(size=1, before=0, apart=1, stride=1)
-    (1, 0)
+
+def _windows(conv: nn.Conv2d, images_BCHW: Tensor) -> tuple[Window, Window] | None:
+    """Return what meets of image and kernel, by side; None where more than a pixel is answered."""
+    rows, columns = itertools.starmap(
+        _window,
+        zip(images_BCHW.shape[2:], conv.kernel_size, conv.padding, conv.stride, strict=True),
+    )
+    return None if rows is None or columns is None else (rows, columns)
+
+
+def _window(size: int, taps: int, before: int | str, stride: int) -> Window | None:
+    """Return which of `size` pixels meet which of `taps`, with `before` zeros on either side.
+
+    None where the kernel fits more than one place or none, or meets zeros alone.
+
+    >>> _window(size=2, taps=3, before=1, stride=2)
+    (slice(0, 2, None), slice(1, 3, None))
     """
-    tap, between = divmod(before, apart)
-    spare = 2 * before - apart * (size - 1)  # places to which the kernel can still move
-    return tap if between == 0 and tap < size and 0 <= spare < stride else None
+    assert isinstance(before, int)
+    places_left = size + 2 * before - taps
+    meeting = min(size, taps - before)
+    if not 0 <= places_left < stride or meeting <= 0:
+        return None
+    return slice(0, meeting), slice(before, before + meeting)
 
 
-def _scaled(input_BC: Tensor, weight_C: Tensor, bias_C: Tensor | None) -> Tensor:
-    """Return each channel by its own weight, in the precision that a convolution would have."""
+def _flat(values: Tensor) -> Tensor:
+    """Return [N, H·W·C] for [N, C, H, W]: a view where channels lie last."""
+    return values.permute(0, 2, 3, 1).flatten(1)
+
+
+def _each_by_its_own(image_BCHW: Tensor, taps_C1HW: Tensor, bias_C: Tensor | None) -> Tensor:
+    """Return [B, C]: each channel by its own taps, in the precision that a convolution has."""
     if torch.is_autocast_enabled("cpu"):
         dtype = torch.get_autocast_dtype("cpu")
-        input_BC, weight_C = input_BC.to(dtype), weight_C.to(dtype)
+        image_BCHW, taps_C1HW = image_BCHW.to(dtype), taps_C1HW.to(dtype)
         bias_C = None if bias_C is None else bias_C.to(dtype)
-    output_BC = input_BC * weight_C
+    output_BC = (image_BCHW * taps_C1HW.squeeze(1)).sum((2, 3))
     return output_BC if bias_C is None else output_BC + bias_C
