@@ -79,17 +79,29 @@ def _family(process: psutil.Process) -> list[psutil.Process]:
 
 
 @contextmanager
+def _hearing_ctrl_c() -> Iterator[None]:
+    """Let processes that are started hear Ctrl-C: a script's background jobs are told not to."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
 def _running(study: Path) -> Iterator[subprocess.Popen[str]]:
     """Start `nvl run` as the head of its own group, as a terminal would."""
-    with subprocess.Popen(
-        [str(NVL), "run", str(study), "--no-measure"],
-        cwd=study.parent,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        env=os.environ | {"NVL_DEVICE": "cpu", "PYTHONUNBUFFERED": "1"},
-    ) as process:
+    with _hearing_ctrl_c():
+        process = subprocess.Popen(
+            [str(NVL), "run", str(study), "--no-measure"],
+            cwd=study.parent,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            env=os.environ | {"NVL_DEVICE": "cpu", "PYTHONUNBUFFERED": "1"},
+        )
+    with process:
         try:
             yield process
         finally:
