@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 
 from neurovisionlab.core.protocol import Protocol
-from neurovisionlab.learn import one_pixel
 from neurovisionlab.learn.fold import folded
 from neurovisionlab.learn.one_pixel import OnePixelConv2d, use_products
 from neurovisionlab.learn.zoo import Shape, build
@@ -19,16 +18,22 @@ from neurovisionlab.learn.zoo import Shape, build
 
 @pytest.fixture
 def taken(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
-    """Take note, for each call, of whether a product was taken."""
+    """Take note, for each call, of whether a convolution was taken or a product."""
     found: list[bool] = []
-    choose = one_pixel._windows
+    convolve = nn.Conv2d.forward
+    multiply = OnePixelConv2d.forward
 
-    def watched(conv: nn.Conv2d, images_BCHW: Tensor) -> object:
-        windows = choose(conv, images_BCHW)
-        found.append(windows is not None)
-        return windows
+    def watched(conv: OnePixelConv2d, images: Tensor) -> Tensor:
+        found.append(True)
+        return multiply(conv, images)
 
-    monkeypatch.setattr(one_pixel, "_windows", watched)
+    def convolved(conv: nn.Conv2d, images: Tensor) -> Tensor:
+        if isinstance(conv, OnePixelConv2d):
+            found[-1] = False
+        return convolve(conv, images)
+
+    monkeypatch.setattr(OnePixelConv2d, "forward", watched)
+    monkeypatch.setattr(nn.Conv2d, "forward", convolved)
     return found
 
 
@@ -66,11 +71,17 @@ def test_answers_and_gradients_are_a_convolutions(
 ) -> None:
     for geometry in (geometry for its_side, geometry in GEOMETRIES if its_side == side):
         usual, ours = _twins(**geometry, groups=groups)
-        images_BCHW = torch.randn(5, 6, side, side)
-        expected = _answer_and_gradients(usual, images_BCHW)
-        for one, other in zip(_answer_and_gradients(ours, images_BCHW), expected, strict=True):
-            torch.testing.assert_close(one, other)
-    assert any(taken) == (groups != 2)
+        for num in (5, 1):
+            images_BCHW = torch.randn(num, 6, side, side)
+            taken.clear()
+            expected = _answer_and_gradients(usual, images_BCHW)
+            for one, other in zip(_answer_and_gradients(ours, images_BCHW), expected, strict=True):
+                torch.testing.assert_close(one, other)
+            is_one_pixel = expected[0].shape[2:] == (1, 1)
+            sees_something = bool(expected[1].any())  # a gradient for the images
+            can_multiply = groups != 2 and geometry["dilation"] == 1
+            if can_multiply or taken:  # others do not even change their class
+                assert taken == [can_multiply and is_one_pixel and sees_something], geometry
 
 
 def test_sides_that_differ_are_looked_at_one_by_one(taken: list[bool]) -> None:
@@ -97,10 +108,11 @@ def test_sides_that_differ_are_looked_at_one_by_one(taken: list[bool]) -> None:
     ids=str,
 )
 def test_common_layers_take_products(side: int, options: dict[str, Any], taken: list[bool]) -> None:
-    _, ours = _twins(**options)
-    ours(torch.randn(5, 6, side, side))
-    ours(torch.randn(5, 6, 8, 8))
-    assert taken == [True, False]
+    usual, ours = _twins(**options)
+    for num, px in ((5, side), (0, side), (5, 8)):
+        images_BCHW = torch.randn(num, 6, px, px)
+        torch.testing.assert_close(ours(images_BCHW), usual(images_BCHW))
+    assert taken == [True, True, False]
 
 
 @pytest.mark.parametrize(
@@ -132,21 +144,50 @@ def test_an_image_without_a_batch_is_answered_as_by_torch() -> None:
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("groups", [1, 6])
-def test_autocast_gives_a_convolutions_precision(dtype: torch.dtype, groups: int) -> None:
-    usual, ours = _twins(kernel_size=3, padding=1, groups=groups)
-    images_BCHW = torch.randn(5, 6, 1, 1)
+@pytest.mark.parametrize("of_images", ["float32", "autocast"])
+def test_autocast_gives_a_convolutions_precision(
+    dtype: torch.dtype, groups: int, of_images: str, taken: list[bool]
+) -> None:
+    usual, ours = _twins(kernel_size=3, padding=1, stride=2, groups=groups)
+    images_BCHW = torch.randn(5, 6, 2, 2).to(dtype if of_images == "autocast" else torch.float32)
     with torch.autocast("cpu", dtype):
-        expected, found = usual(images_BCHW), ours(images_BCHW)
-    assert found.dtype == expected.dtype == dtype
-    torch.testing.assert_close(found, expected, rtol=2e-2, atol=2e-2)
+        expected = _answer_and_gradients(usual, images_BCHW)
+        found = _answer_and_gradients(ours, images_BCHW)
+    assert found[0].dtype == expected[0].dtype == dtype
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(
+            one, other, rtol=2e-2, atol=2e-2 * float(other.detach().abs().max())
+        )
+    assert taken == [True]
 
 
-def test_gradients_have_the_layout_of_their_weights() -> None:
-    _, ours = _twins(kernel_size=3, padding=1)
-    ours.to(memory_format=torch.channels_last)
-    _answer_and_gradients(ours, torch.randn(5, 6, 1, 1))
-    assert ours.weight.grad is not None
-    assert ours.weight.grad.stride() == ours.weight.stride()
+@pytest.mark.parametrize("groups", [1, 6])
+def test_what_a_convolution_refuses_is_refused(groups: int) -> None:
+    for conv in _twins(kernel_size=1, groups=groups):
+        for images in (torch.randn(5, 1, 1, 1), torch.randn(5, 6, 1, 1).double()):
+            with pytest.raises(RuntimeError):
+                conv(images)
+
+
+@pytest.mark.parametrize("groups", [1, 6])
+def test_autocast_leaves_doubles_alone(groups: int) -> None:
+    usual, ours = (conv.double() for conv in _twins(kernel_size=1, groups=groups))
+    images_BCHW = torch.randn(5, 6, 1, 1).double()
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(ours(images_BCHW), usual(images_BCHW))
+
+
+def test_compiled_it_answers_and_learns_the_same() -> None:
+    layers = [nn.Conv2d(6, 6, 3, 2, 1), nn.Conv2d(6, 6, 1), nn.Conv2d(6, 6, 3, 1, 1, groups=6)]
+    usual = nn.Sequential(*layers)
+    ours = copy.deepcopy(usual)
+    use_products(ours)
+    compiled = torch.compile(ours, backend="aot_eager", fullgraph=True)
+    images_BCHW = torch.randn(5, 6, 2, 2)
+    for model in (usual, compiled):
+        model(images_BCHW).square().sum().backward()
+    for one, other in zip(ours.parameters(), usual.parameters(), strict=True):
+        torch.testing.assert_close(one.grad, other.grad)
 
 
 class _OwnConv(nn.Conv2d):

@@ -17,8 +17,9 @@ from neurovisionlab.core.records import EpochRow
 from neurovisionlab.data.batches import Batches, Scaling, stage
 from neurovisionlab.learn import pace
 from neurovisionlab.learn.clock import Stopwatches
-from neurovisionlab.learn.device import choose, seed_everything
-from neurovisionlab.learn.pace import settle
+from neurovisionlab.learn.device import Device, choose, seed_everything
+from neurovisionlab.learn.one_pixel import OnePixelConv2d
+from neurovisionlab.learn.pace import put_into_usual_form, settle
 from neurovisionlab.learn.train import Trainer, fit
 
 LONG = Protocol(batch_size=16, epochs=500)  # 4 steps an epoch
@@ -55,6 +56,20 @@ def _model() -> nn.Sequential:
 def _is_channels_last(model: nn.Sequential) -> bool:
     # the weights of one input channel fit both descriptions; strides tell them apart
     return model[0].weight.stride() == (9, 1, 3, 1)
+
+
+@pytest.mark.parametrize(("kind", "multiplies"), [("cpu", True), ("cuda", False), ("mps", False)])
+def test_only_a_processor_multiplies_single_pixels(kind: str, multiplies: bool) -> None:
+    model = _model()
+    put_into_usual_form(model, Device(torch.device(kind), "fp32"))
+    assert isinstance(model[0], OnePixelConv2d) == multiplies
+    assert _is_channels_last(model)
+
+
+def test_a_cells_model_multiplies_single_pixels() -> None:
+    model = _model()
+    settle(model, _train(), _trainer(Protocol(batch_size=16, epochs=1)))
+    assert isinstance(model[0], OnePixelConv2d)
 
 
 def test_a_short_training_tries_nothing() -> None:

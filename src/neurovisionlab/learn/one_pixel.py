@@ -2,10 +2,10 @@
 
 Networks made for 224 px have shrunk an image of 28 px to a single pixel before their last stages,
 and squeeze-and-excitation does so everywhere. Each tap of a kernel then meets one pixel at most;
-on an image of one pixel, a single tap does, and the others meet padding. oneDNN's convolutions,
-made for images, run there at 35 to 48 GFLOP/s where a product of matrices runs at 90 to 100, and
-compute with padding, too (docs/speed-log.md). GPUs have kernels of their own for this and keep
-the convolution.
+on an image of one pixel, a single tap does, and the others meet padding. There a thread gets 35
+to 48 GFLOP/s out of oneDNN's convolutions, made for images, and 90 to 103 out of a product of
+matrices, which leaves padding out, too. On a GPU products were no faster (docs/speed-log.md), so
+there the convolution stays.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ class OnePixelConv2d(nn.Conv2d):
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's name for it
         """Return [B, out, H, W] for images [B, in, H, W] (a batch; one without it as in torch)."""
-        windows = _windows(self, input) if input.ndim == 4 else None
-        if windows is None:
+        precision, windows = _precision(self, input), _windows(self, input)
+        if precision is None or windows is None:
             return super().forward(input)
         (rows, tap_rows), (columns, tap_columns) = windows
         image_BCHW = input[:, :, rows, columns]
@@ -34,7 +34,7 @@ class OnePixelConv2d(nn.Conv2d):
         if self.groups == 1:
             output_BO = functional.linear(_flat(image_BCHW), _flat(taps_OCHW), self.bias)
         else:
-            output_BO = _each_by_its_own(image_BCHW, taps_OCHW, self.bias)
+            output_BO = _each_by_its_own(image_BCHW, taps_OCHW, self.bias).to(precision)
         return output_BO[:, :, None, None]
 
 
@@ -60,14 +60,28 @@ def _can_be_product(conv: nn.Conv2d) -> bool:
     )
 
 
+def _precision(conv: nn.Conv2d, input_BCHW: Tensor) -> torch.dtype | None:
+    """Return the type that a convolution would answer in; None for what it would refuse."""
+    of_images, of_weights = input_BCHW.dtype, conv.weight.dtype
+    # autocast leaves doubles alone
+    if torch.is_autocast_enabled("cpu") and torch.float64 not in (of_images, of_weights):
+        return torch.get_autocast_dtype("cpu")
+    return of_images if of_images == of_weights else None
+
+
 Window = tuple[slice, slice]  # of an image's side, and of the kernel's that meets it
 
 
-def _windows(conv: nn.Conv2d, images_BCHW: Tensor) -> tuple[Window, Window] | None:
-    """Return what meets of image and kernel, by side; None where more than a pixel is answered."""
+def _windows(conv: nn.Conv2d, input_BCHW: Tensor) -> tuple[Window, Window] | None:
+    """Return what meets of image and kernel, by side.
+
+    None where the answer is not one pixel, and for what is not a batch of fitting images.
+    """
+    if input_BCHW.ndim != 4 or input_BCHW.shape[1] != conv.in_channels:
+        return None
     rows, columns = itertools.starmap(
         _window,
-        zip(images_BCHW.shape[2:], conv.kernel_size, conv.padding, conv.stride, strict=True),
+        zip(input_BCHW.shape[2:], conv.kernel_size, conv.padding, conv.stride, strict=True),
     )
     return None if rows is None or columns is None else (rows, columns)
 
@@ -89,15 +103,13 @@ def _window(size: int, taps: int, before: int | str, stride: int) -> Window | No
 
 
 def _flat(values: Tensor) -> Tensor:
-    """Return [N, H·W·C] for [N, C, H, W]: a view where channels lie last."""
+    """Return [N, H·W·C] for [N, C, H, W]: a view of whole images whose channels lie last."""
     return values.permute(0, 2, 3, 1).flatten(1)
 
 
 def _each_by_its_own(image_BCHW: Tensor, taps_C1HW: Tensor, bias_C: Tensor | None) -> Tensor:
-    """Return [B, C]: each channel by its own taps, in the precision that a convolution has."""
-    if torch.is_autocast_enabled("cpu"):
-        dtype = torch.get_autocast_dtype("cpu")
-        image_BCHW, taps_C1HW = image_BCHW.to(dtype), taps_C1HW.to(dtype)
-        bias_C = None if bias_C is None else bias_C.to(dtype)
-    output_BC = (image_BCHW * taps_C1HW.squeeze(1)).sum((2, 3))
+    """Return [B, C]: each channel by its own taps, added up in float32 at least."""
+    precise = torch.promote_types(image_BCHW.dtype, torch.float32)
+    products_BCHW = image_BCHW.to(precise) * taps_C1HW.squeeze(1).to(precise)
+    output_BC = products_BCHW.sum((2, 3))
     return output_BC if bias_C is None else output_BC + bias_C

@@ -1,8 +1,7 @@
 """How a model trains fastest on this machine: tried before its training begins, and recorded.
 
 Two choices that change no method and only the last digits of numbers: the order of an image's
-numbers in memory, and whether torch compiles the model. A third is none: on a processor,
-convolutions of a single pixel are always products of matrices. Short trainings try nothing: there
+numbers in memory, and whether torch compiles the model. Short trainings try nothing: there
 is less to win than a trial costs. Compiling takes from a quarter of a minute to a whole one and
 wants a C++ compiler, so it is tried only where NVL_COMPILE=1 asks for it.
 """
@@ -85,7 +84,10 @@ def settle(model: nn.Module, train: Batches, trainer: Trainer) -> Settled:
 
 
 def put_into_usual_form(model: nn.Module, device: Device) -> None:
-    """Prepare a model, in place, as every cell does; trainings too short for a trial stay so."""
+    """Prepare a model, in place, as every cell does, without a trial.
+
+    Channels last; on a CPU, convolutions that answer with one pixel become products.
+    """
     model.to(memory_format=torch.channels_last)
     if device.torch_device.type == "cpu":
         use_products(model)
