@@ -189,6 +189,7 @@ def _kept(num: int, real: CellResult, folder: Path) -> Row:
             real, record=real.record.model_copy(update={"cell": cell, "cell_id": cell.cell_id})
         )
 
+    _begin_once(folder)
     before_mib, seconds = _most_mib(), dict[str, float]()
     timed = functools.partial(_timed, seconds)
     others, busy = Contention(), time.process_time()
@@ -209,6 +210,20 @@ def _kept(num: int, real: CellResult, folder: Path) -> Row:
     timed("bare_store", lambda: _write_alone(contents, folder / "bare"))
     timed("bare_read", lambda: _read_alone(folder / "run"))
     return row | {name: seconds[name] for name in ("bare_store_s", "bare_read_s")}
+
+
+def _begin_once(folder: Path) -> None:
+    """Do what a process does once, whatever the number of cells, and wait until it is done.
+
+    Preparing a run imports what reads the data, and starts the server of processes, which goes on
+    importing beside it.
+    """
+    api.prepare(_digits(1), out_dir=folder / "first")
+    assert [end for _, end in local(api.WORKERS)([0], _nothing)] == [Done(None)]
+
+
+def _nothing(cell: int, say: Callable[[Any], None]) -> None:
+    """Do nothing, in a process that has everything imported."""
 
 
 def _write_alone(contents: dict[Path, bytes], folder: Path) -> None:
