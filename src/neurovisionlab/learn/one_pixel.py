@@ -2,7 +2,7 @@
 
 Networks made for 224 px have shrunk an image of 28 px to a single pixel before their last stages,
 and squeeze-and-excitation does so everywhere. Each tap of a kernel then meets one pixel at most;
-on an image of one pixel, a single tap does, and the others meet padding. There a thread gets 35
+on an image of one pixel, a single tap does, and the others meet padding. There a thread gets 34
 to 48 GFLOP/s out of oneDNN's convolutions, made for images, and 90 to 103 out of a product of
 matrices, which leaves padding out, too. On a GPU products were no faster (docs/speed-log.md), so
 there the convolution stays.
