@@ -15,7 +15,7 @@ from neurovisionlab.core.errors import DataError
 from neurovisionlab.core.spec import DataInfo, DataRef
 from neurovisionlab.data.home import DataHome
 from neurovisionlab.data.images import ImageSet
-from neurovisionlab.data.own import read_groups
+from neurovisionlab.data.own.groups import read_groups
 from neurovisionlab.data.sources import describe, load
 
 

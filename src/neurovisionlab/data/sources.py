@@ -30,14 +30,10 @@ from neurovisionlab.data.official import (
     files_of,
     read_official,
 )
-from neurovisionlab.data.own import (
-    locate,
-    npz_files,
-    picture_files,
-    read_folder_set,
-    read_groups,
-    read_npz_set,
-)
+from neurovisionlab.data.own.arrays import npz_files, read_npz_set
+from neurovisionlab.data.own.folders import picture_files, read_folder_set
+from neurovisionlab.data.own.groups import read_groups
+from neurovisionlab.data.own.place import locate
 from neurovisionlab.data.pictures import Watch
 from neurovisionlab.data.synthetic import GENERATOR_VERSION
 
