@@ -1,4 +1,4 @@
-"""Groups of a user's own images, such as their writers: images that belong on one side of a split."""
+"""Groups of a user's own images, such as their writers: they stay on one side of a split."""
 
 from __future__ import annotations
 
