@@ -9,13 +9,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from neurovisionlab.core.costs import Costs, CostSpec, cost_spec, distinct
 from neurovisionlab.core.protocol import Protocol
+from neurovisionlab.core.recipes import RECIPES
 from neurovisionlab.core.records import CellRecord
 from neurovisionlab.core.spec import (
     CellSpec,
@@ -23,6 +24,7 @@ from neurovisionlab.core.spec import (
     DataRef,
     Split,
     Study,
+    hash_of,
     warnings_of,
     weights_key,
 )
@@ -30,7 +32,7 @@ from neurovisionlab.data.audit import Audit, audit
 from neurovisionlab.data.home import DataHome
 from neurovisionlab.data.official import OFFICIAL
 from neurovisionlab.data.pictures import Watch
-from neurovisionlab.data.sources import SOURCES, load
+from neurovisionlab.data.sources import OWN_KINDS, SOURCES, load
 from neurovisionlab.data.splits import split
 from neurovisionlab.lab.conduct import Event, conduct, pending
 from neurovisionlab.lab.executors import Execute, local, start_early
@@ -138,7 +140,7 @@ def prepare(
     warnings = warnings_of(study) + _check_models(cells, pending(cells, store))
     _check_splits(pending(cells, store), home)
     messages = [*(f"warning: {line}" for line in warnings), *notes]
-    messages += _data_messages(plan)
+    messages += [*_recipe_messages(study), *_data_messages(plan)]
     with store.writing():
         messages += _folder_messages(plan, store)
         store.keep_plan(plan)
@@ -309,6 +311,28 @@ def _unlike(cells: Sequence[CellSpec]) -> list[CellSpec]:
     return list(kinds.values())
 
 
+def _recipe_messages(study: Study) -> Iterator[str]:
+    """Say what a recipe stands for, or that one's own images are trained on without one."""
+    protocol = study.protocol
+    if protocol.recipe is not None:
+        base = RECIPES[protocol.recipe]
+        yield f"recipe {protocol.recipe}: {_listed({f: getattr(protocol, f) for f in base})}"
+        instead = {f: base[f] for f in base if not protocol.is_of_recipe(f)}
+        if instead:
+            yield f"the study's own go before the recipe's {_listed(instead)}"
+    own = [name for name in study.datasets if name.partition(":")[0] in OWN_KINDS]
+    if own and any(varied.is_published for _, varied in study.protocols()):
+        yield (
+            f"{', '.join(own)}: trained as the published study trained pretrained networks of "
+            f"224 px (Adam, constant rate); as one would train: recipe = "
+            f'"{next(iter(RECIPES))}" in [protocol]'
+        )
+
+
+def _listed(settings: Mapping[str, object]) -> str:
+    return ", ".join(f"{field} = {value}" for field, value in settings.items())
+
+
 def _data_messages(plan: Plan) -> Iterator[str]:
     for _, info in plan.infos:
         if info.synthetic:
@@ -336,13 +360,13 @@ def _folder_messages(plan: Plan, store: Store) -> Iterator[str]:
     earlier = store.plan()
     differences = changes(earlier.study, plan.study)
     ids = {cell.cell_id for cell in plan.cells()}
-    apart = len(store.stored_ids() - ids)
+    apart = len({hash_of(one) for one in store.stored_ids()} - {hash_of(one) for one in ids})
     if differences or earlier.infos != plan.infos:
         what = "; ".join(differences) or "its data are others now"
         yield f"the study changed since it was last run here: {what}"
     if apart:
         yield f"{apart} finished cells of other wordings stay in {store.root} and are not shown"
     wants = plan.study.protocol.keep_weights == "all"
-    bare = [one for one in sorted(store.stored_ids() & ids) if not store.has_weights(one)]
+    bare = [one for one in ids if store.has(one) and not store.has_weights(one)]
     if wants and bare:
         yield f"{len(bare)} cells were finished without weights; delete their folders to train anew"

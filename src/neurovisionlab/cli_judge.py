@@ -13,7 +13,7 @@ from neurovisionlab.cli_options import JsonOption, RunArgument, open_run
 from neurovisionlab.core.errors import SpecError, mould, nearest
 
 if TYPE_CHECKING:
-    from neurovisionlab.core.advice import Limits
+    from neurovisionlab.core.candidates import Limits
     from neurovisionlab.core.claims.records import ClaimRow
 
 PREFERENCES = ("accuracy", "speed", "size", "memory", "training")
@@ -41,7 +41,7 @@ def claims(
     """Check a publication's claims against its own text, or against a run."""
     from neurovisionlab.core.claims.checks import check_text
     from neurovisionlab.core.claims.verdicts import judge_claims
-    from neurovisionlab.lab.judge import evidence_of
+    from neurovisionlab.lab.evidence import evidence_of
     from neurovisionlab.lab.publications import read_publication
 
     publication = read_publication(file)
@@ -102,7 +102,7 @@ def advise(
 
 
 def _limits(words: Sequence[str]) -> Limits:
-    from neurovisionlab.core.advice import Limits
+    from neurovisionlab.core.candidates import Limits
 
     names = ("size_mib", "latency_ms", "train_s", "memory_mib", "min_accuracy")
     given: dict[str, float] = {}

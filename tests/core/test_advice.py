@@ -52,7 +52,34 @@ def test_the_three_cases_choose_by_size_training_and_accuracy() -> None:
         "best accuracy": "big",
     }
     assert all(advice.front == ("big", "mid", "tiny") for advice in cases.values())
-    assert [*cases["small device"].model_dump()] == ["case", "choice", "reasons", "excluded", "tie"]
+    told = ["case", "choice", "reasons", "excluded", "tie", "caution"]
+    assert [*cases["small device"].model_dump()] == told
+
+
+def test_seeds_that_diverged_are_said_with_the_choice_and_of_the_others() -> None:
+    frail = BIG.model_copy(update={"num_diverged": 1, "num_seeds": 3})
+    advice = advise([frail, MID])
+    assert (advice.choice, advice.caution) == ("big", "1 of 3 seeds diverged")
+    assert advice.reasons[0].startswith("big: 1 of 3 seeds diverged")
+    other = advise([BIG, MID.model_copy(update={"num_diverged": 2, "num_seeds": 3})])
+    assert other.caution == ""
+    assert "mid: 2 of 3 seeds diverged" in said(other)
+    assert "diverged" not in said(advise([BIG, MID]))
+
+
+def test_a_model_that_has_learnt_nothing_is_never_advised() -> None:
+    idle = TINY.model_copy(update={"accuracy_frac": 0.93, "accuracy_low_frac": 0.92})
+    idle = idle.model_copy(update={"accuracy_high_frac": 0.94, "guessing_frac": 0.92})
+    for advice in advise_cases([BIG, MID, idle]):
+        assert advice.choice != "tiny"
+        assert advice.excluded == (
+            "tiny: accuracy 93.0 % (92.0 to 94.0) is at or near the 92.0 % of the largest class: it "
+            "has not learnt these images",
+        )
+        assert "tiny" not in said(advice)
+    alone = advise([idle])
+    assert alone.choice is None
+    assert alone.reasons == ("No model has learnt more than to name the largest class.",)
 
 
 @pytest.mark.parametrize(

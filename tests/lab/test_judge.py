@@ -11,10 +11,13 @@ import pytest
 from sklearn.metrics import accuracy_score, recall_score
 
 from lab.fakes import fake_plan, fake_result
-from neurovisionlab.core.advice import Limits
+from neurovisionlab.core.candidates import Limits
 from neurovisionlab.core.errors import DataError, StoreError
-from neurovisionlab.lab.judge import advise_run, evidence_of, judge_run
+from neurovisionlab.lab.evidence import evidence_of
+from neurovisionlab.lab.judge import advise_run, judge_run
 from neurovisionlab.lab.store import Store
+from neurovisionlab.out.exports import write_exports
+from neurovisionlab.out.page.report import write_report
 from neurovisionlab.out.verdicts import paragraphs
 
 SKILL = {"resnet18": 4.0, "mobilenetv2": 2.0, "glyphnet": 0.5}
@@ -65,6 +68,89 @@ def test_what_is_not_finished_or_diverged_is_named_and_left_out(tmp_path: Path) 
         line for _, _, lines in paragraphs(judge_run(store, ("accuracy",))) for line in lines
     )
     assert f"Left out: {lost.cell_id}: diverged." in text
+
+
+def test_seeds_that_diverged_are_in_the_advice(tmp_path: Path) -> None:
+    store = _store(tmp_path, models=("resnet18", "mobilenetv2", "vit-tiny"), skip=("vit-tiny",))
+    first, *others = (cell for cell in store.plan().cells() if cell.model == "resnet18")
+    idle = [cell for cell in store.plan().cells() if cell.model == "vit-tiny"]
+    with store.writing():
+        for cell in (first, *idle):
+            store.put(fake_result(cell, diverged=True))
+    judged = judge_run(store, ("accuracy",))
+    cases = {advice.case: advice for advice in judged.advice["digits"]}
+    best = cases["best accuracy"]
+    assert (best.choice, best.caution) == ("resnet18", f"1 of {len(others) + 1} seeds diverged")
+    assert "vit-tiny: every seed diverged" in best.excluded
+    text = "\n".join(line for _, _, lines in paragraphs(judged) for line in lines)
+    assert "best accuracy: resnet18 (1 of 3 seeds diverged)" in text
+    assert advise_run(store, None, "accuracy") == judged.advice
+
+
+def test_a_model_near_guessing_is_marked_in_every_place(tmp_path: Path) -> None:
+    store = _store(tmp_path)
+    with store.writing():
+        for cell in store.plan().cells():
+            if cell.model == "glyphnet":
+                store.put(fake_result(cell, -1.0))
+    judged = judge_run(store, ("accuracy",))
+    (found,) = judged.datasets
+    assert found.near_guessing == ("glyphnet",)
+    assert found.largest_class_frac == pytest.approx(1 / 3)  # 12 images of 3 classes
+    paragraphs_of = {key: lines for key, _, lines in paragraphs(judged)}
+    assert "near guessing: glyphnet" in paragraphs_of["short"][0]
+    assert any(
+        line.startswith("Near guessing: glyphnet (33.3 %") for line in paragraphs_of["quality"]
+    )
+    for line in paragraphs_of["pairs"]:
+        assert line.startswith("glyphnet near guessing. ") == ("glyphnet" in line)
+    for advice in judged.advice["digits"]:
+        assert advice.choice != "glyphnet"
+        assert any(line.startswith("glyphnet: accuracy") for line in advice.excluded)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        pytest.param({}, {"vary": {"batch_size": (64, 16)}}, id="vary added"),
+        pytest.param({"vary": {"batch_size": (64, 16)}}, {}, id="vary removed"),
+        pytest.param(
+            {"vary": {"batch_size": (64, 16)}},
+            {"vary": {"epochs": (15,), "batch_size": (64,)}},
+            id="another vary",
+        ),
+        pytest.param(
+            {"datasets": ("folder:/a/photos",)},
+            {"datasets": ("folder:/b/photos",)},
+            id="folder moved",
+        ),
+        pytest.param(
+            {"datasets": ("folder:/a/photos",)},
+            {"datasets": ("npz:/b/pictures",)},
+            id="folder renamed",
+        ),
+    ],
+)
+def test_a_study_edited_afterwards_is_judged_under_its_new_names(
+    tmp_path: Path, before: dict[str, Any], after: dict[str, Any]
+) -> None:
+    store = _store(tmp_path, **before)
+    plan = fake_plan(**({"models": tuple(SKILL), "seeds": (0, 1, 2)} | after))
+    with store.writing():
+        store.keep_plan(plan)
+    cells = plan.cells()
+    done = [cell for cell in cells if store.has(cell.cell_id)]
+    assert len(done) == 9  # of each model the three seeds that both wordings have
+    assert [record.cell for record in store.finished(cells)] == done
+    judged = judge_run(store)
+    (found,) = judged.datasets
+    assert found.dataset == plan.study.datasets[0]
+    assert {one.model for one in found.verdicts.estimates} == {cell.label for cell in done}
+    assert judged.advice.keys() == {found.dataset}
+    assert evidence_of(store).measured
+    page = write_report(store).read_text(encoding="utf-8")
+    assert done[0].label in page
+    assert write_exports(store)
 
 
 def test_a_variant_is_a_model_of_its_own(tmp_path: Path) -> None:

@@ -118,7 +118,7 @@ def test_putting_back_settings_without_effect_is_done_once(protocol: Protocol) -
 
 
 def test_every_protocol_field_has_values_to_try() -> None:
-    assert set(VALUES) | {"mean", "std"} == set(Protocol.model_fields)
+    assert set(VALUES) | {"mean", "std", "recipe"} == set(Protocol.model_fields)
 
 
 STUDIES = st.builds(

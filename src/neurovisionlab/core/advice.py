@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Literal, NamedTuple
-
-from pydantic import Field, model_validator
+from typing import Literal, NamedTuple
 
 from neurovisionlab.core import advice_sentences as say
+from neurovisionlab.core.candidates import Advice, Candidate, Duel, Limits
 from neurovisionlab.core.pareto import Direction, non_dominated
-from neurovisionlab.core.protocol import Fraction, Frozen
 from neurovisionlab.core.quantities import Quantity, difference, side
-from neurovisionlab.core.speech import number
+from neurovisionlab.core.speech import Sentence, number
 
 Prefer = Literal["accuracy", "speed", "size", "memory", "training"]
-Positive = Annotated[float, Field(gt=0)]
 
 COSTS = ("size_mib", "latency_ms", "train_s", "memory_mib")
 # What each preference goes by, and what stands in where that is known for no model.
@@ -41,68 +38,6 @@ ALIKE_POINTS = 1.0
 NOISY = frozenset({"latency_ms", "train_s"})
 
 
-class Candidate(Frozen):
-    """A model as measured on one data set; None is unknown.
-
-    `accuracy_low_frac`, `accuracy_high_frac`: its 95 % interval.
-    """
-
-    model: str
-    accuracy_frac: Fraction
-    accuracy_low_frac: Fraction | None = None
-    accuracy_high_frac: Fraction | None = None
-    size_mib: Positive | None = None
-    latency_ms: Positive | None = None
-    train_s: Positive | None = None
-    memory_mib: Positive | None = None
-
-    @model_validator(mode="after")
-    def _interval_is_whole(self) -> Candidate:
-        low, high = self.accuracy_low_frac, self.accuracy_high_frac
-        if (low is None) != (high is None):
-            raise ValueError("expected both ends of the interval, got one; try both or neither")
-        if low is not None and high is not None and not low <= self.accuracy_frac <= high:
-            raise ValueError(f"expected low <= accuracy <= high, got {low} and {high}; try to swap")
-        return self
-
-    def cost(self, field: str) -> float | None:
-        """Return the cost of that name (one of `COSTS`)."""
-        value: float | None = getattr(self, field)
-        return value
-
-
-class Limits(Frozen):
-    """Most, or for accuracy least, that is allowed; None is no limit."""
-
-    size_mib: Positive | None = None
-    latency_ms: Positive | None = None
-    train_s: Positive | None = None
-    memory_mib: Positive | None = None
-    min_accuracy_frac: Fraction | None = None
-
-
-class Duel(Frozen):
-    """A verdict on the accuracy of a pair; goes before the two intervals."""
-
-    first: str
-    second: str
-    verdict: Literal["first better", "second better", "equivalent", "cannot tell"]
-
-
-class Advice(Frozen):
-    """A choice. `tie` names the models that noise alone may separate from it.
-
-    `reasons` and `excluded` are sentences; `front` are the models that no other dominates.
-    """
-
-    case: str
-    choice: str | None
-    reasons: tuple[str, ...]
-    excluded: tuple[str, ...]
-    tie: tuple[str, ...]
-    front: tuple[str, ...] = Field(default=(), exclude=True)
-
-
 class _Choice(NamedTuple):
     """Who is chosen by which cost (None: by accuracy), from whom, who ties, and why."""
 
@@ -122,8 +57,9 @@ def advise(
 ) -> Advice:
     """Return which model to take, why, and what would change that.
 
-    Models over a limit are out, as are those for which a limit cannot be checked. Of the others
-    those that another dominates are out (`core.pareto`). What is preferred then decides: for a
+    Models that have learnt no more than the largest class are out, as are models over a limit
+    and those for which a limit cannot be checked. Of the others those that another dominates
+    are out (`core.pareto`). What is preferred then decides: for a
     cost, among the models within the minimum of accuracy, or `TOLERATED_LOSS_POINTS` of the best
     where none is given. What noise alone separates is a tie.
 
@@ -140,15 +76,16 @@ def advise(
     left = tuple(c for c in candidates if c.model not in out)
     sentences = tuple(sentence for _, sentence in excluded)
     if not left:
-        reason = say.NOBODY if candidates else say.NO_CANDIDATES
+        reason = _why_nobody(candidates)
         return Advice(case=case, choice=None, reasons=(str(reason),), excluded=sentences, tie=())
     judge = _Judge(limits, prefer, tuple(duels))
     chosen, front = judge.choose(left), _front(left)
     reasons = (
+        *_diverged_reasons(chosen.winner, left),
         *_front_reasons(front, len(left)),
         *chosen.reasons,
         *_against(chosen, front),
-        *_changes(judge, chosen, left, candidates),
+        *_changes(judge, chosen, left, [c for c in candidates if c.guessing_frac is None]),
     )
     return Advice(
         case=case,
@@ -157,7 +94,28 @@ def advise(
         excluded=sentences,
         tie=tuple(c.model for c in chosen.tie),
         front=tuple(c.model for c in front),
+        caution=_caution(chosen.winner),
     )
+
+
+def _why_nobody(candidates: Sequence[Candidate]) -> Sentence:
+    if not candidates:
+        return say.NO_CANDIDATES
+    has_learnt = any(one.guessing_frac is None for one in candidates)
+    return say.NOBODY if has_learnt else say.NOBODY_LEARNT
+
+
+def _caution(one: Candidate) -> str:
+    if not one.num_diverged:
+        return ""
+    return say.SEEDS_DIVERGED.format(count=one.num_diverged, total=one.num_seeds)
+
+
+def _diverged_reasons(winner: Candidate, left: Sequence[Candidate]) -> Iterable[str]:
+    """Yield, the choice first, whose numbers leave out trainings that diverged."""
+    for one in sorted(left, key=lambda c: c is not winner):
+        if one.num_diverged:
+            yield say.DIVERGED.format(model=one.model, seeds=_caution(one))
 
 
 def advise_cases(candidates: Sequence[Candidate], duels: Sequence[Duel] = ()) -> tuple[Advice, ...]:
@@ -168,8 +126,12 @@ def advise_cases(candidates: Sequence[Candidate], duels: Sequence[Duel] = ()) ->
 
 
 def _exclusions(candidates: Sequence[Candidate], limits: Limits) -> Iterable[tuple[str, str]]:
-    """Yield (model, sentence) for every limit that a model breaks or may break."""
+    """Yield (model, sentence) for models near guessing, and for every limit broken or unclear."""
     for one in candidates:
+        if one.guessing_frac is not None:
+            share, accuracy = 100 * one.guessing_frac, _accuracy(one)
+            yield one.model, say.GUESSING.format(model=one.model, accuracy=accuracy, share=share)
+            continue
         for cost in COSTS:
             limit: float | None = getattr(limits, cost)
             if limit is None:

@@ -54,6 +54,10 @@ PASSED_OVER = Sentence("Passed over, for their {name} is unknown: {models}.")
 AGAINST = Sentence("Against {rival}, {accuracy}: {comparisons}.")
 COMPARISON = Sentence("{name} {own} against {other}")
 
+SEEDS_DIVERGED = Sentence("{count} of {total} seeds diverged")
+DIVERGED = Sentence("{model}: {seeds}; what is said of it is about the others alone.")
+ALL_DIVERGED = Sentence("{model}: every seed diverged")
+
 # ties
 TIE_BY_ACCURACY = Sentence("Tie within noise: {rivals} cannot be told from {model} in accuracy.")
 TIE_BY_COST = Sentence("Tie within noise: the {name} of {rivals} is within {percent:g} % of that.")
@@ -75,7 +79,12 @@ UNDER_MINIMUM_NOISE = Sentence(
     "{model}: accuracy {accuracy} is under the minimum of {limit:g} %, though within noise"
 )
 UNKNOWN_LIMIT = Sentence("{model}: {name} is unknown, so the limit of {limit} cannot be checked")
+GUESSING = Sentence(
+    "{model}: accuracy {accuracy} is at or near the {share:.1f} % of the largest class: it has not "
+    "learnt these images"
+)
 NOBODY = Sentence("No model meets all limits.")
+NOBODY_LEARNT = Sentence("No model has learnt more than to name the largest class.")
 NO_CANDIDATES = Sentence("There are no models to choose from.")
 
 # what would change the choice

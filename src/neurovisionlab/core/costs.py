@@ -19,6 +19,7 @@ SPREAD_LIMIT = 0.10  # between rounds of one measurement; above it the machine i
 
 # settings that cannot change what a step costs
 _FREE = {
+    "recipe",
     "val_frac",
     "split_seed",
     "learning_rate",

@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from neurovisionlab.core.recipes import RECIPES, RecipeName
+
 
 class Frozen(BaseModel):
     """A record that never changes and knows no field but its own."""
@@ -22,6 +24,8 @@ class Protocol(Frozen):
     """Everything about training that is the same for all models of a study.
 
     Attributes:
+        recipe: name of a base (`core.recipes`) for all fields that are not set beside it; for
+            people, since the fields themselves hold what it stands for.
         image_px: side of the square image a model sees, in pixels; "native" keeps the set's own.
         color: "grey" (one channel, ITU-R 601 luma), "rgb" (three), or "native".
         scaling: "unit" divides bytes by 255; "standardize" then subtracts a mean and divides by
@@ -58,6 +62,7 @@ class Protocol(Frozen):
             data set, model and variant, or "none". Changes no measurement, so no cell's identity.
     """
 
+    recipe: RecipeName | None = None
     image_px: Annotated[int, Field(ge=8, le=1024)] | Literal["native"] = "native"
     color: Literal["grey", "rgb", "native"] = "native"
     scaling: Literal["unit", "standardize"] = "unit"
@@ -84,6 +89,16 @@ class Protocol(Frozen):
     keep_weights: Literal["all", "best", "none"] = "best"
 
     @model_validator(mode="after")
+    def _take_recipe(self) -> Protocol:
+        """Fill in what the recipe says of fields that were not given."""
+        given = set(self.model_fields_set)
+        for name, value in () if self.recipe is None else RECIPES[self.recipe].items():
+            if name not in given:
+                object.__setattr__(self, name, value)  # frozen, but not yet handed out
+                self.__pydantic_fields_set__.add(name)
+        return self
+
+    @model_validator(mode="after")
     def _check_constants(self) -> Protocol:
         if (self.mean is None) != (self.std is None):
             raise ValueError("expected mean and std together, got one of them; try both or neither")
@@ -98,8 +113,22 @@ class Protocol(Frozen):
 
         A field younger than the first results is left out at its default, so that theirs stand.
         """
-        without = {"keep_weights"} | {name for name in _YOUNGER if _is_default(self, name)}
+        younger = {name for name in _YOUNGER if _is_default(self, name)}
+        without = {"recipe", "keep_weights"} | younger
         return self.model_dump(mode="json", exclude=without)
+
+    def is_of_recipe(self, name: str) -> bool:
+        """Return whether a field has the value that the protocol's recipe gives it."""
+        base = {} if self.recipe is None else RECIPES[self.recipe]
+        return name in base and bool(getattr(self, name) == base[name])
+
+    @property
+    def is_published(self) -> bool:
+        """Return whether weights move as in the published study, whatever else is set.
+
+        That is a constant rate of Adam's, chosen for pretrained networks at 224 px.
+        """
+        return not self.pretrained and all(_is_default(self, name) for name in _PUBLISHED)
 
     @property
     def num_augmented_epochs(self) -> int:
@@ -108,6 +137,7 @@ class Protocol(Frozen):
 
 
 _YOUNGER = ("unaugmented_frac",)
+_PUBLISHED = ("optimizer", "learning_rate", "schedule", "weight_decay", "label_smoothing")
 
 
 def _is_default(protocol: Protocol, name: str) -> bool:

@@ -250,6 +250,15 @@ class CellSpec(Frozen):
         return f"{slug(self.data.name)}-{slug(self.model)}-s{self.seed}{fold}-{digest}"
 
 
+def hash_of(cell_id: str) -> str:
+    """Return the part of a cell's id that says what was done, whatever the data set is called.
+
+    >>> hash_of("my-letters-resnet18-s3-c34ec6c2376c")
+    'c34ec6c2376c'
+    """
+    return cell_id.rpartition("-")[2]
+
+
 def slug(name: str) -> str:
     """Return `name` as a short piece of a file name.
 
@@ -342,7 +351,8 @@ def warnings_of(study: Study) -> list[str]:
     """Return a line for each setting of the study that changes nothing."""
     found: dict[str, str] = {}
     for _, protocol in study.protocols():
-        found |= without_effect(protocol)
+        idle = without_effect(protocol)
+        found |= {field: why for field, why in idle.items() if not protocol.is_of_recipe(field)}
     lines = [f"{field} has no effect: {why}" for field, why in found.items()]
     if "keep_weights" in study.vary:
         lines.append("vary.keep_weights has no effect: it changes no measurement")
@@ -358,6 +368,9 @@ def _alone(field: str, value: Any) -> dict[str, Any]:
 
 def _vary_problems(vary: Mapping[str, tuple[Any, ...]]) -> Iterator[str]:
     for field, values in vary.items():
+        if field == "recipe":
+            yield "recipe: expected a field of the protocol, got a base of many; try two studies"
+            continue
         if field not in Protocol.model_fields:
             close = ", ".join(nearest(field, Protocol.model_fields))
             yield f"{field}: expected a protocol field, got {field!r}; try {close}"

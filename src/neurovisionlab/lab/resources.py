@@ -54,6 +54,8 @@ def resource_rows(
         costs = store.costs(cost_spec(group[0]))
         row: Row = {"dataset": dataset, "variant": variant, "model": model}
         row["label"] = group[0].label
+        row["num_cells"] = len(group)
+        row["num_diverged"] = sum(record.status == "diverged" for record in done)
         rows.append(row | _accuracy(done) | _costs(costs, done) | {"records": done})
     for row in rows:
         same_set = [other for other in rows if other["dataset"] == row["dataset"]]

@@ -38,6 +38,7 @@ from neurovisionlab.core.spec import (
     Study,
     ThisVersion,
     expand,
+    hash_of,
 )
 from neurovisionlab.data.audit import Audit
 
@@ -62,6 +63,7 @@ class Store:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._listed: tuple[int, dict[str, str]] | None = None
 
     @classmethod
     def existing(cls, root: Path) -> Store:
@@ -131,7 +133,23 @@ class Store:
 
     def has(self, cell_id: str) -> bool:
         """Return whether a finished cell is stored."""
-        return (self.root / "cells" / cell_id / "record.json").is_file()
+        return (self._folder(cell_id) / "record.json").is_file()
+
+    def _folder(self, cell_id: str) -> Path:
+        """Return a cell's folder, also where its data set had another name when it ran."""
+        exact = self.root / "cells" / cell_id
+        if exact.is_dir():
+            return exact
+        return exact.with_name(self._names_by_hash().get(hash_of(cell_id), cell_id))
+
+    def _names_by_hash(self) -> dict[str, str]:
+        """Return {hash: name} of all cells' folders, listed anew only after a change."""
+        folder = self.root / "cells"
+        changed_ns = folder.stat().st_mtime_ns if folder.is_dir() else 0
+        if self._listed is None or self._listed[0] != changed_ns:
+            names = [path.name for path in folder.iterdir()] if changed_ns else []
+            self._listed = changed_ns, {hash_of(name): name for name in names}
+        return self._listed[1]
 
     def put(self, result: CellResult) -> None:
         """Store a finished cell, all of it or nothing."""
@@ -172,7 +190,7 @@ class Store:
         Raises:
             StoreError: it is absent, damaged or of another schema version.
         """
-        path = self.root / "cells" / cell_id / "record.json"
+        path = self._folder(cell_id) / "record.json"
         try:
             return CellRecord.model_validate_json(path.read_bytes())
         except FileNotFoundError:
@@ -184,8 +202,16 @@ class Store:
             ) from None
 
     def finished(self, cells: tuple[CellSpec, ...]) -> list[CellRecord]:
-        """Return the records of those `cells` that are finished, in their order."""
-        return [self.get(cell.cell_id) for cell in cells if self.has(cell.cell_id)]
+        """Return the records of those `cells` that are finished, in their order.
+
+        Names of data sets and variants are those of `cells`: the study may call them otherwise
+        than when a cell ran.
+        """
+        return [
+            self.get(cell.cell_id).model_copy(update={"cell": cell, "cell_id": cell.cell_id})
+            for cell in cells
+            if self.has(cell.cell_id)
+        ]
 
     def stored_ids(self) -> set[str]:
         """Return the ids of all finished cells, of every wording of the study."""
@@ -197,7 +223,7 @@ class Store:
         Raises:
             StoreError: none are stored.
         """
-        path = self.root / "cells" / cell_id / "predictions.npz"
+        path = self._folder(cell_id) / "predictions.npz"
         if not path.is_file():
             raise StoreError(mould(str(path), "stored predictions", "none", "another cell"))
         with np.load(path, allow_pickle=False) as arrays:
@@ -212,11 +238,11 @@ class Store:
 
     def has_weights(self, cell_id: str) -> bool:
         """Return whether the weights of a finished cell are stored."""
-        return (self.root / "cells" / cell_id / WEIGHTS).is_file()
+        return (self._folder(cell_id) / WEIGHTS).is_file()
 
     def drop_weights(self, cell_id: str) -> None:
         """Delete the weights of a finished cell; its record and predictions stay."""
-        (self.root / "cells" / cell_id / WEIGHTS).unlink(missing_ok=True)
+        (self._folder(cell_id) / WEIGHTS).unlink(missing_ok=True)
 
     # audits of the data
 

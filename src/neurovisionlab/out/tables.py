@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from statistics import fmean, stdev
 from typing import Any
 
+from neurovisionlab.core.guessing import is_near_guessing, largest_share
 from neurovisionlab.core.protocol import Frozen
 from neurovisionlab.core.records import CellRecord, Failure
 from neurovisionlab.core.spec import CellSpec
@@ -41,6 +42,7 @@ RESULT_COLUMNS = (
     "num_test",
     "tested_epoch",
     "diverged_epoch",
+    "largest_class_frac",
 )
 
 
@@ -88,6 +90,8 @@ def _result_row(cell: CellSpec, record: CellRecord | None, failed: set[str]) -> 
     if record.test_scores is not None and record.val_scores is not None:
         found |= record.test_scores.model_dump(include=set(RESULT_COLUMNS))
         found["val_accuracy_frac"] = record.val_scores.accuracy_frac
+        counts = [one.num_images for one in record.test_scores.per_class]
+        found["largest_class_frac"] = largest_share(counts)
     return row | found
 
 
@@ -114,11 +118,41 @@ def _summary(dataset: str, rows: Sequence[Row]) -> Table:
     ranked = sorted(groups.items(), key=lambda item: -_mean(item[1], "accuracy_frac"))
     heads = (MODEL, *((VARIANT,) if has_variants else ()), CELLS, *_SUMMARY_HEADS)
     columns = tuple(str(head) for head in heads)
+    near = {key: share for key, group in groups.items() if (share := _guessing_share(group))}
     body = tuple(
-        (model, *((variant or "–",) if has_variants else ()), *_summary_row(group))
+        (
+            f"{model}{GUESSING_MARK if (variant, model) in near else ''}",
+            *((variant or "–",) if has_variants else ()),
+            *_summary_row(group),
+        )
         for (variant, model), group in ranked
     )
-    return Table(title=dataset, columns=columns, rows=body, notes=tuple(_summary_notes(rows)))
+    notes = (*_summary_notes(rows), *guessing_notes(near.values()))
+    return Table(title=dataset, columns=columns, rows=body, notes=notes)
+
+
+# what marks a model that has learnt no more than the largest class
+GUESSING_MARK = " ▼"
+GUESSING_NOTE = Sentence(
+    "{mark} at or near the {share:.1f} % that naming the largest class always reaches: it has not "
+    "learnt these images"
+)
+
+
+def guessing_notes(shares: Iterable[float]) -> tuple[str, ...]:
+    """Return what must be said below a table with marked models; `shares` are 0 to 1."""
+    known = dict.fromkeys(shares)
+    mark = GUESSING_MARK.strip()
+    return tuple(GUESSING_NOTE.format(mark=mark, share=100 * share) for share in known)
+
+
+def _guessing_share(group: Sequence[Row]) -> float | None:
+    """Return the share of the largest class if a model is at or near it; else None."""
+    shares = [row["largest_class_frac"] for row in group if row["largest_class_frac"] is not None]
+    if not shares:
+        return None
+    share = fmean(shares)
+    return share if is_near_guessing(_mean(group, "accuracy_frac"), share) else None
 
 
 MODEL, VARIANT, CELLS = Sentence("model"), Sentence("variant"), Sentence("cells")

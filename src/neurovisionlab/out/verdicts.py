@@ -7,7 +7,7 @@ from statistics import fmean
 from typing import NamedTuple
 
 from neurovisionlab.core import sentences as say
-from neurovisionlab.core.advice import Advice
+from neurovisionlab.core.candidates import Advice
 from neurovisionlab.core.dynamics import DynamicsOverSeeds, Range
 from neurovisionlab.core.samples import Metric
 from neurovisionlab.core.speech import Counted, Sentence, number
@@ -76,6 +76,7 @@ HEADLINES = {
     "equivalent": Sentence("it and {models} are equivalent"),
     "cannot tell": Sentence("whether it is better than {models} cannot be told"),
 }
+NOT_LEARNT = Sentence("near guessing: {models}")
 ADVICE_FOR = Sentence("Advice for {choices}.")
 CHOICE = Sentence("{case}: {model}")
 TIED = Sentence("{case}: {model} (tie within noise with {rivals})")
@@ -113,6 +114,8 @@ def lead_line(one: Judgement) -> str:
         for kind, words in HEADLINES.items()
         if behind[kind]
     ]
+    if one.near_guessing:
+        claims.append(NOT_LEARNT.format(models=", ".join(one.near_guessing)))
     said = f"; {'; '.join(claims)}" if claims else ""
     return LEADS.format(dataset=one.dataset, model=best, claims=said)
 
@@ -122,8 +125,15 @@ def case_name(case: str) -> str:
     return str(CASES.get(case, case))
 
 
+def chosen(advice: Advice) -> str:
+    """Return the model that was chosen, with what must be said wherever it is named."""
+    if advice.choice is None:
+        return str(NO_MODEL)
+    return f"{advice.choice} ({advice.caution})" if advice.caution else advice.choice
+
+
 def _choice(advice: Advice) -> str:
-    case, model = case_name(advice.case), advice.choice or NO_MODEL
+    case, model = case_name(advice.case), chosen(advice)
     if advice.tie:
         return TIED.format(case=case, model=model, rivals=", ".join(advice.tie))
     return CHOICE.format(case=case, model=model)
@@ -131,6 +141,11 @@ def _choice(advice: Advice) -> str:
 
 # scores
 
+NEAR_GUESSING = Sentence(
+    "Near guessing: {models} ({share:.1f} % of the test images are of the largest class). It has "
+    "not learnt these images; its place in the order says nothing of what it can."
+)
+PAIR_NEAR_GUESSING = Sentence("{models} near guessing. {sentence}")
 LEFT_OUT = Sentence("Left out: {cell}.")
 SCORE = Sentence("By {metric}: {values}.")
 SAME_VERDICTS = Sentence(
@@ -150,12 +165,24 @@ def _pairs(one: Judgement, metric: Metric) -> list[PairVerdict]:
 def estimate_lines(one: Judgement) -> list[str]:
     """Say how good each model is; what was left out last."""
     lines = [say.estimate_sentence(found, one.dataset) for found in _estimates(one, "accuracy")]
+    if one.near_guessing:
+        share, models = 100 * one.largest_class_frac, ", ".join(one.near_guessing)
+        lines.append(NEAR_GUESSING.format(models=models, share=share))
     return lines + [LEFT_OUT.format(cell=cell) for cell in one.left_out]
 
 
 def pair_lines(one: Judgement) -> list[str]:
     """Say of each pair which is better in accuracy, or that it cannot be told."""
-    return [say.pair_sentence(pair, one.dataset) for pair in _pairs(one, "accuracy")]
+    return [pair_line(pair, one) for pair in _pairs(one, "accuracy")]
+
+
+def pair_line(pair: PairVerdict, one: Judgement) -> str:
+    """Say which of two models is better; first of all, which of them has learnt nothing."""
+    sentence = say.pair_sentence(pair, one.dataset)
+    near = [model for model in (pair.a, pair.b) if model in one.near_guessing]
+    if not near:
+        return sentence
+    return PAIR_NEAR_GUESSING.format(models=", ".join(near), sentence=sentence)
 
 
 def score_lines(one: Judgement) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 from pydantic import model_validator
 
-from neurovisionlab.core.advice import Duel
+from neurovisionlab.core.candidates import Duel
 from neurovisionlab.core.claims import sentences as say
 from neurovisionlab.core.claims.parts import Contrast
 from neurovisionlab.core.claims.records import (

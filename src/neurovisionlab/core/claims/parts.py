@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
-from neurovisionlab.core.advice import CASES, Advice, Candidate, Duel, advise
+from neurovisionlab.core.advice import CASES, advise
+from neurovisionlab.core.candidates import Advice, Candidate, Duel
 from neurovisionlab.core.claims import sentences as say
 from neurovisionlab.core.claims.records import (
     METRICS,

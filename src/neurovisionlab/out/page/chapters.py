@@ -23,7 +23,7 @@ from neurovisionlab.out.charts.quality import accuracy_chart
 from neurovisionlab.out.page.gallery import Shelf, shelves
 from neurovisionlab.out.page.html import Drawing, draw, drawn
 from neurovisionlab.out.resources import resource_table
-from neurovisionlab.out.tables import MODEL, Row, Table
+from neurovisionlab.out.tables import GUESSING_MARK, MODEL, Row, Table, guessing_notes
 from neurovisionlab.out.verdicts import Paragraph, details
 
 CELLS = Sentence("Test accuracy, a dot for each cell, a bar at the mean")
@@ -165,10 +165,19 @@ def quality_table(judged: Judgement) -> Table:
         title=str(QUALITY),
         columns=(str(MODEL), *(str(HEADS.get(metric, say.WORDS[metric])) for metric in by_metric)),
         rows=tuple(
-            (model, *(cells.get((model, metric), "–") for metric in by_metric)) for model in models
+            (_marked(model, judged), *(cells.get((model, metric), "–") for metric in by_metric))
+            for model in models
         ),
-        notes=(str(BEST_NOTE), *one_seed_notes(judged.verdicts.estimates)),
+        notes=(
+            str(BEST_NOTE),
+            *one_seed_notes(judged.verdicts.estimates),
+            *guessing_notes([judged.largest_class_frac] if judged.near_guessing else []),
+        ),
     )
+
+
+def _marked(model: str, judged: Judgement) -> str:
+    return f"{model}{GUESSING_MARK}" if model in judged.near_guessing else model
 
 
 def one_seed_notes(estimates: Iterable[ModelEstimate]) -> tuple[str, ...]:
@@ -203,5 +212,9 @@ def pair_table(judged: Judgement) -> Table | None:
     return Table(
         title=str(ROW_AGAINST_COLUMN),
         columns=(str(MODEL), *names),
-        rows=tuple((row, *(cells.get((row, column), "–") for column in names)) for row in names),
+        rows=tuple(
+            (_marked(row, judged), *(cells.get((row, column), "–") for column in names))
+            for row in names
+        ),
+        notes=guessing_notes([judged.largest_class_frac] if judged.near_guessing else []),
     )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from neurovisionlab.core import sentences as say
-from neurovisionlab.core.advice import Advice
+from neurovisionlab.core.candidates import Advice
 from neurovisionlab.core.records import CellRecord
 from neurovisionlab.core.speech import Counted, Sentence
 from neurovisionlab.lab.judge import Judgements
@@ -15,7 +15,7 @@ from neurovisionlab.out.charts.evidence import interval_rows, model_names
 from neurovisionlab.out.charts.quality import interval_chart, rank_chart
 from neurovisionlab.out.page.html import Drawing, drawn
 from neurovisionlab.out.tables import Table
-from neurovisionlab.out.verdicts import NO_MODEL, NOTHING_YET, case_name, lead_line
+from neurovisionlab.out.verdicts import NOTHING_YET, case_name, chosen, lead_line
 
 OVERVIEW = Sentence("Test accuracy of each model, with its 95 % interval")
 RANKS = Sentence("Mean ranks: two models differ where their bars do not overlap (Nemenyi)")
@@ -106,9 +106,8 @@ def advice_table(advice: dict[str, tuple[Advice, ...]]) -> Table | None:
 
 
 def _choice(one: Advice) -> str:
-    if one.choice is None:
-        return str(NO_MODEL)
-    return TIE.format(model=one.choice, rivals=", ".join(one.tie)) if one.tie else one.choice
+    model = chosen(one)
+    return TIE.format(model=model, rivals=", ".join(one.tie)) if one.tie else model
 
 
 def machine_lines(records: Sequence[CellRecord]) -> list[str]:

@@ -26,7 +26,8 @@ from neurovisionlab.core.speech import (
 )
 from neurovisionlab.data.home import DataHome
 from neurovisionlab.data.notes import NOTES
-from neurovisionlab.lab.judge import Judgements, all_answers, evidence_of, judge_run
+from neurovisionlab.lab.evidence import evidence_of
+from neurovisionlab.lab.judge import Judgements, all_answers, judge_run
 from neurovisionlab.lab.publications import read_publication, shipped
 from neurovisionlab.lab.resources import resource_rows
 from neurovisionlab.lab.store import Plan, Store
