@@ -35,9 +35,9 @@ def test_every_search_is_a_study_over_three_seeds(file_name: str) -> None:
     assert warnings_of(study) == []
 
 
-def test_other_images_are_met_under_the_protocol_of_the_preset() -> None:
+def test_other_images_are_met_by_the_models_and_subset_of_the_preset() -> None:
     others, preset = api.load_study(str(RECIPES / "others.toml")), api.load_study("native-cpu")
-    for part in ("protocol", "models", "seeds", "subset"):
+    for part in ("models", "seeds", "subset"):
         assert getattr(others, part) == getattr(preset, part)
 
 

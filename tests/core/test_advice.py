@@ -73,8 +73,8 @@ def test_a_model_that_has_learnt_nothing_is_never_advised() -> None:
     for advice in advise_cases([BIG, MID, idle]):
         assert advice.choice != "tiny"
         assert advice.excluded == (
-            "tiny: accuracy 93.0 % (92.0 to 94.0) is at or near the 92.0 % of the largest class: it "
-            "has not learnt these images",
+            "tiny: accuracy 93.0 % (92.0 to 94.0) is at or near the 92.0 % of the largest class: "
+            "it has not learnt these images",
         )
         assert "tiny" not in said(advice)
     alone = advise([idle])

@@ -15,6 +15,7 @@ from neurovisionlab.core.candidates import Limits
 from neurovisionlab.core.errors import DataError, StoreError
 from neurovisionlab.lab.evidence import evidence_of
 from neurovisionlab.lab.judge import advise_run, judge_run
+from neurovisionlab.lab.resources import resource_rows
 from neurovisionlab.lab.store import Store
 from neurovisionlab.out.exports import write_exports
 from neurovisionlab.out.page.report import write_report
@@ -100,7 +101,8 @@ def test_a_model_near_guessing_is_marked_in_every_place(tmp_path: Path) -> None:
     paragraphs_of = {key: lines for key, _, lines in paragraphs(judged)}
     assert "near guessing: glyphnet" in paragraphs_of["short"][0]
     assert any(
-        line.startswith("Near guessing: glyphnet (33.3 %") for line in paragraphs_of["quality"]
+        line.startswith("Near guessing: glyphnet (naming the largest class alone has 33.3 %")
+        for line in paragraphs_of["quality"]
     )
     for line in paragraphs_of["pairs"]:
         assert line.startswith("glyphnet near guessing. ") == ("glyphnet" in line)
@@ -148,8 +150,15 @@ def test_a_study_edited_afterwards_is_judged_under_its_new_names(
     assert {one.model for one in found.verdicts.estimates} == {cell.label for cell in done}
     assert judged.advice.keys() == {found.dataset}
     assert evidence_of(store).measured
-    page = write_report(store).read_text(encoding="utf-8")
-    assert done[0].label in page
+    names = {row["label"] for row in resource_rows(store, cells)}
+    assert names == {cell.label for cell in cells}
+
+
+def test_report_and_exports_of_an_edited_study_are_written(tmp_path: Path) -> None:
+    store = _store(tmp_path, models=("resnet18",), vary={"batch_size": (64, 16)})
+    with store.writing():
+        store.keep_plan(fake_plan(models=("resnet18",), seeds=(0, 1, 2)))
+    assert "batch_size" not in write_report(store).read_text(encoding="utf-8").split("<h2")[1]
     assert write_exports(store)
 
 

@@ -142,8 +142,8 @@ def _choice(advice: Advice) -> str:
 # scores
 
 NEAR_GUESSING = Sentence(
-    "Near guessing: {models} ({share:.1f} % of the test images are of the largest class). It has "
-    "not learnt these images; its place in the order says nothing of what it can."
+    "Near guessing: {models} (naming the largest class alone has {share:.1f} %). They have not "
+    "learnt these images, so the order says nothing of what they can."
 )
 PAIR_NEAR_GUESSING = Sentence("{models} near guessing. {sentence}")
 LEFT_OUT = Sentence("Left out: {cell}.")

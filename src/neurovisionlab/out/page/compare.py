@@ -18,7 +18,7 @@ from neurovisionlab.out.page.chapters import ONE_SEED_MARK, one_seed_notes
 from neurovisionlab.out.page.html import Drawing, drawn, page
 from neurovisionlab.out.page.opening import extent_line, machine_lines
 from neurovisionlab.out.page.report import protocol_line
-from neurovisionlab.out.tables import MODEL, Row, Table
+from neurovisionlab.out.tables import GUESSING_MARK, MODEL, Row, Table, guessing_notes
 
 SETTING = Sentence("setting")
 DIFFERENT_SETTINGS = Sentence("What differs between the runs")
@@ -157,10 +157,16 @@ def _flat(prefix: str, settings: dict[str, object]) -> Iterator[tuple[str, str]]
 def _beside(dataset: str, sides: Sequence[Side]) -> Beside:
     estimates = [_estimates(side, dataset) for side in sides]
     models = list(dict.fromkeys(model for some in estimates for model in some))
+    near = [_near_guessing(side, dataset) for side in sides]
     rows = tuple(
         (
             model,
-            *(_interval(some[model]) if model in some else "–" for some in estimates),
+            *(
+                f"{_interval(some[model])}{GUESSING_MARK if model in idle else ''}"
+                if model in some
+                else "–"
+                for some, idle in zip(estimates, near, strict=True)
+            ),
         )
         for model in models
     )
@@ -172,11 +178,25 @@ def _beside(dataset: str, sides: Sequence[Side]) -> Beside:
             title=str(ACCURACY),
             columns=columns,
             rows=rows,
-            notes=one_seed_notes(one for some in estimates for one in some.values()),
+            notes=(
+                *one_seed_notes(one for some in estimates for one in some.values()),
+                *guessing_notes(share for idle in near for share in idle.values()),
+            ),
         ),
         chart=drawn(_chart(models, estimates, sides), str(ACCURACY)),
         costs=_costs(dataset, sides),
     )
+
+
+def _near_guessing(side: Side, dataset: str) -> dict[str, float]:
+    """Return {model near guessing: share of the largest class}."""
+    found = () if side.judged is None else side.judged.datasets
+    return {
+        model: one.largest_class_frac
+        for one in found
+        if one.dataset == dataset
+        for model in one.near_guessing
+    }
 
 
 def _interval(one: ModelEstimate) -> str:
