@@ -140,7 +140,9 @@ def prepare(
     warnings = warnings_of(study) + _check_models(cells, pending(cells, store))
     _check_splits(pending(cells, store), home)
     messages = [*(f"warning: {line}" for line in warnings), *notes]
-    messages += [*_recipe_messages(study), *_data_messages(plan)]
+    if pending(cells, store):
+        messages += _recipe_messages(study)
+    messages += _data_messages(plan)
     with store.writing():
         messages += _folder_messages(plan, store)
         store.keep_plan(plan)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import struct
 from pathlib import Path
 
@@ -12,8 +13,10 @@ import scipy.io
 import torch
 from torchvision import models as torchvision_models
 
-from neurovisionlab import Study, Subset, api
-from neurovisionlab.core.spec import warnings_of
+from house.source import ROOT
+from neurovisionlab import Protocol, Study, Subset, api
+from neurovisionlab.core.recipes import RECIPES
+from neurovisionlab.core.spec import parse_study, warnings_of
 from neurovisionlab.lab.executors import execute_here
 from neurovisionlab.lab.studies import presets
 from neurovisionlab.learn.catalogue import MODELS
@@ -74,6 +77,41 @@ def test_native_presets_train_from_scratch_for_characters() -> None:
         assert (protocol.image_px, protocol.pretrained) == ("native", False)
         assert protocol.augmentation == "character-safe" and protocol.schedule != "constant"
     assert len(api.load_study("native").seeds) == 5
+
+
+def test_presets_from_scratch_take_the_recipe() -> None:
+    taking = {name for name in presets() if api.load_study(name).protocol.recipe == "small-images"}
+    assert taking == {"quick", "letters-cpu", "trio-cpu", "native", "native-cpu"}
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/extending.md"])
+def test_study_files_of_the_documents_take_the_recipe(name: str) -> None:
+    text = (ROOT / name).read_text(encoding="utf-8")
+    studies = [
+        block for block in re.findall("```toml\n(.*?)```", text, re.DOTALL) if "models" in block
+    ]
+    assert studies
+    for block in studies:
+        assert parse_study(block).protocol.recipe == "small-images"
+
+
+def test_ones_own_images_under_the_published_settings_get_a_line_that_names_the_recipe(
+    tiny_npz: Path, tmp_path: Path
+) -> None:
+    def lines(dataset: str, protocol: Protocol) -> list[str]:
+        study = Study(name="s", datasets=(dataset,), models=("vit-tiny",), protocol=protocol)
+        messages = api.prepare(study, tiny_npz, tmp_path / "out").messages
+        return [line for line in messages if "recipe" in line and "since it was last" not in line]
+
+    own, size = f"npz:{tiny_npz}", {"image_px": 16}
+    (line,) = lines(own, Protocol(**size))
+    assert line.startswith(own) and 'recipe = "small-images"' in line
+    assert lines(own, Protocol(**size, learning_rate=0.01)) == []
+    assert lines("digits", Protocol()) == []
+    whole, instead = lines(own, Protocol(**size, recipe="small-images", epochs=3))
+    for field, value in RECIPES["small-images"].items():
+        assert f"{field} = {3 if field == 'epochs' else value}" in whole
+    assert instead == "the study's own go before the recipe's epochs = 40"
 
 
 def _idx(path: Path, array: np.ndarray) -> None:

@@ -36,6 +36,22 @@ def test_a_new_seed_model_or_data_set_runs_only_new_cells(tiny_npz: Path) -> Non
     assert nothing.messages == ()
 
 
+def test_a_renamed_data_folder_trains_nothing_anew(tiny_npz: Path, tmp_path: Path) -> None:
+    first, second, out = tmp_path / "photos", tmp_path / "pictures", tmp_path / "out"
+    first.mkdir()
+    for part in ("train", "test"):
+        (tiny_npz / f"{part}.npz").rename(first / f"{part}.npz")
+    before = run_with_fakes(write_study(tmp_path, f"npz:{first}"), out)
+    assert len(before.pending) == 1
+    first.rename(second)
+    after = run_with_fakes(write_study(tmp_path, f"npz:{second}"), out)
+    assert after.pending == ()
+    assert not any("not shown" in message for message in after.messages)
+    (record,) = after.records()
+    assert record.cell == after.cells[0]
+    assert len(after.store.predictions(record.cell_id, "test").labels_N) == 12
+
+
 def test_an_edited_protocol_is_said_and_kept_apart(nvl_here: Nvl, tiny_npz: Path) -> None:
     out, name = tiny_npz / "out", f"npz:{tiny_npz}"
     before = run_with_fakes(write_study(tiny_npz, name), out)
