@@ -28,6 +28,9 @@ NameArgument = Annotated[
 PxOption = Annotated[
     int | None, typer.Option("--px", min=8, max=1024, help="Folders: resize to this square.")
 ]
+SkipOption = Annotated[
+    bool, typer.Option("--skip-bad", help="Folders: leave out what cannot be read, and say so.")
+]
 
 
 @data_app.command("list")
@@ -52,12 +55,16 @@ def list_(data: DataOption = None, as_json: JsonOption = False) -> None:
 
 @data_app.command()
 def info(
-    name: NameArgument, data: DataOption = None, px: PxOption = None, as_json: JsonOption = False
+    name: NameArgument,
+    data: DataOption = None,
+    px: PxOption = None,
+    skip_bad: SkipOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Say what is known of a data set: size, classes, source, licence, digest."""
     from neurovisionlab.data.sources import describe
 
-    found = describe(_ref(name, px), _home(data))
+    found = describe(_ref(name, px, skip_bad), _home(data))
     if as_json:
         typer.echo(found.model_dump_json(indent=1))
         return
@@ -79,6 +86,7 @@ def audit(
     name: NameArgument,
     data: DataOption = None,
     px: PxOption = None,
+    skip_bad: SkipOption = False,
     as_json: JsonOption = False,
     sheet: Annotated[Path | None, typer.Option("--sheet", help="Write a PNG as well.")] = None,
 ) -> None:
@@ -86,7 +94,7 @@ def audit(
     from neurovisionlab.data.audit import audit as look
     from neurovisionlab.data.sheets import write_sheet
 
-    images = _load(_ref(name, px), _home(data))
+    images = _load(_ref(name, px, skip_bad), _home(data))
     found = look(images)
     if as_json:
         typer.echo(found.model_dump_json(indent=1))
@@ -115,11 +123,15 @@ def sheet(
     file: Annotated[Path, typer.Argument(help="The picture to write, FILE.png.")],
     data: DataOption = None,
     px: PxOption = None,
+    skip_bad: SkipOption = False,
 ) -> None:
     """Write a contact sheet: ten random images of every class."""
     from neurovisionlab.data.sheets import write_sheet
 
-    typer.echo(f"contact sheet: {write_sheet(_load(_ref(name, px), _home(data)), file)}")
+    images = _load(_ref(name, px, skip_bad), _home(data))
+    typer.echo(f"contact sheet: {write_sheet(images, file)}")
+    for note in images.provenance.notes:
+        typer.echo(f"note: {note}", err=True)
 
 
 def _home(data: Path | None) -> DataHome:
@@ -128,10 +140,15 @@ def _home(data: Path | None) -> DataHome:
     return DataHome.find(data)
 
 
-def _ref(name: str, px: int | None) -> DataRef:
+def _ref(name: str, px: int | None, skip_bad: bool) -> DataRef:
     from neurovisionlab.core.spec import DataRef
 
-    return DataRef(name=name, image_px=px if name.startswith("folder:") else None)
+    if not name.startswith("folder:"):
+        given = {"--px": px is not None, "--skip-bad": skip_bad}
+        for option in (option for option, is_given in given.items() if is_given):
+            typer.echo(f"warning: {option} has no effect on {name}: it is no folder:DIR", err=True)
+        return DataRef(name=name)
+    return DataRef(name=name, image_px=px, on_bad_image="skip" if skip_bad else "stop")
 
 
 def _load(ref: DataRef, home: DataHome) -> ImageSet:
