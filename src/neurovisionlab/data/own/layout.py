@@ -95,9 +95,10 @@ def _one_level(tree: Tree) -> Folder:
 def _check_parts_within(tree: Tree) -> None:
     """Refuse CLASS/train/*.png: the parts would be mixed."""
     within = [{part_of(one.name) for one in folder.holding} for folder in tree.top.holding]
-    if len(within) > 1 and all("train" in parts and len(parts) > 1 for parts in within):
+    if len(within) > 1 and all({"train"} < parts <= {*PARTS} for parts in within):
         first = tree.top.holding[0]
-        pairs = [(first.name, one.name) for one in first.holding if part_of(one.name)]
+        inner = sorted(first.holding, key=lambda one: PARTS.index(part_of(one.name) or "test"))
+        pairs = [(first.name, one.name) for one in inner]
         got = f"parts within classes, {_listed(f'{a}/{b}/' for a, b in pairs)}"
         remedy = ", ".join(f"{printable(b)}/{printable(a)}/" for a, b in pairs)
         raise _refused(tree, "classes within parts", got, remedy)
@@ -113,6 +114,7 @@ def _parts(tree: Tree, named: Sequence[Folder]) -> dict[str, Folder]:
             got = f"two {part} parts, {_listed((f'{found[part].name}/', f'{one.name}/'))}"
             raise _refused(tree, "one folder a part", got, f"one {part}/ with the content of both")
         found[part] = one
+    found = {part: found[part] for part in PARTS if part in found}
     _check_train(tree, found)
     _check_others(tree, found)
     for one in tree.top.folders:  # a part without pictures is a part, too
