@@ -11,7 +11,7 @@ import typer
 from neurovisionlab.cli_options import DataOption, JsonOption, new_console
 
 if TYPE_CHECKING:
-    from neurovisionlab.core.spec import DataRef
+    from neurovisionlab.core.spec import DataInfo, DataRef
     from neurovisionlab.data.audit import Audit
     from neurovisionlab.data.home import DataHome
     from neurovisionlab.data.images import ImageSet
@@ -25,8 +25,9 @@ data_app = typer.Typer(
 NameArgument = Annotated[
     str, typer.Argument(help="A name of `nvl data list`, folder:DIR, npz:DIR.")
 ]
+MIN_PX, MAX_PX = 8, 1024  # as `Protocol.image_px`, which is not imported for `--help`
 PxOption = Annotated[
-    int | None, typer.Option("--px", min=8, max=1024, help="Folders: resize to this square.")
+    int | None, typer.Option("--px", min=MIN_PX, max=MAX_PX, help="Folders: resize to this square.")
 ]
 SkipOption = Annotated[
     bool, typer.Option("--skip-bad", help="Folders: leave out what cannot be read, and say so.")
@@ -72,6 +73,7 @@ def info(
     size = f"{found.width_px} × {found.height_px} px, {found.channels} channel(s)"
     lines = {
         "images": f"{counts}; {size}; {'synthetic' if found.synthetic else 'real'}",
+        **_size_remark(found),
         "classes": f"{len(found.class_names)}: {' '.join(found.class_names)}",
         "source": found.source,
         "licence": found.licence,
@@ -149,6 +151,15 @@ def _ref(name: str, px: int | None, skip_bad: bool) -> DataRef:
             typer.echo(f"warning: {option} has no effect on {name}: it is no folder:DIR", err=True)
         return DataRef(name=name)
     return DataRef(name=name, image_px=px, on_bad_image="skip" if skip_bad else "stop")
+
+
+def _size_remark(found: DataInfo) -> dict[str, str]:
+    """Say where the images' own size is none that a study can keep."""
+    sides = (found.width_px, found.height_px)
+    if sides[0] == sides[1] and MIN_PX <= sides[0] <= MAX_PX:
+        return {}
+    wanted = f"{MIN_PX} × {MIN_PX} to {MAX_PX} × {MAX_PX} px"
+    return {"in a study": f"needs image_px = 64, say: models take {wanted}"}
 
 
 def _load(ref: DataRef, home: DataHome) -> ImageSet:

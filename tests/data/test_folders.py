@@ -142,6 +142,7 @@ def test_what_can_be_read_in_two_ways_is_refused(tmp_path: Path, kind: str) -> N
 NEAR_MISSES = {
     "a class of that name inside": (["train/test/1.png", "train/val/2.png"], {"train": 2}),
     "classes with a part's word": (["test tube/1.png", "train station/1.png"], {"train": 2}),
+    "a class by a part's short name": (["dev/1.png", "lat/1.png"], {"train": 2}),
     "letters in both cases": (["a/1.png", "A/1.png"], {"train": 2}),
     "deep classes": (["cat/x/y/1.png", "dog/x/1.png", "dog/y/1.png"], {"train": 3}),
     "a test part without classes": ([*two("train"), "test/1.png"], {"train": 2, "test": 0}),

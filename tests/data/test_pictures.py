@@ -251,7 +251,24 @@ def test_progress_is_told(tmp_path: Path) -> None:
 
 
 @given(
-    st.sampled_from(["png", "jpg", "gif", "tif", "bmp", "webp", "pgm"]),
+    st.sampled_from(
+        [
+            "png",
+            "jpg",
+            "gif",
+            "tif",
+            "bmp",
+            "webp",
+            "pgm",
+            "jp2",
+            "tga",
+            "pcx",
+            "ico",
+            "qoi",
+            "deep.png",
+            "deep.tif",
+        ]
+    ),
     DAMAGES,
     st.floats(0, 1),
 )
@@ -263,6 +280,8 @@ def test_damaged_pictures_end_in_pixels_or_in_their_name(
     path = tmp_path / f"x.{suffix}"
     picture = scene().convert("L") if suffix == "pgm" else scene()
     ImageDraw.Draw(picture).line((0, 0, 9, 9))
+    if suffix.startswith("deep"):
+        picture = Image.fromarray(np.asarray(picture.convert("L")).astype(np.uint16) * 16)
     picture.save(path)
     content = bytearray(path.read_bytes())
     for place, value in changes:

@@ -22,6 +22,8 @@ _NAMES = {
     "test": ("test", "testing", "tst", "eval", "evaluation"),
 }
 PART_OF = {name: part for part, names in _NAMES.items() for name in names}
+# dev/ with pictures and no folders in it is Devanagari, say
+_ALSO_CLASSES = frozenset(("trn", "dev", "tst", "eval"))
 # a part's name with something around it: training_set, seg_test, val2017
 _LIKE = re.compile(
     rf"(?<![a-z])({'|'.join(sorted(PART_OF, key=len, reverse=True))})"
@@ -53,7 +55,7 @@ def arrange(tree: Tree) -> Layout:
             works is named), a link out of the folder, or a class unknown to training.
     """
     top = tree.top
-    named = [one for one in top.holding if part_of(one.name)]
+    named = [one for one in top.holding if _is_part(one)]
     roots = _parts(tree, named) if named else {"train": _one_level(tree)}
     unused = _Unused(tree)
     if named:
@@ -72,6 +74,12 @@ def arrange(tree: Tree) -> Layout:
 def part_of(name: str) -> str | None:
     """Return which part a folder of this name is, if it is one."""
     return PART_OF.get(name.strip().casefold())
+
+
+def _is_part(folder: Folder) -> bool:
+    """Say whether a folder is meant as a part; some names for parts are names for classes, too."""
+    is_clear = bool(folder.holding) or folder.name.casefold() not in _ALSO_CLASSES
+    return part_of(folder.name) is not None and is_clear
 
 
 def _part_like(name: str) -> str | None:
