@@ -355,6 +355,11 @@ def _idle_shares(study: Study, info: DataInfo) -> Iterator[str]:
             yield f"warning: {setting} has no effect on {info.name}: {why}"
 
 
+def _contents(plan: Plan) -> list[tuple[DataRef, str]]:
+    """Return what the data are, whatever is remarked about them: results lie beside them, say."""
+    return [(ref, info.digest) for ref, info in plan.infos]
+
+
 def _folder_messages(plan: Plan, store: Store) -> Iterator[str]:
     """Say what an earlier wording of the study left in the folder."""
     if not (store.root / "study.json").is_file():
@@ -363,7 +368,7 @@ def _folder_messages(plan: Plan, store: Store) -> Iterator[str]:
     differences = changes(earlier.study, plan.study)
     ids = {cell.cell_id for cell in plan.cells()}
     apart = len({hash_of(one) for one in store.stored_ids()} - {hash_of(one) for one in ids})
-    if differences or earlier.infos != plan.infos:
+    if differences or _contents(earlier) != _contents(plan):
         what = "; ".join(differences) or "its data are others now"
         yield f"the study changed since it was last run here: {what}"
     if apart:

@@ -11,7 +11,7 @@ import typer
 from neurovisionlab.cli_options import DataOption, JsonOption, new_console
 
 if TYPE_CHECKING:
-    from neurovisionlab.core.spec import DataRef
+    from neurovisionlab.core.spec import DataInfo, DataRef
     from neurovisionlab.data.audit import Audit
     from neurovisionlab.data.home import DataHome
     from neurovisionlab.data.images import ImageSet
@@ -25,8 +25,12 @@ data_app = typer.Typer(
 NameArgument = Annotated[
     str, typer.Argument(help="A name of `nvl data list`, folder:DIR, npz:DIR.")
 ]
+MIN_PX, MAX_PX = 8, 1024  # as `Protocol.image_px`, which is not imported for `--help`
 PxOption = Annotated[
-    int | None, typer.Option("--px", min=8, max=1024, help="Folders: resize to this square.")
+    int | None, typer.Option("--px", min=MIN_PX, max=MAX_PX, help="Folders: resize to this square.")
+]
+SkipOption = Annotated[
+    bool, typer.Option("--skip-bad", help="Folders: leave out what cannot be read, and say so.")
 ]
 
 
@@ -52,12 +56,16 @@ def list_(data: DataOption = None, as_json: JsonOption = False) -> None:
 
 @data_app.command()
 def info(
-    name: NameArgument, data: DataOption = None, px: PxOption = None, as_json: JsonOption = False
+    name: NameArgument,
+    data: DataOption = None,
+    px: PxOption = None,
+    skip_bad: SkipOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Say what is known of a data set: size, classes, source, licence, digest."""
     from neurovisionlab.data.sources import describe
 
-    found = describe(_ref(name, px), _home(data))
+    found = describe(_ref(name, px, skip_bad), _home(data))
     if as_json:
         typer.echo(found.model_dump_json(indent=1))
         return
@@ -65,6 +73,7 @@ def info(
     size = f"{found.width_px} × {found.height_px} px, {found.channels} channel(s)"
     lines = {
         "images": f"{counts}; {size}; {'synthetic' if found.synthetic else 'real'}",
+        **_size_remark(found),
         "classes": f"{len(found.class_names)}: {' '.join(found.class_names)}",
         "source": found.source,
         "licence": found.licence,
@@ -79,6 +88,7 @@ def audit(
     name: NameArgument,
     data: DataOption = None,
     px: PxOption = None,
+    skip_bad: SkipOption = False,
     as_json: JsonOption = False,
     sheet: Annotated[Path | None, typer.Option("--sheet", help="Write a PNG as well.")] = None,
 ) -> None:
@@ -86,7 +96,7 @@ def audit(
     from neurovisionlab.data.audit import audit as look
     from neurovisionlab.data.sheets import write_sheet
 
-    images = _load(_ref(name, px), _home(data))
+    images = _load(_ref(name, px, skip_bad), _home(data))
     found = look(images)
     if as_json:
         typer.echo(found.model_dump_json(indent=1))
@@ -115,11 +125,15 @@ def sheet(
     file: Annotated[Path, typer.Argument(help="The picture to write, FILE.png.")],
     data: DataOption = None,
     px: PxOption = None,
+    skip_bad: SkipOption = False,
 ) -> None:
     """Write a contact sheet: ten random images of every class."""
     from neurovisionlab.data.sheets import write_sheet
 
-    typer.echo(f"contact sheet: {write_sheet(_load(_ref(name, px), _home(data)), file)}")
+    images = _load(_ref(name, px, skip_bad), _home(data))
+    typer.echo(f"contact sheet: {write_sheet(images, file)}")
+    for note in images.provenance.notes:
+        typer.echo(f"note: {note}", err=True)
 
 
 def _home(data: Path | None) -> DataHome:
@@ -128,10 +142,24 @@ def _home(data: Path | None) -> DataHome:
     return DataHome.find(data)
 
 
-def _ref(name: str, px: int | None) -> DataRef:
+def _ref(name: str, px: int | None, skip_bad: bool) -> DataRef:
     from neurovisionlab.core.spec import DataRef
 
-    return DataRef(name=name, image_px=px if name.startswith("folder:") else None)
+    if not name.startswith("folder:"):
+        given = {"--px": px is not None, "--skip-bad": skip_bad}
+        for option in (option for option, is_given in given.items() if is_given):
+            typer.echo(f"warning: {option} has no effect on {name}: it is no folder:DIR", err=True)
+        return DataRef(name=name)
+    return DataRef(name=name, image_px=px, on_bad_image="skip" if skip_bad else "stop")
+
+
+def _size_remark(found: DataInfo) -> dict[str, str]:
+    """Say where the images' own size is none that a study can keep."""
+    sides = (found.width_px, found.height_px)
+    if sides[0] == sides[1] and MIN_PX <= sides[0] <= MAX_PX:
+        return {}
+    wanted = f"{MIN_PX} × {MIN_PX} to {MAX_PX} × {MAX_PX} px"
+    return {"in a study": f"needs image_px = 64, say: models take {wanted}"}
 
 
 def _load(ref: DataRef, home: DataHome) -> ImageSet:

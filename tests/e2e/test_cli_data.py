@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from pydantic import ValidationError
 from typer.testing import CliRunner, Result
 
-from neurovisionlab.cli_data import data_app
+from neurovisionlab.cli_data import MAX_PX, MIN_PX, data_app
 from neurovisionlab.core.errors import DataError
+from neurovisionlab.core.protocol import Protocol
 from neurovisionlab.core.spec import DataRef
 from neurovisionlab.data.home import DataHome
 from neurovisionlab.data.sources import SOURCES, describe
@@ -94,6 +96,33 @@ def test_a_folder_of_mixed_sizes_is_resized_on_request(tmp_path: Path) -> None:
         picture.save(tmp_path / "set" / name / f"{number}.png")
     assert isinstance(nvl_data("info", f"folder:{tmp_path / 'set'}").exception, DataError)
     assert "16 × 16 px" in output_of("info", f"folder:{tmp_path / 'set'}", "--px", "16")
+
+
+def test_options_for_folders_say_where_they_have_no_effect() -> None:
+    told = nvl_data("info", "digits", "--px", "16", "--skip-bad")
+    assert told.exit_code == 0
+    for option in ("--px", "--skip-bad"):
+        assert f"warning: {option} has no effect on digits" in told.stderr
+    assert "28 × 28 px" in told.stdout
+
+
+@pytest.mark.parametrize(("size", "fits"), [((8, 8), True), ((4, 4), False), ((8, 9), False)])
+def test_a_size_that_no_study_can_keep_is_told(
+    tmp_path: Path, size: tuple[int, int], fits: bool
+) -> None:
+    for name in "ab":
+        (tmp_path / "set" / name).mkdir(parents=True)
+        Image.new("L", size).save(tmp_path / "set" / name / "1.png")
+    text = output_of("info", f"folder:{tmp_path / 'set'}")
+    assert ("needs image_px = 64" in text) != fits
+
+
+def test_the_bounds_of_px_are_those_of_a_study() -> None:
+    for px in (MIN_PX, MAX_PX):
+        assert Protocol(image_px=px).image_px == px
+    for px in (MIN_PX - 1, MAX_PX + 1):
+        with pytest.raises(ValidationError):
+            Protocol(image_px=px)
 
 
 @pytest.mark.parametrize(

@@ -81,7 +81,7 @@ def check_fits(num_bytes: int, what: str) -> None:
                 what,
                 f"at most {limit / 2**30:.1f} GiB (three quarters of the free memory)",
                 f"{num_bytes / 2**30:.1f} GiB",
-                "a subset, smaller images or a larger machine",
+                "smaller images (of folders: image_px, --px), fewer of them, or a larger machine",
             )
         )
 

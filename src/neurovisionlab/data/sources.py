@@ -31,7 +31,7 @@ from neurovisionlab.data.official import (
     read_official,
 )
 from neurovisionlab.data.own.arrays import npz_files, read_npz_set
-from neurovisionlab.data.own.folders import picture_files, read_folder_set
+from neurovisionlab.data.own.folders import folder_facts, read_folder_set
 from neurovisionlab.data.own.groups import read_groups
 from neurovisionlab.data.own.place import locate
 from neurovisionlab.data.pictures import Watch
@@ -141,16 +141,11 @@ SOURCES: dict[str, Source] = {
 }
 
 
-def _folder_facts(ref: DataRef, home: DataHome) -> list[str]:
-    found = picture_files(locate(ref, home))
-    return file_facts(path for files in found.values() for _, path in files)
-
-
 # "kind:DIR" names: a user's own images
 OWN_KINDS: dict[str, Source] = {
     "folder": Source(
         read=read_folder_set,
-        facts=_folder_facts,
+        facts=folder_facts,
         is_slow=True,
         title="a folder of pictures: train/CLASS/*.png, or CLASS/*.png",
     ),

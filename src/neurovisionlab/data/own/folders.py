@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,86 +11,132 @@ from numpy.typing import NDArray
 
 from neurovisionlab.core.errors import DataError, mould
 from neurovisionlab.core.spec import DataRef
-from neurovisionlab.data.home import DataHome
+from neurovisionlab.data import notes
+from neurovisionlab.data.home import DataHome, file_facts
 from neurovisionlab.data.images import ImageSet, Provenance
-from neurovisionlab.data.notes import SKIPPED
+from neurovisionlab.data.notes import named, printable
 from neurovisionlab.data.own.groups import read_groups
-from neurovisionlab.data.own.place import OWN, PARTS, consecutive, locate
-from neurovisionlab.data.pictures import SUFFIXES, Watch, decode
+from neurovisionlab.data.own.layout import Layout, arrange, unused_notes
+from neurovisionlab.data.own.place import OWN, consecutive, locate
+from neurovisionlab.data.own.tree import Tree, unlooked, walk
+from neurovisionlab.data.pictures import SKIP_REMEDY, Decoded, Watch, decode
+
+# counts up when the same folder is read in another way than before: no cache of then is used
+READER_VERSION = 2
 
 
-def picture_files(folder: Path) -> dict[str, list[tuple[str, Path]]]:
-    """Return {part: [(class name, file), …]} of a folder of pictures, sorted.
-
-    `train/CLASS/*.png` with optional `val/` and `test/`, or one level, `CLASS/*.png`.
-
-    Raises:
-        DataError: no classes, a symbolic link out of the folder, or a class unknown to training.
-    """
-    parted = (folder / "train").is_dir()
-    roots = {p: folder / p for p in PARTS if (folder / p).is_dir()} if parted else {"train": folder}
-    found = {part: _classes_below(root, folder) for part, root in roots.items()}
-    trained = {name for name, _ in found["train"]}
-    if len(trained) < 2:
-        got = f"{len(trained)} classes with pictures"
-        raise DataError(
-            mould(
-                str(folder), "two or more folders, one a class, with pictures", got, "CLASS/*.png"
-            )
-        )
-    for part, files in found.items():
-        strange = sorted({name for name, _ in files} - trained)
-        if strange:
-            got = f"{', '.join(strange)} in {part}/ alone"
-            raise DataError(mould(str(folder), "the classes of train/", got, "to add or remove it"))
-    return found
+def folder_facts(ref: DataRef, home: DataHome) -> list[str]:
+    """Return lines that are others when the folder would be read differently. Opens no file."""
+    folder = locate(ref, home)
+    tree = walk(folder, unlooked)
+    files = file_facts(folder / rel for rel in tree.files)
+    return [f"reader {READER_VERSION}", *files, *tree.facts]
 
 
-def _classes_below(root: Path, folder: Path) -> list[tuple[str, Path]]:
-    home = folder.resolve()
-    files: list[tuple[str, Path]] = []
-    with os.scandir(root) as entries:
-        names = sorted(entry.name for entry in entries if entry.is_dir())
-    for name in (name for name in names if not name.startswith(".")):
-        for path in sorted((root / name).rglob("*")):
-            hidden = any(piece.startswith(".") for piece in path.relative_to(root).parts)
-            if path.suffix.lower() not in SUFFIXES or hidden:
-                continue
-            if not path.resolve().is_relative_to(home):
-                got = f"{path}, a link out of it"
-                raise DataError(mould(str(folder), "pictures inside the folder", got, "a copy"))
-            files.append((name, path))
-    return files
+@dataclass(frozen=True)
+class _Listed:
+    """A picture, to be read."""
+
+    part: str
+    class_name: str
+    path: Path
 
 
 def read_folder_set(
     ref: DataRef, home: DataHome, watch: Watch = lambda done, total: None
 ) -> ImageSet:
-    """Read a folder of pictures; what was skipped stands in the set's notes.
+    """Read a folder of pictures; what is not used stands in the set's notes.
 
     Raises:
-        DataError: see `picture_files` and `pictures.decode`.
+        DataError: see `layout.arrange` and `pictures.decode`; a folder that cannot be opened,
+            unless bad images are skipped; fewer than two classes left to train on.
     """
     folder = locate(ref, home)
-    found = picture_files(folder)
-    listed = [(part, name, path) for part, files in found.items() for name, path in files]
-    decoded = decode([path for _, _, path in listed], ref.image_px, ref.on_bad_image, watch)
+    tree = walk(folder)
+    if tree.closed and (ref.on_bad_image == "stop" or "" in tree.closed):
+        raise _closed_error(tree)
+    layout = arrange(tree)
+    listed = [
+        _Listed(part, name, folder / file.rel)
+        for part, files in layout.parts.items()
+        for name, file in files
+    ]
+    num_train = len(layout.parts["train"])
+    paths = [one.path for one in listed]
+    decoded = decode(paths, ref.image_px, ref.on_bad_image, watch, num_train)
     kept = [listed[i] for i in decoded.kept_N]
-    class_names = tuple(sorted({name for _, name, _ in kept}))
+    _check_classes_left(folder, listed, kept, len(decoded.broken))
+    class_names = tuple(sorted({one.class_name for one in kept}))
     label_of = {name: number for number, name in enumerate(class_names)}
-    skipped = len(decoded.broken)
-    notes: tuple[str, ...] = ()
-    if skipped:
-        notes = (SKIPPED.english.format(count=skipped, first=decoded.broken[0]),)
     return ImageSet(
         name=ref.name,
         images_NHWC=decoded.images_NHWC,
-        labels_N=np.array([label_of[name] for _, name, _ in kept], dtype=np.int64),
+        labels_N=np.array([label_of[one.class_name] for one in kept], dtype=np.int64),
         class_names=class_names,
-        parts=consecutive({part: sum(p == part for p, _, _ in kept) for part in found}),
-        provenance=Provenance(OWN.source, OWN.licence, notes=notes),
-        groups_N=_folder_groups(ref, folder, [path for _, _, path in kept]),
+        parts=consecutive({p: sum(one.part == p for one in kept) for p in layout.parts}),
+        provenance=Provenance(
+            OWN.source, OWN.licence, notes=_notes(tree, layout, decoded, (listed, kept))
+        ),
+        groups_N=_folder_groups(ref, folder, [one.path for one in kept]),
     )
+
+
+def _closed_error(tree: Tree) -> DataError:
+    rel, problem = next(iter(tree.closed.items()))
+    more = f" (and {len(tree.closed) - 1} more)" if len(tree.closed) > 1 else ""
+    what = printable(str(tree.root / rel))
+    return DataError(mould(what, "a folder that can be opened", f"{problem}{more}", SKIP_REMEDY))
+
+
+def _check_classes_left(
+    folder: Path, listed: Sequence[_Listed], kept: Sequence[_Listed], num_broken: int
+) -> None:
+    """Refuse to learn one class: everything would be right."""
+    wanted = {one.class_name for one in listed if one.part == "train"}
+    left = {one.class_name for one in kept if one.part == "train"}
+    if len(left) < 2:
+        gone = ", ".join(sorted(wanted - left)[:4])
+        got = f"{len(left)}: none can be read of {gone} ({num_broken} pictures skipped)"
+        raise DataError(
+            mould(
+                printable(str(folder)),
+                "readable training pictures of two or more classes",
+                got,
+                "to replace the broken pictures",
+            )
+        )
+
+
+def _notes(
+    tree: Tree,
+    layout: Layout,
+    decoded: Decoded,
+    pictures: tuple[Sequence[_Listed], Sequence[_Listed]],
+) -> tuple[str, ...]:
+    """Return what a reader of results must know, gravest first."""
+    listed, kept = pictures
+    said = []
+    if decoded.broken:
+        count = len(decoded.broken)
+        said.append(notes.SKIPPED.english.format(count=count, first=decoded.broken[0]))
+    said += _class_notes(listed, kept)
+    names = [one.path.relative_to(tree.root).as_posix() for one in listed]
+    if decoded.multiple:
+        said.append(named(notes.FRAMES, [names[at] for at in decoded.multiple]))
+    said += decoded.survey.notes(names)
+    return (*said, *layout.notes, *unused_notes(tree.unused))
+
+
+def _class_notes(listed: Sequence[_Listed], kept: Sequence[_Listed]) -> list[str]:
+    """Say which classes have no picture left at all, or in one of the parts."""
+    classes = {one.class_name for one in kept}
+    lost = sorted({one.class_name for one in listed} - classes)
+    said = [named(notes.LOST, lost)] if lost else []
+    for part in dict.fromkeys(one.part for one in listed):
+        absent = sorted(classes - {one.class_name for one in kept if one.part == part})
+        if absent:
+            said.append(named(notes.ABSENT, absent, part=part))
+    return said
 
 
 def _folder_groups(ref: DataRef, folder: Path, paths: list[Path]) -> NDArray[np.int64] | None:

@@ -8,6 +8,7 @@ from neurovisionlab.core.errors import DataError, mould
 from neurovisionlab.core.spec import DataRef
 from neurovisionlab.data.home import DataHome
 from neurovisionlab.data.images import Part, Provenance
+from neurovisionlab.data.notes import printable
 
 PARTS = ("train", "val", "test")
 OWN = Provenance("the user's own", "the user's own")
@@ -17,12 +18,26 @@ def locate(ref: DataRef, home: DataHome) -> Path:
     """Return the folder a "folder:DIR" or "npz:DIR" names: as typed, else below the data folder.
 
     Raises:
-        DataError: neither exists.
+        DataError: neither exists, or the name is one that cannot be looked for or stored.
     """
-    written = Path(ref.name.split(":", 1)[1]).expanduser()
-    for candidate in (written, home.data_dir / written):
-        if candidate.is_dir():
-            return candidate
+    kind, _, typed = ref.name.partition(":")
+    said = printable(ref.name)
+    if said != ref.name:
+        expected = "a name of printable characters in UTF-8"
+        raise DataError(mould(said, expected, "others", "to rename the folder"))
+    if not typed.strip():
+        raise DataError(mould(ref.name, "a folder behind the colon", "none", f"{kind}:DIR"))
+    try:
+        written = Path(typed).expanduser()
+    except RuntimeError as error:  # ~nobody
+        raise DataError(mould(ref.name, "a home folder", str(error), "the full path")) from None
+    try:
+        for candidate in (written, home.data_dir / written):
+            if candidate.is_dir():
+                return candidate
+    except OSError as error:  # a name that is too long, a folder above that is closed
+        got = error.strerror or "an error"
+        raise DataError(mould(ref.name, "a folder", got, "the full path")) from None
     places = f"{written} or {home.data_dir / written}"
     raise DataError(mould(ref.name, f"a folder {places}", "neither", "the full path"))
 

@@ -1,0 +1,72 @@
+"""What a file is: a picture, a picture of a kind that is not read, or something else."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+
+from PIL import Image
+
+from neurovisionlab.data.pictures import SUFFIXES, readable_formats
+
+# formats that a few bytes at the beginning tell for sure, whatever a file is called
+_BY_CONTENT = frozenset(
+    ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "JPEG2000", "AVIF", "QOI", "PSD")
+)
+# Some are TIFF inside, whose first picture is a thumbnail: the suffix decides.
+_RAW = ".3fr .arw .cr2 .cr3 .crw .dcr .dng .erf .iiq .kdc .mef .mrw .nef .nrw .orf .pef .raf .raw"
+_NOT_READ = frozenset(
+    f"{_RAW} .rw2 .rwl .sr2 .srf .srw .x3f .heic .heics .heif .hif .jxl .jxr .svg .svgz .eps .ai "
+    ".wmf .emf .cdr .xcf .kra .ico .cur .icns .exr .hdr .dcm .dicom .nii .fits .djvu .bpg".split()
+)
+_MAGIC = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a")
+_MAGIC_NOT_READ = (b"\xff\x0a", b"\0\0\0\x0cJXL ", b"\0\0\1\0", b"icns", b"\x76\x2f\x31\x01")
+_HEIF_BRANDS = frozenset((b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"))
+
+
+class Kind(Enum):
+    """What a file turned out to be."""
+
+    PICTURE = "picture"
+    NOT_READ = "picture of a kind that is not read"
+    OTHER = "no picture"
+    UNREADABLE = "cannot be read"
+
+
+def kind_by_name(path: Path) -> Kind | None:
+    """Return what the suffix says for sure; None where the content has to tell."""
+    suffix = path.suffix.lower()
+    if suffix in SUFFIXES:
+        return Kind.PICTURE
+    return Kind.NOT_READ if suffix in _NOT_READ else None
+
+
+def kind_by_content(path: Path) -> Kind:
+    """Return what the first bytes of a file say; no pixel is decoded."""
+    formats = [name for name in readable_formats() if name in _BY_CONTENT]
+    try:
+        with Image.open(path, formats=formats):
+            return Kind.PICTURE
+    except Image.DecompressionBombError:  # whoever reads it will say so
+        return Kind.PICTURE
+    except OSError as error:
+        if error.errno is not None:  # the system's, not Pillow's
+            return Kind.UNREADABLE
+    except (SyntaxError, ValueError, LookupError, ArithmeticError, RuntimeError, TypeError):
+        pass  # a text that begins like a picture
+    return _kind_by_magic(path)
+
+
+def _kind_by_magic(path: Path) -> Kind:
+    try:
+        with path.open("rb") as file:
+            head = file.read(1024)
+    except OSError:
+        return Kind.UNREADABLE
+    if head.startswith(_MAGIC) or (head.startswith(b"RIFF") and head[8:12] == b"WEBP"):
+        return Kind.PICTURE  # a broken one
+    is_heif = head[4:8] == b"ftyp" and head[8:12] in _HEIF_BRANDS
+    is_svg = head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<") and b"<svg" in head
+    if head.startswith(_MAGIC_NOT_READ) or is_heif or is_svg or head[128:132] == b"DICM":
+        return Kind.NOT_READ
+    return Kind.OTHER

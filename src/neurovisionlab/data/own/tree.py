@@ -1,0 +1,273 @@
+"""What lies in a folder of pictures: pictures, folders, and everything that is not used."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from neurovisionlab.core.speech import Sentence
+from neurovisionlab.data import notes
+from neurovisionlab.data.own.kinds import Kind, kind_by_content, kind_by_name
+
+# what systems and programs leave behind, besides names that begin with a dot
+_SYSTEM = frozenset(
+    (
+        "__macosx",
+        "@eadir",
+        "lost+found",
+        "__pycache__",
+        "thumbs.db",
+        "ehthumbs.db",
+        "desktop.ini",
+        "$recycle.bin",
+        "#recycle",
+        "#snapshot",
+        "@recycle",
+        "system volume information",
+    )
+)
+# folders of a run, where it was given the folder of pictures itself to write to
+_OF_A_RUN = frozenset(
+    (
+        "audits",
+        "cells",
+        "costs",
+        "figures",
+        "looks",
+        "splits",
+        "studies",
+        "tensorboard",
+        "unfinished",
+    )
+)
+_DEEPEST = 64
+_SAID_OF = {
+    Kind.NOT_READ: notes.NOT_READ_KINDS,
+    Kind.OTHER: notes.NO_PICTURES,
+    Kind.UNREADABLE: notes.CLOSED_FILES,
+}
+
+Look = Callable[[Path], Kind]  # at a file whose suffix says nothing
+
+
+@dataclass(frozen=True)
+class File:
+    """A picture, by its path within the folder; `strays` if a link leads out of the folder."""
+
+    rel: str
+    strays: bool = False
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder that may hold pictures; of one that a link leads out to, nothing is known."""
+
+    rel: str
+    pictures: tuple[File, ...] = ()
+    folders: tuple[Folder, ...] = ()
+    is_link: bool = False
+    strays: bool = False
+
+    @property
+    def name(self) -> str:
+        """Its own name."""
+        return self.rel.rpartition("/")[2]
+
+    @cached_property
+    def holds(self) -> bool:
+        """Whether there is a picture in it, or below."""
+        return self.strays or bool(self.pictures) or any(one.holds for one in self.folders)
+
+    @property
+    def holding(self) -> list[Folder]:
+        """Its folders in which there are pictures."""
+        return [one for one in self.folders if one.holds]
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A folder of pictures as it lies there.
+
+    Attributes:
+        root: where it lies.
+        top: what it holds.
+        unused: {what is said of them: paths within the folder}.
+        facts: everything that decides how the folder is read, besides the content of `files`.
+        files: paths within the folder whose content decides.
+        closed: folders that cannot be listed, and why.
+    """
+
+    root: Path
+    top: Folder
+    unused: dict[Sentence, list[str]]
+    facts: list[str]
+    files: list[str]
+    closed: dict[str, str]
+
+
+def walk(root: Path, look: Look = kind_by_content) -> Tree:
+    """List a folder. Links are followed to files, and to folders where parts and classes lie."""
+    walker = _Walker(root, root.resolve(), look)
+    top = walker.listed(Folder(""))
+    return Tree(
+        root,
+        top if isinstance(top, Folder) else Folder(""),
+        walker.unused,
+        walker.facts,
+        walker.files,
+        walker.closed,
+    )
+
+
+def unlooked(path: Path) -> Kind:
+    """Say "no picture" without a look: for lists in which that does not matter."""
+    return Kind.OTHER
+
+
+@dataclass(frozen=True)
+class _Run:
+    """In the place of a folder that holds nothing but results of this program."""
+
+    rel: str
+
+
+@dataclass
+class _Walker:
+    root: Path
+    home: Path
+    look: Look
+    unused: dict[Sentence, list[str]] = field(default_factory=dict)
+    facts: list[str] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
+    closed: dict[str, str] = field(default_factory=dict)
+
+    def drop(self, why: Sentence, rel: str) -> None:
+        self.unused.setdefault(why, []).append(rel)
+        self.facts.append(f"{rel}|{why.english}")
+
+    def listed(self, folder: Folder) -> Folder | _Run | None:
+        """Return a folder with what it holds; None if it cannot be listed."""
+        path = self.root / folder.rel
+        try:
+            if folder.rel.count("/") >= _DEEPEST:
+                raise OSError(f"more than {_DEEPEST} folders deep")
+            with os.scandir(path) as found:
+                entries = sorted(found, key=lambda entry: entry.name)
+        except OSError as error:
+            self.closed[folder.rel] = error.strerror or str(error)
+            self.drop(notes.CLOSED_FOLDERS, f"{folder.rel}/")
+            return None
+        if _is_run(path):
+            if folder.rel:
+                return _Run(folder.rel)
+            entries = self._besides_a_run(entries)
+        self.facts.append(f"{folder.rel}/")
+        pictures, folders = self._sorted(entries, folder.rel)
+        return self._without_runs(Folder(folder.rel, tuple(pictures), (), folder.is_link), folders)
+
+    def _besides_a_run(self, entries: list[os.DirEntry[str]]) -> list[os.DirEntry[str]]:
+        for entry in entries:
+            if entry.name in _OF_A_RUN:
+                self.drop(notes.RUNS, f"{entry.name}/")
+        return [entry for entry in entries if entry.name not in _OF_A_RUN]
+
+    def _sorted(
+        self, entries: list[os.DirEntry[str]], above: str
+    ) -> tuple[list[File], list[Folder | _Run]]:
+        pictures: list[File] = []
+        folders: list[Folder | _Run] = []
+        for entry in entries:
+            rel = f"{above}/{entry.name}" if above else entry.name
+            if entry.name.startswith(".") or entry.name.casefold() in _SYSTEM:
+                self.drop(notes.HIDDEN, rel)
+                continue
+            mode = _mode(entry)
+            if mode is not None and stat.S_ISDIR(mode):
+                folders += self._folder(entry, rel)
+                if kind_by_name(Path(rel)) is not Kind.PICTURE:
+                    continue  # a folder that is named like a picture is a broken one as well
+            pictures += self._file(entry, rel, mode)
+        return pictures, folders
+
+    def _folder(self, entry: os.DirEntry[str], rel: str) -> Iterator[Folder | _Run]:
+        if not entry.is_symlink():
+            found = self.listed(Folder(rel))
+        elif _holds_runs(self.root / rel):
+            found = _Run(rel)
+        else:
+            found = self._linked(rel)
+        if found is not None:
+            yield found
+
+    def _linked(self, rel: str) -> Folder | _Run | None:
+        """Follow a link to a folder where a part or a class can lie, unless it goes in circles."""
+        target = (self.root / rel).resolve()
+        place = (self.root / rel).parent.resolve()
+        if rel.count("/") > 1 or place.is_relative_to(target):
+            self.drop(notes.LINKS, rel)
+            return None
+        if not target.is_relative_to(self.home):
+            self.facts.append(f"{rel}|strays")
+            return Folder(rel, strays=True)
+        return self.listed(Folder(rel, is_link=True))
+
+    def _file(self, entry: os.DirEntry[str], rel: str, mode: int | None) -> Iterator[File]:
+        path = self.root / rel
+        kind = kind_by_name(path)
+        if mode is None and kind is not Kind.PICTURE:
+            self.drop(notes.LINKS, rel)
+        elif mode is not None and not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+            self.drop(notes.NO_PICTURES, rel)  # a pipe or a device: opening it might never end
+        else:
+            # at the top lie study files and pages, which change with every run and are not used
+            (self.files if "/" in rel else self.facts).append(rel)
+            kind = kind or self.look(path)
+            if kind is Kind.PICTURE:
+                is_link = mode is not None and entry.is_symlink()
+                yield File(rel, is_link and not path.resolve().is_relative_to(self.home))
+            else:
+                self.unused.setdefault(_SAID_OF[kind], []).append(rel)
+
+    def _without_runs(self, folder: Folder, found: list[Folder | _Run]) -> Folder | _Run:
+        """Set runs apart; a folder that holds nothing else is left out as a whole."""
+        runs = [one.rel for one in found if isinstance(one, _Run)]
+        folders = [one for one in found if isinstance(one, Folder)]
+        is_all = not any(one.holds for one in folders) and not folder.pictures
+        if runs and folder.rel and (is_all or folder.name == "runs"):
+            return _Run(folder.rel)
+        for rel in runs:
+            self.drop(notes.RUNS, f"{rel}/")
+        return Folder(folder.rel, folder.pictures, tuple(folders), folder.is_link)
+
+
+def _mode(entry: os.DirEntry[str]) -> int | None:
+    """Return what an entry is, links followed; None if a link leads nowhere or in circles."""
+    try:
+        if entry.is_file():
+            return stat.S_IFREG
+        if entry.is_dir():
+            return stat.S_IFDIR
+        return entry.stat().st_mode
+    except OSError:
+        return None
+
+
+def _is_run(path: Path) -> bool:
+    """Say whether a folder holds results of this program."""
+    try:
+        begun = (path / "study.json").is_file() or (path / ".lock").is_file()
+        return begun and (path / "cells").is_dir()
+    except OSError:
+        return False
+
+
+def _holds_runs(path: Path) -> bool:
+    """Say whether a folder, perhaps elsewhere, is a run or the default folder of runs."""
+    try:
+        return _is_run(path) or any(_is_run(one) for one in path.iterdir())
+    except OSError:
+        return False
