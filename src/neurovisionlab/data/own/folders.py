@@ -6,14 +6,13 @@ import os
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from neurovisionlab.core.errors import DataError, mould
 from neurovisionlab.core.spec import DataRef
 from neurovisionlab.data.home import DataHome
 from neurovisionlab.data.images import ImageSet, Provenance
 from neurovisionlab.data.notes import SKIPPED
-from neurovisionlab.data.own.groups import read_groups
+from neurovisionlab.data.own.groups import attach_groups
 from neurovisionlab.data.own.place import OWN, PARTS, consecutive, locate
 from neurovisionlab.data.pictures import SUFFIXES, Watch, decode
 
@@ -81,18 +80,15 @@ def read_folder_set(
     notes: tuple[str, ...] = ()
     if skipped:
         notes = (SKIPPED.english.format(count=skipped, first=decoded.broken[0]),)
-    return ImageSet(
+    images = ImageSet(
         name=ref.name,
         images_NHWC=decoded.images_NHWC,
         labels_N=np.array([label_of[name] for _, name, _ in kept], dtype=np.int64),
         class_names=class_names,
         parts=consecutive({part: sum(p == part for p, _, _ in kept) for part in found}),
         provenance=Provenance(OWN.source, OWN.licence, notes=notes),
-        groups_N=_folder_groups(ref, folder, [path for _, _, path in kept]),
     )
-
-
-def _folder_groups(ref: DataRef, folder: Path, paths: list[Path]) -> NDArray[np.int64] | None:
     if ref.groups is None:
-        return None
-    return read_groups(Path(ref.groups), [path.relative_to(folder).as_posix() for path in paths])
+        return images
+    names = [path.relative_to(folder).as_posix() for _, _, path in kept]
+    return attach_groups(images, Path(ref.groups), names)
