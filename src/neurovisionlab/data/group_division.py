@@ -9,60 +9,76 @@ from numpy.typing import NDArray
 
 Chosen = NDArray[np.bool_]  # [G], true for what is held out
 Counts = NDArray[np.int64]  # [G, C], images of each group and class
+Sums = NDArray[np.int64]  # [S, C + C + 1], see `_Task`
 
 _FEW = 12  # groups: all 2^12 ways of choosing among them are compared
 _NEAR_FRAC = 0.01  # shares that differ by no more are equally good: classes decide
-_NUM_STARTS = 8
-_NUM_NEIGHBOURS = 512
+_NUM_STARTS = 4
+_NUM_NEIGHBOURS = 256
 _NUM_STEPS = 200
 
 _Score = tuple[float, ...]
 
 
 class _Task(NamedTuple):
-    counts_GC: Counts
-    frac: float
+    """What is to be divided.
 
-    def scores(self, held_SC: NDArray[np.int64]) -> NDArray[np.float64]:
+    Attributes:
+        table: [G, C + C + 1]: images of each class, whether there are any, and 1: sums over
+            groups are images, groups of each class and groups.
+        frac: share of images to hold out.
+        num_left: groups that must be left, of all and of each class, for what is divided next.
+    """
+
+    table: NDArray[np.int64]
+    frac: float
+    num_left: int
+
+    def scores(self, held: Sums) -> NDArray[np.float64]:
         """Return a row of four numbers for each way S of holding out; less is better, in order.
 
-        Classes that would not be left, classes that are not held out, the distance to the share,
-        the mean distance to the share of each class.
+        Groups that are not left, classes that are not held out, the distance to the share, the
+        mean distance to the share over classes.
         """
-        total_C = self.counts_GC.sum(axis=0)
-        held_SC, total_C = held_SC[:, total_C > 0], total_C[total_C > 0]
+        num_classes = self.table.shape[1] // 2
+        total = self.table.sum(axis=0)
+        there_C = total[:num_classes] > 0
+        total_C, held_SC = total[:num_classes][there_C], held[:, :num_classes][:, there_C]
+        left = (total - held)[:, num_classes:][:, [*there_C, True]]
         share_S = held_SC.sum(axis=1) / total_C.sum()
         miss_S = np.maximum(np.abs(share_S - self.frac), _NEAR_FRAC)
         uneven_S = np.abs(held_SC / total_C - share_S[:, None]).mean(axis=1)
-        lost_S, absent_S = (held_SC == total_C).sum(axis=1), (held_SC == 0).sum(axis=1)
-        return np.stack([lost_S, absent_S, miss_S.round(6), uneven_S.round(9)], axis=1)
+        lacking_S = np.maximum(self.num_left - left, 0).sum(axis=1)
+        absent_S = (held_SC == 0).sum(axis=1)
+        return np.stack([lacking_S, absent_S, miss_S.round(6), uneven_S.round(9)], axis=1)
+
+    def score(self, held: Chosen) -> _Score:
+        """Return the row of one way of holding out."""
+        return tuple(self.scores(self.table[held].sum(axis=0)[None])[0].tolist())
 
 
-def hold_out(counts_GC: Counts, frac: float, seed: int) -> Chosen:
+def hold_out(counts_GC: Counts, frac: float, num_left: int, seed: int) -> Chosen:
     """Return which of two or more groups to hold out: some, not all.
 
-    Every class stays on both sides where that can be; then the share of images comes as near to
-    `frac` as can be, to a hundredth; then the classes are as even as can be. Of many groups
-    (more than 12) nearly so, by search from random beginnings. `seed` decides between equals.
+    At least `num_left` groups stay, of each class too, and every class is held out where that can
+    be; then the share of images comes as near to `frac` as can be, to a hundredth; then the
+    classes are as even as can be. Of many groups (more than 12) nearly so, by search from random
+    beginnings. `seed` decides between equals.
     """
     rng = np.random.default_rng(seed)
-    task = _Task(counts_GC, frac)
+    ones = np.ones((len(counts_GC), 1), np.int64)
+    task = _Task(np.concatenate([counts_GC, counts_GC > 0, ones], axis=1), frac, num_left)
     if len(counts_GC) <= _FEW:
         return _best_of_all(task, rng)
     found = [_improved(task, _start(task, rng), rng) for _ in range(_NUM_STARTS)]
-    return min(found, key=lambda held: _score(task, held))
-
-
-def _score(task: _Task, held: Chosen) -> _Score:
-    return tuple(task.scores(task.counts_GC[held].sum(axis=0)[None])[0].tolist())
+    return min(found, key=task.score)
 
 
 def _best_of_all(task: _Task, rng: np.random.Generator) -> Chosen:
-    num_groups = len(task.counts_GC)
+    num_groups = len(task.table)
     numbers = rng.permutation(np.arange(1, 2**num_groups - 1))  # neither none nor all
     chosen_SG = (numbers[:, None] >> np.arange(num_groups) & 1).astype(bool)
-    scores = task.scores(chosen_SG @ task.counts_GC)
-    best: Chosen = chosen_SG[_first_of_best(scores)]
+    best: Chosen = chosen_SG[_first_of_best(task.scores(chosen_SG @ task.table))]
     return best
 
 
@@ -72,8 +88,9 @@ def _first_of_best(scores: NDArray[np.float64]) -> int:
 
 def _start(task: _Task, rng: np.random.Generator) -> Chosen:
     """Return random groups, as many as come nearest to the share; at least one, not all."""
-    order = rng.permutation(len(task.counts_GC))
-    reached = np.cumsum(task.counts_GC[order].sum(axis=1)) / task.counts_GC.sum()
+    sizes_G = task.table[:, : task.table.shape[1] // 2].sum(axis=1)
+    order = rng.permutation(len(sizes_G))
+    reached = np.cumsum(sizes_G[order]) / sizes_G.sum()
     held = np.zeros(len(order), dtype=bool)
     held[order[: np.abs(reached[:-1] - task.frac).argmin() + 1]] = True
     return held
@@ -82,23 +99,23 @@ def _start(task: _Task, rng: np.random.Generator) -> Chosen:
 def _improved(task: _Task, held: Chosen, rng: np.random.Generator) -> Chosen:
     """Move and exchange single groups while that is better."""
     held = held.copy()
+    now, score = task.table[held].sum(axis=0), task.score(held)
     for _ in range(_NUM_STEPS):
-        moves = _moves(held, rng)
-        signed_GC = np.where(held[:, None], -task.counts_GC, task.counts_GC)
-        now_C = task.counts_GC[held].sum(axis=0)
-        changes = signed_GC[moves[:, 0]]
-        changes = changes + np.where((moves[:, 1] >= 0)[:, None], signed_GC[moves[:, 1]], 0)
-        scores = task.scores(now_C + changes)
+        moves = _moves(held, rng)  # [M, 2]
+        signs = np.where(moves < 0, 0, np.where(held[moves], -1, 1))
+        after = now + (signs[..., None] * task.table[moves]).sum(axis=1)
+        scores = task.scores(after)
         best = _first_of_best(scores)
-        if tuple(scores[best].tolist()) >= _score(task, held):
+        if tuple(scores[best].tolist()) >= score:
             break
-        for group in moves[best][moves[best] >= 0]:
-            held[group] = not held[group]
+        now, score = after[best], tuple(scores[best].tolist())
+        changed = moves[best][moves[best] >= 0]
+        held[changed] = ~held[changed]
     return held
 
 
 def _moves(held: Chosen, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Return [M, 2] pairs of groups that change sides; −1 where it is one group alone."""
+    """Return [M, 2] groups that change sides: two that are exchanged, or one and −1."""
     single = rng.permutation(len(held))[:_NUM_NEIGHBOURS]
     inside, outside = np.flatnonzero(held), np.flatnonzero(~held)
     pairs = np.stack([rng.choice(side, _NUM_NEIGHBOURS) for side in (inside, outside)], axis=1)

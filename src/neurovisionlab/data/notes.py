@@ -10,10 +10,10 @@ NOT_PUBLISHED = Sentence("{name} is not the published file (its MD5 differs)")
 NOT_VERIFIED = Sentence("not verified, no published MD5 is known: {names}")
 SKIPPED = Sentence("{count} unreadable pictures skipped: {first}")
 
-UNUSED_ROWS = Sentence("groups: {count} rows of {table} are of no image here; the first: {first}")
-SHARED_GROUPS = Sentence("{count} of {total} groups have images in more than one part: {names}")
-NO_IMAGES = Sentence("no image at all of {count} classes: {names}")
-LABELS_FROM = Sentence("no image at all of {count} classes: {names}; labels run {low} to {high}")
+UNUSED_ROWS = Sentence("groups: rows of {table} that are of no image here: {count}, first {first}")
+SHARED_GROUPS = Sentence("groups with images in more than one part: {count} of {total}, {names}")
+NO_IMAGES = Sentence("classes without any image ({count}): {names}")
+LABELS_FROM = Sentence("classes without any image ({count}): {names}; labels run {low} to {high}")
 LOOK_ALIKE = Sentence("class names that are hard to see or to tell apart: {names}")
 
 NOTES = (

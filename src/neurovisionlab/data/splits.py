@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -38,12 +40,15 @@ def divide(images: ImageSet, cell: CellSpec) -> SplitIndices:
     sides = 3 - (len(val) > 0) - (len(test) > 0)
     _check_classes(images, train, sides)
     _check_groups(images, cell, train, sides)
-    if len(test) == 0:
-        train, test = _divide(images, train, cell, cell.split.test_frac, cell.fold)
-    elif cell.fold is not None:
-        train, val = _divide(images, np.concatenate([train, val]), cell, 0.0, cell.fold)
+    if cell.fold is not None:
+        if len(test) == 0:
+            train, test = _fold(images, train, cell, cell.fold)
+        else:
+            train, val = _fold(images, np.concatenate([train, val]), cell, cell.fold)
+    elif len(test) == 0:
+        train, test = _share(images, train, cell, "test")
     if len(val) == 0:
-        train, val = _divide(images, train, cell, cell.protocol.val_frac, None)
+        train, val = _share(images, train, cell, "val")
     _check_classes(images, train, sides=1)  # unbroken groups may have taken a whole class away
     found = SplitIndices(train, val, test)
     _check_unbroken(images, found)
@@ -93,29 +98,35 @@ def prefix(labels_N: NDArray[np.int64], indices: Indices, count: int | None, see
     return indices[stratified_order(labels_N[indices], seed)[:count]]
 
 
-def _divide(
-    images: ImageSet, pool: Indices, cell: CellSpec, frac: float, fold: int | None
-) -> tuple[Indices, Indices]:
-    """Return (rest, held out): fold number `fold`, or a share `frac`, groups unbroken."""
-    seed = cell.protocol.split_seed
-    if fold is not None:
-        assert cell.split.folds is not None
-        _check_folds(images, pool, cell.split.folds)
-        held = _folds(images, pool, cell.split.folds, seed) == fold
-    elif images.groups_N is not None:
-        held = _held_groups(images, pool, frac, seed)
-    else:
-        order = pool[stratified_order(images.labels_N[pool], seed)]
-        count = round(frac * len(pool))
-        return order[count:], order[:count]
+def _fold(images: ImageSet, pool: Indices, cell: CellSpec, fold: int) -> tuple[Indices, Indices]:
+    """Return (rest, held out): fold number `fold` of the cell's, groups unbroken."""
+    assert cell.split.folds is not None
+    _check_folds(images, pool, cell.split.folds)
+    held = _folds(images, pool, cell.split.folds, cell.protocol.split_seed) == fold
     return pool[~held], pool[held]
 
 
-def _held_groups(images: ImageSet, pool: Indices, frac: float, seed: int) -> NDArray[np.bool_]:
+def _share(
+    images: ImageSet, pool: Indices, cell: CellSpec, part: Literal["test", "val"]
+) -> tuple[Indices, Indices]:
+    """Return (rest, held out): the share that the cell asks for a part, groups unbroken."""
+    seed, frac = cell.protocol.split_seed, cell.shares[part]
+    if images.groups_N is None:
+        order = pool[stratified_order(images.labels_N[pool], seed)]
+        count = round(frac * len(pool))
+        return order[count:], order[:count]
+    num_left = 2 if part == "test" and "val" in cell.shares else 1
+    held = _held_groups(images, pool, frac, num_left, seed)
+    return pool[~held], pool[held]
+
+
+def _held_groups(
+    images: ImageSet, pool: Indices, frac: float, num_left: int, seed: int
+) -> NDArray[np.bool_]:
     """Return which images of the pool belong to the groups that are held out.
 
-    Results of the first version stay as they are: where one of a few folds comes near enough to
-    the share, and leaves a sound division, it is taken.
+    `num_left` groups must stay. Results of the first version stay as they are: where one of a few
+    folds comes near enough to the share, and leaves a sound division, it is taken.
     """
     assert images.groups_N is not None
     groups, group_of_N = np.unique(images.groups_N[pool], return_inverse=True)
@@ -124,11 +135,12 @@ def _held_groups(images: ImageSet, pool: Indices, frac: float, seed: int) -> NDA
     labels_N, num_folds = images.labels_N[pool], fold_count(frac)
     if is_one_fold(frac) and num_folds <= min(len(groups), np.bincount(labels_N).max()):
         held: NDArray[np.bool_] = _folds(images, pool, num_folds, seed) == 0
-        if held.any() and np.isin(labels_N, labels_N[~held]).all():
+        num_rest = len(np.unique(group_of_N[~held]))
+        if num_left <= num_rest < len(groups) and np.isin(labels_N, labels_N[~held]).all():
             return held
     counts_GC = np.zeros((len(groups), len(images.class_names)), dtype=np.int64)
     np.add.at(counts_GC, (group_of_N, labels_N), 1)
-    chosen_G = hold_out(counts_GC, frac, seed)
+    chosen_G = hold_out(counts_GC, frac, num_left, seed)
     return np.asarray(chosen_G[group_of_N])
 
 
@@ -239,6 +251,8 @@ def _class_remedy(images: ImageSet, poor: Indices) -> str:
         if without.tolist() == [0]:
             return "labels - 1, in every part"
         return "class_names, labels = numpy.unique(labels, return_inverse=True), in every part"
+    if images.groups_N is not None:
+        return "more groups with that class or to leave it out"
     return "to add images or to leave that class out"
 
 

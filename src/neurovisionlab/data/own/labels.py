@@ -90,7 +90,8 @@ def _whole(path: Path, labels_N: Array) -> Labels:
         got = f"{labels_N.dtype} {list(labels_N.shape)}"
         raise DataError(mould(f"{path}, labels", "whole numbers [N]", got, BY_NAME))
     with np.errstate(invalid="ignore"):
-        broken = np.flatnonzero(~(np.abs(labels_N) < 2**62) | (labels_N != np.floor(labels_N)))
+        values_N = labels_N.astype(np.float64)
+        broken = np.flatnonzero(~(np.abs(values_N) < 2**62) | (values_N != np.floor(values_N)))
     if len(broken):
         got = f"{labels_N[broken[0]]} at image {broken[0]}"
         raise DataError(mould(f"{path}, labels", "whole numbers [N]", got, "to correct that label"))
