@@ -393,6 +393,7 @@ STRANGE = {
         r'text in UTF-8, .*numpy\.char\.decode\(class_names, "latin-1"\)',
     ),
     "names in a column": ({"class_names": np.array([["A"], ["B"], ["C"]])}, r"names\.ravel\(\)"),
+    "names that are no text": ({"class_names": np.zeros(3, "V4")}, "try an array of text"),
     "counted from 1": (
         {"labels": np.arange(6) % 3 + 1, "class_names": np.array(list("ABC"))},
         r"labels in 0\.\.2, got 3 at image 2: they count from 1; try labels - 1",

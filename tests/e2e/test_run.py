@@ -202,14 +202,14 @@ def test_what_a_division_came_to_is_said_once(tiny_npz: Path, tmp_path: Path) ->
     study = Study(
         name="odd",
         datasets=(f"npz:{tiny_npz}",),
-        models=("mobilenetv2", "vit-tiny"),
+        models=("mobilenetv2", "resnet18"),
         seeds=(0, 1),
         subset=Subset(train_images=73, test_images=2),
         split=Split(folds=3, groups=str(in_one_part(tiny_npz, 12))),
     )
     messages = api.prepare(study, out_dir=tmp_path / "out").messages
     told = [line for line in messages if line.startswith("warning: ")]
-    assert len(told) == len({line.split(": ")[1].split(" ")[0] for line in told})
+    assert len(told) == len(set(told))
     assert sum("subset.train_images = 73 has no effect" in line for line in told) == 1
     assert sum("no test image of 1 of 3 classes" in line for line in told) == 1
 

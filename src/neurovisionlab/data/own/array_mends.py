@@ -33,7 +33,7 @@ def _value_mend(images: Array) -> tuple[str, str]:
     if kind == "b":
         return "true and false", "(images * numpy.uint8(255))"
     if kind not in "iuf" or images.size == 0:
-        return "", '.astype("uint8")'
+        return "", '.astype("uint8")' if kind in "iuf" else ""
     low, high = images.min(), images.max()
     if not np.isfinite(low) or not np.isfinite(high):
         return "not all finite", "numpy.nan_to_num(images)"
@@ -59,7 +59,7 @@ def _int_mend(low: int, high: int) -> str:
         return f'(images >> {high.bit_length() - 8}).astype("uint8")'
     if low >= -128 and high <= 127:
         return '(images.astype("int16") + 128).astype("uint8")'
-    return f'((images - {low}.0) / {high - low} * 255).round().astype("uint8")'
+    return f'((images - {low}.0) / {high - low or 1} * 255).round().astype("uint8")'
 
 
 def _layout_mend(shape: tuple[int, ...], num_labels: int) -> tuple[str, str]:
@@ -67,7 +67,7 @@ def _layout_mend(shape: tuple[int, ...], num_labels: int) -> tuple[str, str]:
     if len(shape) == 2:
         return _flat_mend(shape[1])
     if len(shape) not in (3, 4):
-        return f"{len(shape)} axes", ""
+        return f"{len(shape)}-dimensional", ""
     if is_turned(shape, num_labels):
         return _last_mend(shape)
     return _channel_mend(shape) if len(shape) == 4 else ("", "")

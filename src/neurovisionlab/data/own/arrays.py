@@ -88,7 +88,9 @@ def _npz_images(path: Path, arrays: Arrays) -> NDArray[np.uint8]:
     if images.dtype != np.uint8 or not fits or is_turned(images.shape, num_labels):
         got, mend = mend_of(images, num_labels)
         expected = "uint8 [N, H, W] or [N, H, W, 1 or 3]"
-        raise DataError(mould(f"{path}, images", expected, got, mend or "bytes [N, H, W, C]"))
+        raise DataError(
+            mould(f"{path}, images", expected, got, mend or "bytes 0..255 [N, H, W, C]")
+        )
     if 0 in images.shape[1:]:
         got = f"{list(images.shape)}"
         raise DataError(mould(f"{path}, images", "at least one pixel", got, "larger images"))

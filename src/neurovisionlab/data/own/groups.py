@@ -172,9 +172,8 @@ def _places(path: Path, header: list[str]) -> tuple[int, int]:
 
 def no_table(path: Path, got: str) -> DataError:
     """Return the error for what is no table of groups."""
-    return DataError(
-        mould(f"split.groups {path}", "a CSV file with image,group", got, "that first line")
-    )
+    remedy = "image,group as its first line"
+    return DataError(mould(f"split.groups {path}", "a CSV file with image,group", got, remedy))
 
 
 def _plain(name: str) -> str:

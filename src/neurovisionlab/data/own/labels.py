@@ -124,9 +124,10 @@ def read_names(path: Path, class_names: Array) -> tuple[str, ...]:
         DataError: another shape, bytes of another encoding, or a name given twice.
     """
     what = f"{path}, class_names"
-    if class_names.ndim != 1:
+    if class_names.ndim != 1 or class_names.dtype.kind == "V":
         got = f"{class_names.dtype} {list(class_names.shape)}"
-        raise DataError(mould(what, "a name a class [C]", got, "class_names.ravel()"))
+        remedy = "class_names.ravel()" if class_names.dtype.kind != "V" else "an array of text"
+        raise DataError(mould(what, "a name a class [C]", got, remedy))
     raw = class_names if class_names.dtype.kind == "S" else class_names.astype(str)
     names = tuple(_text(path, "class_names", name) for name in raw.tolist())
     twice = next((name for name in names if names.count(name) > 1), None)
