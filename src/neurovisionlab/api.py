@@ -32,8 +32,8 @@ from neurovisionlab.data.audit import Audit, audit
 from neurovisionlab.data.home import DataHome
 from neurovisionlab.data.official import OFFICIAL
 from neurovisionlab.data.pictures import Watch
+from neurovisionlab.data.remarks import remarks
 from neurovisionlab.data.sources import OWN_KINDS, SOURCES, load
-from neurovisionlab.data.splits import split
 from neurovisionlab.lab.conduct import Event, conduct, pending
 from neurovisionlab.lab.executors import Execute, local, start_early
 from neurovisionlab.lab.measure import Effort, measure
@@ -138,7 +138,7 @@ def prepare(
     plan = make_plan(study, home, watch).model_copy(update={"model_digests": digests})
     cells = plan.cells()
     warnings = warnings_of(study) + _check_models(cells, pending(cells, store))
-    _check_splits(pending(cells, store), home)
+    warnings += _check_splits(pending(cells, store), home)
     messages = [*(f"warning: {line}" for line in warnings), *notes]
     if pending(cells, store):
         messages += _recipe_messages(study)
@@ -158,17 +158,24 @@ def _workers(study: Study) -> tuple[str, ...]:
     return WITH_SKLEARN if embedded or study.split.groups or study.split.folds else WORKERS
 
 
-def _check_splits(cells: Iterable[CellSpec], home: DataHome) -> None:
-    """Divide each data set as its cells will, so that what cannot be divided is said at once."""
+def _check_splits(cells: Iterable[CellSpec], home: DataHome) -> list[str]:
+    """Divide each data set as its cells will, so that what cannot be divided is said at once.
+
+    Returns a line for each thing that came out otherwise than asked; of several folds or varied
+    shares the first that says it.
+    """
     by_ref: dict[DataRef, dict[str, CellSpec]] = {}
     for cell in cells:
         protocol = cell.protocol
         division = f"{cell.fold} {protocol.val_frac} {protocol.split_seed}"
         by_ref.setdefault(cell.data_ref, {}).setdefault(division, cell)
+    said: dict[tuple[str, str], str] = {}
     for ref, different in by_ref.items():
         images = load(ref, home)
         for cell in different.values():
-            split(images, cell)
+            for kind, line in remarks(images, cell).items():
+                said.setdefault((ref.name, kind), line)
+    return list(said.values())
 
 
 def measure_run(store: Store, seconds: float, anew: bool = True) -> Iterator[Costs]:
@@ -350,7 +357,7 @@ def _idle_shares(study: Study, info: DataInfo) -> Iterator[str]:
         "test": ("split.test_frac", study.split.test_frac, Split().test_frac),
     }
     for part, (setting, share, default) in shares.items():
-        if share != default and part in info.num_images:
+        if share != default and info.num_images.get(part):
             why = f"it has a {part} part of its own"
             yield f"warning: {setting} has no effect on {info.name}: {why}"
 
@@ -358,6 +365,20 @@ def _idle_shares(study: Study, info: DataInfo) -> Iterator[str]:
 def _contents(plan: Plan) -> list[tuple[DataRef, str]]:
     """Return what the data are, whatever is remarked about them: results lie beside them, say."""
     return [(ref, info.digest) for ref, info in plan.infos]
+
+
+def _trained_anew(plan: Plan, store: Store) -> Iterator[str]:
+    """Say which finished cells do not count because groups were divided by a wrong share."""
+    wrong: dict[str, int] = {}
+    for cell in plan.cells():
+        former = cell.data.model_copy(update={"num_groups": None})
+        before = cell.model_copy(update={"data": former}).cell_id
+        if cell.group_division > 1 and not store.has(cell.cell_id) and store.has(before):
+            asked = " and ".join(f"{share:g}" for share in cell.shares.values())
+            wrong[asked] = wrong.get(asked, 0) + 1
+    for asked, count in wrong.items():
+        why = "an earlier version held out another share of the groups than was asked"
+        yield f"{count} finished cells are trained anew: {why} ({asked})"
 
 
 def _folder_messages(plan: Plan, store: Store) -> Iterator[str]:
@@ -371,6 +392,7 @@ def _folder_messages(plan: Plan, store: Store) -> Iterator[str]:
     if differences or _contents(earlier) != _contents(plan):
         what = "; ".join(differences) or "its data are others now"
         yield f"the study changed since it was last run here: {what}"
+    yield from _trained_anew(plan, store)
     if apart:
         yield f"{apart} finished cells of other wordings stay in {store.root} and are not shown"
     wants = plan.study.protocol.keep_weights == "all"

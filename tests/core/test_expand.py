@@ -206,6 +206,39 @@ def test_place_and_name_of_a_set_are_no_part_of_its_identity() -> None:
     assert here.cell_id == there.cell_id
 
 
+NEAR = (0.1, 0.15, 0.2, 0.25, 0.3, 1 / 3, 0.35, 0.5, 5e-324)
+FAR = (0.4, 0.45, 0.6, 0.7, 0.8, 0.99)
+
+
+@pytest.mark.parametrize(
+    ("parts", "fold", "test_frac", "val_frac", "is_new"),
+    [
+        *((("train",), None, frac, 0.2, False) for frac in NEAR),
+        *((("train",), None, frac, 0.2, True) for frac in FAR),
+        (("train",), None, 0.2, 0.4, True),
+        (("train", "test"), None, 0.4, 0.2, False),  # its own test part: no share is held out
+        (("train", "test"), None, 0.2, 0.4, True),
+        (("train", "val"), None, 0.4, 0.4, True),
+        (("train", "val", "test"), None, 0.4, 0.4, False),
+        (("train",), 1, 0.4, 0.2, False),  # a fold takes the place of the test part
+        (("train",), 1, 0.2, 0.4, True),
+        (("train", "test"), 1, 0.4, 0.4, False),  # and here that of the validation part
+    ],
+)
+def test_only_shares_of_groups_that_were_not_held_out_have_another_identity(
+    parts: tuple[str, ...], fold: int | None, test_frac: float, val_frac: float, is_new: bool
+) -> None:
+    counts = dict.fromkeys(parts, 30)
+    fields = {
+        "split": Split(test_frac=test_frac, folds=None if fold is None else 3),
+        "protocol": Protocol(image_px=28, color="grey", val_frac=val_frac),
+        "fold": fold,
+    }
+    without = plain_cell(data=plain_info(num_images=counts), **fields)
+    with_groups = plain_cell(data=plain_info(num_images=counts, num_groups=6), **fields)
+    assert (with_groups.cell_id != without.cell_id) == is_new
+
+
 def test_subset_and_split_are_part_of_the_identity_groups_by_content_alone() -> None:
     base = plain_cell()
     assert plain_cell(split=Split(groups="elsewhere.csv")).cell_id == base.cell_id

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -213,8 +214,12 @@ def test_a_table_from_a_spreadsheet_is_read(tmp_path: Path) -> None:
     ("text", "told"),
     [
         (None, "expected a CSV file with image,group"),
-        ("", "expected a group for each image, got none for a.png"),
-        ("file,writer\na.png,1\n", "expected a CSV file with image,group"),
+        ("", "expected a CSV file with image,group, got an empty file"),
+        ("\n\n", "got an empty file"),
+        ("file,writer\na.png,1\n", "with image,group, got the columns file, writer"),
+        ("file;writer\na.png;1\n", "got the columns file, writer"),
+        ("a.png,1\n", "got the columns a.png, 1"),
+        ("Group,image,group ,IMAGE\n", "got group twice in the columns Group, image"),
         ("image,group\nb.png,1\n", r"got none for a\.png \(1 in all\)"),
         ("image,group\na.png\n", "got none for a.png"),
         ("image,group\na.png,\n", "got none for a.png"),
@@ -229,11 +234,94 @@ def test_a_table_without_groups_is_named(tmp_path: Path, text: str | None, told:
     assert str(table) in str(caught.value)
 
 
-def test_a_table_that_is_no_text_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "content", [b"image,group\n\xff\xfe\x00,1\n", b"PK\x03\x04 a workbook", b"\0" * 9]
+)
+def test_a_table_that_is_no_text_is_named(tmp_path: Path, content: bytes) -> None:
     table = tmp_path / "g.csv"
-    table.write_bytes(b"image,group\n\xff\xfe\x00,1\n")
-    with pytest.raises(DataError, match="expected a CSV file"):
+    table.write_bytes(content)
+    with pytest.raises(DataError, match="expected a CSV file") as caught:
         read_groups(table, ["a.png"])
+    assert "\\x" not in str(caught.value), "no raw bytes"
+
+
+UNICODE = ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32")
+ENCODINGS = (*UNICODE, "latin-1", "cp1252", "cp1251")
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_a_table_is_read_in_any_encoding_with_any_delimiter(
+    tmp_path: Path, encoding: str, delimiter: str
+) -> None:
+    name = "Щ/1.png" if encoding in ("cp1251", "utf-8", "utf-16") else "é/1.png"
+    rows = [(" Image", "age", "GROUP "), (name, "7", "w2"), ("b.png", "8", "w1")]
+    text = "\r\n".join(delimiter.join(row) for row in rows)
+    table = tmp_path / "g.csv"
+    table.write_bytes(text.encode(encoding))
+    assert read_groups(table, [name, "b.png"]).tolist() == [1, 0]
+
+
+def test_the_line_of_excel_and_commas_in_quotes_are_read(tmp_path: Path) -> None:
+    table = write_groups(tmp_path / "g.csv", 'sep=;\n"image";"group"\n"a;b.png";"w, 1"\n')
+    assert read_groups(table, ["a;b.png"]).tolist() == [0]
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "./A/é 1.png",
+        "A\\é 1.png",
+        "A//é 1.png",
+        " A/é 1.png ",
+        "A/e\u0301 1.png",
+        "/home/ann/letters/A/é 1.png",
+        "C:\\letters\\A\\é 1.png",
+        "letters/A/é 1.png",
+    ],
+)
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_paths_are_found_however_they_are_written(tmp_path: Path, written: str, form: Any) -> None:
+    images = [unicodedata.normalize(form, name) for name in ("A/é 1.png", "B/2.png")]
+    other = written.replace("A", "B").replace("é", "").replace("e\u0301", "").replace(" 1", "2")
+    table = write_groups(tmp_path / "g.csv", f"image,group\n{written},w2\n{other},w1\n")
+    assert read_groups(table, images).tolist() == [1, 0]
+
+
+def test_paths_below_two_folders_are_not_guessed(tmp_path: Path) -> None:
+    table = write_groups(tmp_path / "g.csv", "image,group\nx/A/1.png,w1\ny/B/1.png,w2\n")
+    with pytest.raises(DataError, match=r"none for A/1.png \(2 in all\); its first row is of 'x/A"):
+        read_groups(table, ["A/1.png", "B/1.png"])
+
+
+@pytest.mark.parametrize("second", ["a.png,w2", "./a.png,w2"])
+def test_an_image_in_two_groups_is_refused(tmp_path: Path, second: str) -> None:
+    table = write_groups(tmp_path / "g.csv", f"image,group\na.png,w1\n{second}\n")
+    with pytest.raises(DataError, match=r"one group for each image, got w1 and w2 for a\.png"):
+        read_groups(table, ["a.png"])
+
+
+def test_the_same_row_twice_and_blanks_round_a_group_are_fine(tmp_path: Path) -> None:
+    text = "image,group\na.png,w1\na.png,w1\nb.png, w1\nc.png,w0\n"
+    table = write_groups(tmp_path / "g.csv", text)
+    assert read_groups(table, ["a.png", "b.png", "c.png"]).tolist() == [0, 0, 1]
+
+
+def test_rows_of_no_image_are_counted_in_a_note(letters: Path, tmp_path: Path) -> None:
+    names = [f"{letter}/{name}" for letter in "ABC" for name in ("1.png", "2.JPG", "4.png")]
+    more = ["A/more/3.jpeg", "B/more/3.jpeg", "C/more/3.jpeg", "D/1.png", "D/2.png"]
+    rows = "".join(f"{name},{name[0]}\n" for name in names + more)
+    table = write_groups(tmp_path / "g.csv", "image,group\n" + rows)
+    told = info(letters, image_px=8, groups=str(table))
+    assert any("no image here: 2, first D/1.png" in note for note in told.notes)
+    assert told.num_groups == 3
+
+
+def test_groups_in_two_parts_are_noted(tiny_npz: Path, tmp_path: Path) -> None:
+    rows = "".join(f"{number},w{number % 2}\n" for number in range(96))
+    table = write_groups(tmp_path / "g.csv", "image,group\n" + rows)
+    told = describe(DataRef(name=f"npz:{tiny_npz}", groups=str(table)), home_in(tmp_path))
+    assert any("groups with images in more than one part: 2 of 2, w0, w1" in n for n in told.notes)
 
 
 # ── npz ──────────────────────────────────────────────────────────────────────────────────────
@@ -273,7 +361,12 @@ def test_npz_labels_of_any_whole_number_type(tmp_path: Path, kind: type) -> None
     assert load(ref, home_in(tmp_path)).labels_N.dtype == np.int64
 
 
-@pytest.mark.parametrize("names", [["A", "き", "no one"], [b"A", b"B", b"C"], [7, 8, 9]])
+UTF8 = [name.encode() for name in ("é", "き", "Щ")]
+
+
+@pytest.mark.parametrize(
+    "names", [["A", "き", "no one"], [b"A", b"B", b"C"], UTF8, [7, 8, 9], ["x" * 300, "", "a\0b"]]
+)
 def test_npz_class_names(tmp_path: Path, names: list[Any]) -> None:
     ref = npz(tmp_path / "x", train=arrays(class_names=np.array(names)))
     wanted = tuple(n.decode() if isinstance(n, bytes) else str(n) for n in names)
@@ -286,10 +379,28 @@ STRANGE = {
     "float images": ({"images": np.zeros((6, 3, 4))}, "expected uint8 .* got float64"),
     "flat images": ({"images": np.zeros((6, 12), np.uint8)}, r"got uint8 \[6, 12\]"),
     "two channels": ({"images": np.zeros((6, 3, 4, 2), np.uint8)}, r"\[N, H, W, 1 or 3\]"),
-    "float labels": ({"labels": np.zeros(6)}, "expected whole numbers"),
-    "words": ({"labels": np.array(list("abcabc"))}, "expected whole numbers"),
+    "half a label": ({"labels": np.full(6, 0.5)}, "whole numbers .*, got 0.5 at image 0"),
+    "no number": ({"labels": np.array([0, 1, 2, 0, 1, np.nan])}, "got nan at image 5"),
+    "complex labels": ({"labels": np.full(6, 1j)}, "expected whole numbers .*numpy.unique"),
+    "scores": ({"labels": np.full((6, 3), 1 / 3)}, r"one-hot rows.*labels\.argmax\(axis=1\)"),
+    "rows of text": ({"labels": np.full((6, 2), "a")}, "one label for each image"),
+    "text that is no name": (
+        {"labels": np.array(list("abcabz")), "class_names": np.array(list("abc"))},
+        "expected names of class_names, got 'z'",
+    ),
+    "bytes of Latin-1": (
+        {"class_names": np.array(["é".encode("latin-1"), b"B", b"C"])},
+        r'text in UTF-8, .*numpy\.char\.decode\(class_names, "latin-1"\)',
+    ),
+    "names in a column": ({"class_names": np.array([["A"], ["B"], ["C"]])}, r"names\.ravel\(\)"),
+    "names that are no text": ({"class_names": np.zeros(3, "V4")}, "try an array of text"),
+    "counted from 1": (
+        {"labels": np.arange(6) % 3 + 1, "class_names": np.array(list("ABC"))},
+        r"labels in 0\.\.2, got 3 at image 2: they count from 1; try labels - 1",
+    ),
+    "no pixels": ({"images": np.zeros((6, 0, 4), np.uint8)}, "at least one pixel"),
     "label too few": ({"labels": np.zeros(5, int)}, "expected a label for each image"),
-    "labels 2-d": ({"labels": np.zeros((6, 1), int)}, "expected a label for each image"),
+    "labels 3-d": ({"labels": np.zeros((6, 1, 2), int)}, "expected a label for each image"),
     "one label": ({"labels": np.array(3)}, "expected a label for each image"),
     "negative": ({"labels": np.array([0, 1, -1, 0, 1, 2])}, "expected numbers from 0, got -1"),
     "code points": ({"labels": np.full(6, 2**40)}, "expected numbers from 0, got 1099"),
@@ -320,6 +431,167 @@ def test_npz_parts_of_two_sizes_are_refused(tmp_path: Path) -> None:
     ref = npz(tmp_path / "x", train=arrays(), test=other)
     with pytest.raises(DataError, match=r"got \[3, 4, 1\] and \[4, 4, 1\]"):
         describe(ref, home_in(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "names", [["a", "a ", "b"], ["", "b", "c"], ["a\0b", "ab", "c"], ["\udce9", "b", "c"]]
+)
+def test_names_that_are_hard_to_see_are_kept_and_noted(tmp_path: Path, names: list[str]) -> None:
+    ref = npz(tmp_path / "x", train=arrays(class_names=np.array(names)))
+    told = describe(ref, home_in(tmp_path))
+    assert DataInfo.model_validate_json(told.model_dump_json()) == told, "it is UTF-8"
+    odd = "\udce9" in names  # half a surrogate pair can be written nowhere: its code is shown
+    assert bool(told.notes) != odd
+    assert told.class_names == (("\\udce9", "b", "c") if odd else tuple(names))
+
+
+ONE_MEANING = {
+    "column": np.array([[0], [1], [2], [2], [1], [0]]),
+    "floats": np.array([0.0, 1, 2, 2, 1, 0]),
+    "half floats": np.array([0, 1, 2, 2, 1, 0], np.float16),
+    "one-hot": np.eye(3, dtype=np.uint8)[[0, 1, 2, 2, 1, 0]],
+    "one-hot floats": np.eye(3)[[0, 1, 2, 2, 1, 0]],
+    "one-hot bools": np.eye(3, dtype=bool)[[0, 1, 2, 2, 1, 0]],
+    "text": np.array(list("012210")),
+    "bytes": np.array([b"0", b"1", b"2", b"2", b"1", b"0"]),
+}
+
+
+@pytest.mark.parametrize("kind", ONE_MEANING)
+def test_labels_that_can_mean_one_thing_are_read(tmp_path: Path, kind: str) -> None:
+    plain = describe(
+        npz(tmp_path / "p", train=arrays(labels=[0, 1, 2, 2, 1, 0])), home_in(tmp_path)
+    )
+    ref = npz(tmp_path / "x", train=arrays(labels=ONE_MEANING[kind]))
+    assert describe(ref, home_in(tmp_path)).digest == plain.digest
+
+
+def test_true_and_false_are_1_and_0(tmp_path: Path) -> None:
+    ref = npz(tmp_path / "x", train=arrays(labels=np.array([True, False, True] * 2)))
+    assert load(ref, home_in(tmp_path)).labels_N.tolist() == [1, 0, 1, 1, 0, 1]
+
+
+# ── npz: parts whose names differ ────────────────────────────────────────────────────────────
+
+NAMES = np.array(["cat", "dog", "cow"])
+
+
+@pytest.mark.parametrize(
+    ("names", "labels", "meant"),
+    [
+        (["cow", "cat", "dog"], [0, 1, 2], [2, 0, 1]),
+        ([b"cow", b"cat", b"dog"], [0, 1, 2], [2, 0, 1]),
+        (["dog", "cat"], [0, 1, 1], [1, 0, 0]),
+        (["cow", "elk", "cat", "dog"], [0, 2, 3], [2, 0, 1]),  # no image is an elk
+        (None, [0, 1, 2], [0, 1, 2]),
+        (None, ["cow", "cat", "dog"], [2, 0, 1]),
+        (["cat", "dog", "cow"], [0, 1, 2], [0, 1, 2]),
+    ],
+)
+@pytest.mark.parametrize("part", ["val", "test"])
+def test_names_decide_what_a_label_means(
+    tmp_path: Path, part: str, names: Any, labels: Any, meant: list[int]
+) -> None:
+    other = arrays(3, labels=np.array(labels), class_names=names)
+    ref = npz(tmp_path / "x", train=arrays(class_names=NAMES), **{part: other})
+    got = load(ref, home_in(tmp_path))
+    assert got.class_names == ("cat", "dog", "cow")
+    assert got.labels_N[6:].tolist() == meant
+
+
+def test_sets_whose_parts_agree_keep_their_digest(tmp_path: Path) -> None:
+    both = [arrays(class_names=NAMES), arrays(3, class_names=NAMES)]
+    agree = npz(tmp_path / "x", train=both[0], test=both[1])
+    silent = npz(tmp_path / "y", train=both[0], test=arrays(3))
+    digests = {describe(ref, home_in(tmp_path)).digest for ref in (agree, silent)}
+    # of the version that knew of no names but training's
+    assert digests == {"9bc661acd0b714acdd3ce3e9557b1e30d9e9cf99be856da2f6bda6646e0d0630"}
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "told"),
+    [
+        ({"class_names": NAMES}, {"class_names": ["cat", "dog", "elk"]}, "'elk' for 1 images"),
+        ({"class_names": NAMES}, {"class_names": ["cat", "dog ", "cow"]}, "got 'dog ' for 1 im"),
+        ({"class_names": NAMES}, {"labels": np.array([0, 1, 3])}, r"test\.npz, labels: .*got 3"),
+        ({"class_names": NAMES}, {"labels": np.array([1, 2, 3])}, "count from 1; try labels - 1"),
+        ({}, {"class_names": NAMES}, r"in test\.npz alone; try class_names in train\.npz, too"),
+        ({}, {"class_names": ["1", "0", "2"]}, r"in test\.npz alone"),
+        ({"labels": np.array(list("abcabc"))}, {}, r"numbers beside the text of train\.npz; try"),
+        ({}, {"labels": np.array(list("abc"))}, r"in test\.npz alone"),
+    ],
+)
+def test_parts_whose_names_do_not_fit_are_refused(
+    tmp_path: Path, train: dict[str, Any], test: dict[str, Any], told: str
+) -> None:
+    ref = npz(tmp_path / "x", train=arrays(**train), test=arrays(3, **test))
+    with pytest.raises(DataError, match=told):
+        describe(ref, home_in(tmp_path))
+
+
+def test_names_of_the_test_part_that_are_its_numbers_are_fine(tmp_path: Path) -> None:
+    ref = npz(tmp_path / "x", train=arrays(), test=arrays(3, class_names=["0", "1", "2"]))
+    assert describe(ref, home_in(tmp_path)).class_names == ("0", "1", "2")
+
+
+@pytest.mark.parametrize(
+    ("labels", "told"),
+    [
+        ([1, 2, 3, 3, 2, 1], "classes without any image (1): 0; labels run 1 to 3"),
+        ([0, 2, 4, 0, 2, 4], "classes without any image (2): 1, 3; labels run 0 to 4"),
+    ],
+)
+def test_labels_with_gaps_are_noted(tmp_path: Path, labels: list[int], told: str) -> None:
+    ref = npz(tmp_path / "x", train=arrays(labels=np.array(labels)))
+    assert describe(ref, home_in(tmp_path)).notes == (told,)
+
+
+# ── npz: images that are something else ──────────────────────────────────────────────────────
+
+BYTES_NHWC = np.random.default_rng(0).integers(0, 256, (6, 8, 9, 3), dtype=np.uint8)
+GREY_NHW = BYTES_NHWC[..., 0]
+
+MENDS = {
+    "channels first": (BYTES_NHWC.transpose(0, 3, 1, 2), BYTES_NHWC, "channels first"),
+    "grey, channels first": (GREY_NHW[:, None], GREY_NHW[..., None], "channels first"),
+    "RGBA": (np.concatenate([BYTES_NHWC, GREY_NHW[..., None]], 3), BYTES_NHWC, "alpha"),
+    "RGBA, channels first": (
+        np.concatenate([BYTES_NHWC, GREY_NHW[..., None]], 3).transpose(0, 3, 1, 2),
+        BYTES_NHWC,
+        "channels first",
+    ),
+    "grey and alpha": (np.stack([GREY_NHW] * 2, 3), GREY_NHW[..., None], "grey and alpha"),
+    "images last": (BYTES_NHWC.transpose(1, 2, 3, 0), BYTES_NHWC, "images last"),
+    "grey, images last": (GREY_NHW.transpose(1, 2, 0), GREY_NHW, "images last"),
+    "channels first, images last": (BYTES_NHWC.transpose(3, 1, 2, 0), BYTES_NHWC, "images last"),
+    "0 to 1": (BYTES_NHWC / np.float32(255), BYTES_NHWC, "float32 .*from 0 to 1"),
+    "0 to 1, channels first": (
+        (BYTES_NHWC / 255).transpose(0, 3, 1, 2),
+        BYTES_NHWC,
+        "float64 .*from 0 to 1, channels first",
+    ),
+    "-1 to 1": (BYTES_NHWC / 127.5 - 1, BYTES_NHWC, "from -1 to 1"),
+    "floats to 255": (BYTES_NHWC.astype(float), BYTES_NHWC, "from 0 to 255"),
+    "standardized": (BYTES_NHWC / 85 - 1.5, BYTES_NHWC, "from -1.5 to 1.5"),
+    "int64": (BYTES_NHWC.astype(int), BYTES_NHWC, "int64 .*from 0 to 255"),
+    "int8": ((BYTES_NHWC.astype(int) - 128).astype(np.int8), BYTES_NHWC, "from -128 to 127"),
+    "16 bits": (BYTES_NHWC.astype(np.uint16) << 8, BYTES_NHWC, "uint16 .*from 0 to 65280"),
+    "12 bits": (BYTES_NHWC.astype(np.uint16) << 4, BYTES_NHWC, "from 0 to 4080"),
+    "bits": (GREY_NHW > 99, (GREY_NHW > 99) * np.uint8(255), "bool .*true and false"),
+    "rows": (np.zeros((6, 49), np.uint8), np.zeros((6, 7, 7), np.uint8), "images in rows"),
+    "rows of colour": (np.zeros((6, 75), np.uint8), np.zeros((6, 5, 5, 3), np.uint8), "in rows"),
+}
+
+
+@pytest.mark.parametrize("kind", MENDS)
+def test_the_remedy_for_other_images_mends_them(tmp_path: Path, kind: str) -> None:
+    images, wanted, told = MENDS[kind]
+    with pytest.raises(DataError, match=told) as caught:
+        describe(npz(tmp_path / "x", train=arrays(images=images)), home_in(tmp_path))
+    remedy = str(caught.value).split("; try ")[1]
+    mended = eval(remedy, {"images": images, "numpy": np})
+    got = load(npz(tmp_path / "y", train=arrays(images=mended)), home_in(tmp_path)).images_NHWC
+    np.testing.assert_array_equal(got, wanted.reshape(got.shape))
 
 
 def test_npz_without_images_is_read_and_has_none(tmp_path: Path) -> None:

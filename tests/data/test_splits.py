@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 from typing import Any
 
 import numpy as np
@@ -9,12 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from sklearn.model_selection import StratifiedGroupKFold
 
 from data.stand_ins import cell_over, made_up_set
 from neurovisionlab.core.errors import DataError
 from neurovisionlab.core.records import SplitIndices
-from neurovisionlab.core.spec import Subset
-from neurovisionlab.data.images import ImageSet
+from neurovisionlab.core.spec import Subset, fold_count, is_one_fold
+from neurovisionlab.data.images import ImageSet, Provenance
+from neurovisionlab.data.remarks import remarks
 from neurovisionlab.data.splits import prefix, split, stratified_order
 
 ONE_PART = {"train": [40, 60, 100]}
@@ -175,7 +179,7 @@ def test_groups_stay_unbroken_in_subsets_too() -> None:
 
 def test_too_few_groups_are_refused() -> None:
     with pytest.raises(
-        DataError, match="expected at least 5 groups, got 3 groups; try fewer folds"
+        DataError, match=r"at least 5 groups for folds = 5, got 3 groups .*; try folds = 3$"
     ):
         divide(grouped_set(3), folds=5, fold=0)
 
@@ -200,6 +204,140 @@ def test_a_class_that_one_writer_wrote_cannot_be_tested_and_trained() -> None:
     assert any("class 'A'" in one for one in told)
 
 
+def in_groups(groups_N: np.ndarray, num_classes: int = 3) -> ImageSet:
+    """Return a set of one part whose images belong to these groups, classes in turn."""
+    num = len(groups_N)
+    return ImageSet(
+        name="made-up",
+        images_NHWC=np.zeros((num, 1, 1, 1), np.uint8),
+        labels_N=np.arange(num) % num_classes,
+        class_names=tuple("ABCDEFGHIJ"[:num_classes]),
+        parts={"train": (0, num)},
+        provenance=Provenance("made up", "none"),
+        groups_N=groups_N,
+    )
+
+
+def writers(num: int) -> ImageSet:
+    """Return a set of `num` writers who wrote between 12 and 30 images each."""
+    sizes = np.random.default_rng(2).integers(12, 31, num)
+    return in_groups(np.repeat(np.arange(num), sizes))
+
+
+@pytest.mark.parametrize("num_groups", [13, 40, 300])
+@pytest.mark.parametrize("frac", [0.4, 0.6, 0.7, 0.8, 0.93])
+def test_whole_groups_come_near_the_share_that_was_asked(num_groups: int, frac: float) -> None:
+    images = writers(num_groups)
+    got = divide(images, test_frac=frac)
+    assert_a_division(got, len(images.labels_N))
+    smallest = 12 / len(images.labels_N)
+    assert abs(len(got.test_N) / len(images.labels_N) - frac) <= max(0.0101, smallest)
+    assert (counts(images, got.test_N) > 0).all()
+    shares = counts(images, got.test_N) / counts(images, np.arange(len(images.labels_N)))
+    assert np.ptp(shares) < 0.05
+
+
+@pytest.mark.parametrize("frac", [0.4, 0.45, 0.6, 0.75, 0.9])
+def test_whole_groups_come_near_the_validation_share(frac: float) -> None:
+    images = writers(40)
+    got = divide(images, val_frac=frac)
+    assert abs(len(got.val_N) / (len(got.val_N) + len(got.train_N)) - frac) <= 0.02
+
+
+@pytest.mark.parametrize("num_groups", [2, 3, 5, 9])
+@pytest.mark.parametrize("frac", [0.01, 0.2, 0.4, 0.62, 0.8, 0.99])
+def test_of_few_groups_the_nearest_share_is_held_out(num_groups: int, frac: float) -> None:
+    sizes = np.array([30, 60, 90, 33, 42, 75, 12, 51, 99])[:num_groups]
+    groups_N = np.concatenate([np.repeat(np.arange(num_groups), sizes), np.full(90, num_groups)])
+    stop = int(sizes.sum())
+    parts = {"train": (0, stop), "test": (stop, len(groups_N))}
+    images = dataclasses.replace(in_groups(groups_N), parts=parts)
+    got = divide(images, val_frac=frac)
+    every = itertools.chain.from_iterable(
+        itertools.combinations(sizes, count) for count in range(1, num_groups)
+    )
+    nearest = min(abs(sum(some) / sizes.sum() - frac) for some in every)
+    found = abs(len(got.val_N) / sizes.sum() - frac)
+    if is_one_fold(frac) and fold_count(frac) <= num_groups:  # as the first version divided
+        assert found < 0.2
+    else:
+        assert found <= max(nearest, 0.01) + 1e-9
+
+
+def test_shares_that_one_fold_comes_near_to_are_divided_as_ever() -> None:
+    images = writers(40)
+    pool = np.arange(len(images.labels_N))
+    num_folds_of = {0.1: 10, 0.15: 7, 0.2: 5, 0.25: 4, 0.3: 3, 1 / 3: 3, 0.5: 2}
+    for frac, num_folds in num_folds_of.items():
+        folds = StratifiedGroupKFold(n_splits=num_folds, shuffle=True, random_state=5)
+        _, held = next(iter(folds.split(pool, images.labels_N, images.groups_N)))
+        got = divide(images, test_frac=frac, split_seed=5)
+        assert got.test_N.tolist() == held.tolist()
+
+
+def test_the_split_seed_chooses_among_groups() -> None:
+    images = writers(40)
+    tests = [divide(images, test_frac=0.4, split_seed=seed).test_N.tolist() for seed in (0, 0, 1)]
+    assert tests[0] == tests[1] != tests[2]
+
+
+def test_test_groups_leave_some_for_validation() -> None:
+    images = in_groups(np.repeat(np.arange(5), [30, 30, 30, 30, 30]))
+    got = divide(images, test_frac=0.99)
+    assert [len(got.train_N), len(got.val_N), len(got.test_N)] == [30, 30, 90]
+
+
+def test_a_class_of_one_group_stays_where_it_is_trained() -> None:
+    labels_N = np.where(np.arange(100) < 10, 0, 1 + np.arange(100) % 2)
+    groups_N = np.where(labels_N == 0, 0, 1 + np.arange(100) % 7)
+    images = dataclasses.replace(in_groups(groups_N), labels_N=labels_N)
+    for seed in range(5):
+        got = divide(images, test_frac=0.4, split_seed=seed)
+        assert (counts(images, got.train_N) > 0).all()
+        assert counts(images, got.train_N)[0] == 10
+
+
+def test_own_parts_that_tear_groups_are_refused() -> None:
+    groups_N = np.concatenate([np.arange(200) % 6, np.arange(40) % 4])
+    images = dataclasses.replace(made_up_set(WITH_TEST, groups_N), group_names=tuple("uvwxyz"))
+    with pytest.raises(
+        DataError, match=r"parts train and test: .*, got 4 of 6 groups .*: u, v, w, x;"
+    ):
+        divide(images)
+    with pytest.raises(DataError, match="4 of 6 groups"):
+        divide(images, folds=2, fold=0)
+    apart = made_up_set(WITH_TEST, np.concatenate([np.arange(200) % 6, 6 + np.arange(40) % 4]))
+    assert len(divide(apart).test_N) == 40
+
+
+def test_folds_may_mend_a_validation_part_that_tears_groups() -> None:
+    groups_N = np.concatenate([np.arange(220) % 6, np.full(40, 9)])
+    images = made_up_set(ALL_PARTS, groups_N)
+    with pytest.raises(DataError, match="6 of 7 groups"):
+        divide(images)
+    got = divide(images, folds=3, fold=1)
+    assert not set(groups_N[got.train_N]) & set(groups_N[got.val_N])
+
+
+@pytest.mark.parametrize(
+    ("parts", "num_groups", "told"),
+    [
+        (
+            ONE_PART,
+            2,
+            "at least 3 groups of training images, for train, val and test, got 2 groups",
+        ),
+        (ONE_PART, 1, "at least 3 groups .*, got 1 group; try finer groups or no split.groups"),
+        (WITH_TEST, 1, "at least 2 groups of training images, for train and one"),
+    ],
+)
+def test_too_few_groups_for_the_sides(parts: Any, num_groups: int, told: str) -> None:
+    num = sum(sum(one) for one in parts.values())
+    groups_N = np.where(np.arange(num) < 200, np.arange(num) % num_groups, 9)
+    with pytest.raises(DataError, match=told):
+        divide(made_up_set(parts, groups_N))
+
+
 # ── what cannot be divided ───────────────────────────────────────────────────────────────────
 
 
@@ -218,7 +356,84 @@ def test_a_class_with_too_few_images_is_named(parts: dict[str, list[int]], neede
         divide(made_up_set(parts))
 
 
-def test_a_side_without_images_is_refused() -> None:
+def test_a_class_that_is_tested_but_never_trained_says_where_it_is() -> None:
+    with pytest.raises(DataError, match=r"class 'B': .*, got 0 \(5 in test\); try"):
+        divide(made_up_set({"train": [30, 0], "test": [5, 5]}))
+
+
+@pytest.mark.parametrize(
+    ("counts_C", "remedy"),
+    [
+        ([0, 9, 9], "labels - 1, in every part"),
+        ([9, 0, 9, 0], r"class_names, labels = numpy.unique\(labels, return_inverse=True\)"),
+        ([9, 1, 9], "to add images"),
+    ],
+)
+def test_numbered_classes_without_images_name_what_mends_them(
+    counts_C: list[int], remedy: str
+) -> None:
+    images = dataclasses.replace(
+        made_up_set({"train": counts_C}),
+        name="npz:x",
+        class_names=tuple(str(number) for number in range(len(counts_C))),
+    )
+    with pytest.raises(DataError, match=f"try {remedy}"):
+        divide(images)
+
+
+@pytest.mark.parametrize(
+    ("parts", "asked"),
+    [
+        ({"train": [20]}, {}),
+        ({"train": [20], "val": [5], "test": [5]}, {}),
+        ({"train": [20, 20], "test": [5, 5]}, {"subset": Subset(train_images=2), "val_frac": 0.5}),
+    ],
+)
+def test_one_class_alone_is_refused(parts: dict[str, list[int]], asked: dict[str, Any]) -> None:
+    with pytest.raises(DataError, match=r"expected images of two or more classes, got .* alone"):
+        divide(made_up_set(parts), **asked)
+
+
+# ── what is said ─────────────────────────────────────────────────────────────────────────────
+
+
+def lines(images: ImageSet, **asked: Any) -> list[str]:
+    return list(remarks(images, cell_over(images.info(), **asked)).values())
+
+
+def test_a_division_as_asked_is_worth_no_remark() -> None:
+    in_twenties = in_groups(np.repeat(np.arange(20), 10))
+    for images in (made_up_set(ONE_PART), made_up_set(ALL_PARTS), in_twenties):
+        assert lines(images, test_frac=0.2, val_frac=0.25) == []
+
+
+def test_a_share_by_groups_that_is_further_off_is_said() -> None:
+    images = in_groups(np.repeat(np.arange(9), 30))
+    (said,) = lines(images, test_frac=0.3, val_frac=1 / 3)
+    assert "the test part holds 33% of the images, 30% were asked (split.test_frac)" in said
+    (said,) = lines(images, test_frac=1 / 3, val_frac=0.45)
+    assert "the validation part holds 50% of the images, 45% were asked" in said
+
+
+def test_subsets_that_are_larger_than_the_set_are_said() -> None:
+    images = made_up_set(WITH_TEST)
+    assert lines(images, subset=Subset(train_images=200, test_images=40)) == []
+    said = lines(images, subset=Subset(train_images=50_000, test_images=41))
+    assert said == [
+        "subset.train_images = 50,000 has no effect on made-up: 200 are there",
+        "subset.test_images = 41 has no effect on made-up: 40 are there",
+    ]
+
+
+def test_classes_that_a_subset_leaves_without_images_are_said() -> None:
+    images = made_up_set({"train": [30] * 10, "test": [5] * 10})
+    (said,) = lines(images, subset=Subset(train_images=14, test_images=3))
+    assert said == (
+        "made-up: no validation image of 8, no test image of 7 of 10 classes "
+        "(subset.train_images = 14, subset.test_images = 3)"
+    )
+
+    # ── whatever the labels ──() -> None:
     with pytest.raises(DataError, match="val part: expected at least one image, got none"):
         divide(made_up_set({"train": [5, 5], "test": [5, 5]}), val_frac=0.01)
     with pytest.raises(DataError, match="val part"):

@@ -142,6 +142,25 @@ def test_a_label_outside_the_classes(nvl_here: Nvl, tiny_npz: Path) -> None:
     _is_one_clear_error(answer, "labels in 0..1", "2 at image 48")
 
 
+def test_images_with_the_channels_first_name_the_call_that_mends_them(
+    nvl_here: Nvl, tiny_npz: Path
+) -> None:
+    with np.load(tiny_npz / "train.npz") as arrays:
+        images = np.repeat(arrays["images"][:, None], 3, axis=1)
+        np.savez(tiny_npz / "train.npz", images=images, labels=arrays["labels"])
+    answer = nvl_here("run", str(write_study(tiny_npz, f"npz:{tiny_npz}")))
+    _is_one_clear_error(answer, "channels first", "images.transpose(0, 2, 3, 1)")
+
+
+def test_writers_on_both_sides_of_a_sets_own_parts(nvl_here: Nvl, tiny_npz: Path) -> None:
+    table = tiny_npz / "writers.csv"
+    rows = [f"{number};{'ann' if number % 2 else 'bob'}" for number in range(96)]
+    table.write_text("\n".join(["Image;Group", *rows]), encoding="utf-16")
+    split = f'[split]\ngroups = "{table}"'
+    answer = nvl_here("run", str(write_study(tiny_npz, f"npz:{tiny_npz}", tables=split)))
+    _is_one_clear_error(answer, "2 of 2 groups", "ann, bob", "no split.groups")
+
+
 def test_constants_that_do_not_fit_the_channels(nvl_here: Nvl, tiny_npz: Path) -> None:
     two = 'scaling = "standardize"\nmean = [0.5, 0.5]\nstd = [1.0, 1.0]'
     answer = nvl_here("run", str(write_study(tiny_npz, f"npz:{tiny_npz}", protocol=two)))

@@ -16,7 +16,7 @@ import pytest
 from e2e.conftest import Nvl
 from e2e.studies import run_with_fakes, write_study
 from lab.fakes import fake_plan, fake_result
-from neurovisionlab import Split, Study, api
+from neurovisionlab import Split, Study, Subset, api
 from neurovisionlab.lab.executors import Done, Failed, Outcome, Work
 from neurovisionlab.lab.store import Store
 
@@ -162,6 +162,56 @@ def test_a_share_that_a_set_has_no_use_for_is_said(tiny_npz: Path, tmp_path: Pat
     )
     messages = api.prepare(study, out_dir=tmp_path / "out").messages
     assert any("split.test_frac has no effect on npz:" in line for line in messages)
+
+
+def in_one_part(folder: Path, num_groups: int) -> Path:
+    """Take the test part away; return a table of groups."""
+    (folder / "test.npz").unlink()
+    rows = (f"{number},w{number % num_groups}\n" for number in range(72))
+    path = folder / "writers.csv"
+    path.write_text("image,group\n" + "".join(rows))
+    return path
+
+
+@pytest.mark.parametrize(("test_frac", "is_wrong"), [(0.4, True), (0.2, False)])
+def test_cells_whose_groups_were_divided_wrongly_are_trained_anew_and_it_is_said(
+    tiny_npz: Path, tmp_path: Path, test_frac: float, is_wrong: bool
+) -> None:
+    study = Study(
+        name="grouped",
+        datasets=(f"npz:{tiny_npz}",),
+        models=("mobilenetv2",),
+        split=Split(test_frac=test_frac, groups=str(in_one_part(tiny_npz, 12))),
+    )
+    plan = api.prepare(study, out_dir=tmp_path / "plan").plan
+    infos = tuple((ref, info.model_copy(update={"num_groups": None})) for ref, info in plan.infos)
+    former = plan.model_copy(update={"infos": infos})  # as the version before wrote it
+    store = Store(tmp_path / "out")
+    with store.writing():
+        store.keep_plan(former)
+        store.put(fake_result(former.cells()[0]))
+    assert len(store.finished(store.plan().cells())) == 1, "it can be read as it is"
+    again = api.prepare(study, out_dir=tmp_path / "out")
+    assert len(again.pending) == int(is_wrong)
+    told = [line for line in again.messages if "1 finished cells are trained anew" in line]
+    assert len(told) == int(is_wrong)
+    assert not any("its data are others" in line for line in again.messages)
+
+
+def test_what_a_division_came_to_is_said_once(tiny_npz: Path, tmp_path: Path) -> None:
+    study = Study(
+        name="odd",
+        datasets=(f"npz:{tiny_npz}",),
+        models=("mobilenetv2", "resnet18"),
+        seeds=(0, 1),
+        subset=Subset(train_images=73, test_images=2),
+        split=Split(folds=3, groups=str(in_one_part(tiny_npz, 12))),
+    )
+    messages = api.prepare(study, out_dir=tmp_path / "out").messages
+    told = [line for line in messages if line.startswith("warning: ")]
+    assert len(told) == len(set(told))
+    assert sum("subset.train_images = 73 has no effect" in line for line in told) == 1
+    assert sum("no test image of 1 of 3 classes" in line for line in told) == 1
 
 
 @pytest.mark.parametrize(

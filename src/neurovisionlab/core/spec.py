@@ -78,6 +78,7 @@ class DataInfo(Frozen):
     """What is known of a data set without holding its images.
 
     `digest` covers pixels, labels, class names, groups and parts; `num_images` is per part.
+    `num_groups` is None where no groups are known, and in runs older than `group_division` 2.
     """
 
     name: str
@@ -91,6 +92,7 @@ class DataInfo(Frozen):
     source: str = ""
     licence: str = ""
     notes: tuple[str, ...] = ()
+    num_groups: int | None = None
 
 
 class Study(Frozen):
@@ -228,6 +230,24 @@ class CellSpec(Frozen):
         return f"{self.model} ({self.variant})" if self.variant else self.model
 
     @property
+    def group_division(self) -> int:
+        """Version of the rule that divides by groups: 2 where the first held out a wrong share."""
+        if self.data.num_groups is None:
+            return 1
+        return 1 if all(is_one_fold(frac) for frac in self.shares.values()) else 2
+
+    @property
+    def shares(self) -> dict[Literal["test", "val"], float]:
+        """The parts that are held out of training by a share, and the share of each."""
+        own = {part for part, count in self.data.num_images.items() if count}
+        found: dict[Literal["test", "val"], float] = {}
+        if "test" not in own and self.fold is None:
+            found["test"] = self.split.test_frac
+        if "val" not in own and (self.fold is None or "test" not in own):
+            found["val"] = self.protocol.val_frac
+        return found
+
+    @property
     def cell_id(self) -> str:
         """Readable name and the hash of everything that can change the result.
 
@@ -244,6 +264,8 @@ class CellSpec(Frozen):
             "subset": self.subset.model_dump(mode="json"),
             "split": self.split.model_dump(mode="json", exclude={"groups"}),
         }
+        if self.group_division > 1:
+            content["group_division"] = self.group_division
         canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
         digest = hashlib.sha256(canonical.encode()).hexdigest()[:12]
         fold = "" if self.fold is None else f"-f{self.fold}"
@@ -257,6 +279,24 @@ def hash_of(cell_id: str) -> str:
     'c34ec6c2376c'
     """
     return cell_id.rpartition("-")[2]
+
+
+def fold_count(frac: float) -> int:
+    """Return how many folds there are of which one holds about `frac`; at least two.
+
+    >>> fold_count(0.3)
+    3
+    """
+    return max(2, round(min(1 / frac, 1e9)))
+
+
+def is_one_fold(frac: float) -> bool:
+    """Return whether one of `fold_count` folds comes near enough to a share, for whole groups.
+
+    >>> is_one_fold(0.3), is_one_fold(0.4)
+    (True, False)
+    """
+    return abs(1 / fold_count(frac) - frac) <= 0.035
 
 
 def slug(name: str) -> str:

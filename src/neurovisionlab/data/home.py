@@ -86,6 +86,7 @@ def cached_set(home: DataHome, key: str) -> ImageSet | None:
             parts={part: (first, stop) for part, (first, stop) in meta["parts"].items()},
             provenance=Provenance(**(meta["provenance"] | {"notes": tuple(meta["notes"])})),
             groups_N=np.load(folder / "groups.npy") if meta["has_groups"] else None,
+            group_names=tuple(meta.get("group_names", ())),
         )
     except (OSError, ValueError, KeyError, TypeError, EOFError, DataError):
         return None
@@ -99,6 +100,7 @@ def keep_set(home: DataHome, key: str, images: ImageSet) -> None:
         "class_names": images.class_names,
         "parts": images.parts,
         "has_groups": images.groups_N is not None,
+        "group_names": images.group_names,
         "notes": provenance.notes,
         "provenance": {
             "source": provenance.source,

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from neurovisionlab.core.errors import DataError, mould
 from neurovisionlab.core.spec import DataInfo, Labels
+from neurovisionlab.data.notes import some_names
 
 Part = tuple[int, int]  # first image, one past the last
 
@@ -40,6 +41,7 @@ class ImageSet:
             the study. Parts lie one behind the other, training first.
         provenance: source, licence, remarks.
         groups_N: who wrote each image, where known; a group never lies on two sides of a split.
+        group_names: what groups are called, by number, where they have names.
     """
 
     name: str
@@ -49,6 +51,7 @@ class ImageSet:
     parts: dict[str, Part]
     provenance: Provenance
     groups_N: NDArray[np.int64] | None = field(default=None)
+    group_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         images, labels = self.images_NHWC, self.labels_N
@@ -95,12 +98,26 @@ class ImageSet:
             source=self.provenance.source,
             licence=self.provenance.licence,
             notes=self.provenance.notes,
+            num_groups=None if self.groups_N is None else len(np.unique(self.groups_N)),
         )
+
+    def group_name(self, number: int) -> str:
+        """Return what a group is called: its name in the table, else its number."""
+        return self.group_names[number] if number < len(self.group_names) else str(number)
 
     def part(self, name: str) -> NDArray[np.int64]:
         """Return the indices of a part; none if the set has no such part."""
         start, stop = self.parts.get(name, (0, 0))
         return np.arange(start, stop, dtype=np.int64)
+
+
+def shared_groups(images: ImageSet) -> NDArray[np.int64]:
+    """Return the numbers of the groups with images in more than one of the set's own parts."""
+    if images.groups_N is None:
+        return np.zeros(0, np.int64)
+    groups = [np.unique(images.groups_N[first:stop]) for first, stop in images.parts.values()]
+    numbers, counts = np.unique(np.concatenate(groups), return_counts=True)
+    return numbers[counts > 1]
 
 
 def take(images: ImageSet, indices_N: NDArray[np.int64]) -> ImageSet:
@@ -129,20 +146,24 @@ def regroup(images: ImageSet, labels: Labels) -> ImageSet:
     kept = [name for name in images.class_names if _is_kept(name, labels.keep)]
     new_names = tuple(dict.fromkeys(n.upper() if labels.merge_case else n for n in kept))
     if len(new_names) < 2:
-        raise DataError(
-            mould(
-                f"labels.keep for {images.name}",
-                "at least two classes to remain",
-                f"{len(new_names)} of {', '.join(images.class_names[:12])}",
-                'keep = "0-9"',
-            )
-        )
+        raise _too_few_classes(images, labels, len(new_names))
     new_label = {
         name: new_names.index(name.upper() if labels.merge_case else name) for name in kept
     }
     table_C = np.array([new_label.get(name, -1) for name in images.class_names], dtype=np.int64)
     chosen = take(images, np.flatnonzero(table_C[images.labels_N] >= 0))
     return replace(chosen, labels_N=table_C[chosen.labels_N], class_names=new_names)
+
+
+def _too_few_classes(images: ImageSet, labels: Labels, num_left: int) -> DataError:
+    setting = "labels.keep" if labels.keep is not None else "labels.merge_case"
+    single = [name for name in images.class_names if len(name) == 1 and name.isalnum()]
+    remedy = "no [labels]: it chooses among classes of one character"
+    if len({name.upper() for name in single}) > 1:
+        remedy = f'keep = "{"".join(single[:62])}"'
+    got = f"{num_left} of {some_names(images.class_names, 12)}"
+    what, expected = f"{setting} for {images.name}", "at least two classes to remain"
+    return DataError(mould(what, expected, got, remedy))
 
 
 def _is_kept(name: str, keep: str | None) -> bool:

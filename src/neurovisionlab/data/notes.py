@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from neurovisionlab.core.speech import Sentence
 
@@ -70,6 +70,12 @@ NOT_FINITE = Sentence(
 )
 CLIPPED = Sentence("warning: pictures with values above {top}, made white: {count} ({names})")
 
+UNUSED_ROWS = Sentence("groups: rows of {table} that are of no image here: {count}, first {first}")
+SHARED_GROUPS = Sentence("groups with images in more than one part: {count} of {total}, {names}")
+NO_IMAGES = Sentence("classes without any image ({count}): {names}")
+LABELS_FROM = Sentence("classes without any image ({count}): {names}; labels run {low} to {high}")
+LOOK_ALIKE = Sentence("class names that are hard to see or to tell apart: {names}")
+
 NOTES = (
     NOT_PUBLISHED,
     NOT_VERIFIED,
@@ -87,6 +93,11 @@ NOTES = (
     NEGATIVE,
     NOT_FINITE,
     CLIPPED,
+    UNUSED_ROWS,
+    SHARED_GROUPS,
+    LABELS_FROM,  # before the one that would read it, too
+    NO_IMAGES,
+    LOOK_ALIKE,
 )
 
 
@@ -116,3 +127,13 @@ def named(sentence: Sentence, names: Sequence[str], **fields: object) -> str:
 
 def _short(name: str) -> str:
     return name if len(name) <= _LONGEST_NAME else f"{name[:30]}…{name[-45:]}"
+
+
+def some_names(names: Iterable[str], most: int = 8) -> str:
+    """Return the first `most` names in one line.
+
+    >>> some_names("ABCD", most=2)
+    'A, B, …'
+    """
+    listed = list(names)
+    return ", ".join([*listed[:most], *(["…"] if len(listed) > most else [])])

@@ -20,7 +20,8 @@ from neurovisionlab.data.home import (
     keep_info,
     keep_set,
 )
-from neurovisionlab.data.images import ImageSet, Provenance, regroup
+from neurovisionlab.data.images import ImageSet, Provenance, regroup, shared_groups
+from neurovisionlab.data.notes import SHARED_GROUPS, some_names
 from neurovisionlab.data.official import (
     DIGITS,
     KANA,
@@ -30,9 +31,11 @@ from neurovisionlab.data.official import (
     files_of,
     read_official,
 )
+from neurovisionlab.data.own.arrays import READER_VERSION as ARRAYS_READER
 from neurovisionlab.data.own.arrays import npz_files, read_npz_set
 from neurovisionlab.data.own.folders import folder_facts, read_folder_set
-from neurovisionlab.data.own.groups import read_groups
+from neurovisionlab.data.own.groups import READER_VERSION as GROUPS_READER
+from neurovisionlab.data.own.groups import attach_groups
 from neurovisionlab.data.own.place import locate
 from neurovisionlab.data.pictures import Watch
 from neurovisionlab.data.synthetic import GENERATOR_VERSION
@@ -151,7 +154,7 @@ OWN_KINDS: dict[str, Source] = {
     ),
     "npz": Source(
         read=lambda ref, home, watch: read_npz_set(ref, home),
-        facts=lambda ref, home: file_facts(npz_files(locate(ref, home)).values()),
+        facts=lambda ref, home: [*file_facts(npz_files(locate(ref, home)).values()), ARRAYS_READER],
         is_slow=False,
         title="train.npz, val.npz, test.npz with images, labels, class_names",
     ),
@@ -175,6 +178,9 @@ def source_of(name: str) -> Source:
     return found
 
 
+_INFO_VERSION = "info 2"  # what is known of a set: an entry of another version is made anew
+
+
 def describe(ref: DataRef, home: DataHome, watch: Watch = lambda done, total: None) -> DataInfo:
     """Return what is known of a set; instant if its files are those of last time.
 
@@ -183,7 +189,7 @@ def describe(ref: DataRef, home: DataHome, watch: Watch = lambda done, total: No
     Raises:
         DataError: a file is missing, broken or holds something else.
     """
-    key = _key(ref, home)
+    key = _key(ref, home, _INFO_VERSION)
     info = cached_info(home, key)
     if info is None:
         info = load(ref, home, watch).info()
@@ -210,13 +216,28 @@ def load(ref: DataRef, home: DataHome, watch: Watch = lambda done, total: None) 
             keep_set(home, key, images)
     if ref.groups is not None and not ref.name.startswith("folder:"):  # folders read it by path
         positions = [str(number) for number in range(len(images.labels_N))]
-        images = replace(images, groups_N=read_groups(Path(ref.groups), positions))
-    return regroup(images, ref.labels)
+        images = attach_groups(images, Path(ref.groups), positions)
+    return regroup(_said_shared(images), ref.labels)
 
 
-def _key(ref: DataRef, home: DataHome) -> str:
-    facts = list(source_of(ref.name).facts(ref, home))
+def _said_shared(images: ImageSet) -> ImageSet:
+    """Return the set with a note where groups lie on both sides of its own division."""
+    shared_N = shared_groups(images)
+    if images.groups_N is None or not len(shared_N):
+        return images
+    note = SHARED_GROUPS.english.format(
+        count=len(shared_N),
+        total=len(np.unique(images.groups_N)),
+        names=some_names(images.group_name(number) for number in shared_N),
+    )
+    provenance = images.provenance
+    return replace(images, provenance=replace(provenance, notes=(*provenance.notes, note)))
+
+
+def _key(ref: DataRef, home: DataHome, *more: str) -> str:
+    facts = [*source_of(ref.name).facts(ref, home), *more]
     if ref.groups is not None:
         path = Path(ref.groups)
         facts += file_facts([path]) if path.is_file() else [f"{path}: absent"]
+        facts.append(GROUPS_READER)
     return fingerprint(ref, facts)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 from numpy.typing import NDArray
 
 from neurovisionlab.core.errors import DataError, mould
 from neurovisionlab.core.records import SplitIndices
-from neurovisionlab.core.spec import CellSpec
+from neurovisionlab.core.spec import CellSpec, fold_count, is_one_fold
+from neurovisionlab.data.group_division import hold_out
 from neurovisionlab.data.images import ImageSet
+from neurovisionlab.data.notes import some_names
 
 Indices = NDArray[np.int64]
 
@@ -20,24 +24,50 @@ def split(images: ImageSet, cell: CellSpec) -> SplitIndices:
     that a smaller one lies inside a larger one, on either side of the same division.
 
     Raises:
-        DataError: a class with too few images for every side, or too few groups.
+        DataError: a class with too few images for every side, a single class, too few groups, or
+            groups on two sides of the set's own parts.
     """
-    seed, protocol = cell.protocol.split_seed, cell.protocol
+    return draw(images, cell, divide(images, cell))
+
+
+def divide(images: ImageSet, cell: CellSpec) -> SplitIndices:
+    """Divide all images of a set, before a subset is drawn.
+
+    Raises:
+        DataError: see `split`.
+    """
     train, val, test = images.part("train"), images.part("val"), images.part("test")
-    _check_classes(images, train, sides=3 - (len(val) > 0) - (len(test) > 0))
-    if len(test) == 0:
-        train, test = _divide(images, train, cell, cell.split.test_frac, cell.fold)
-    elif cell.fold is not None:
-        train, val = _divide(images, np.concatenate([train, val]), cell, 0.0, cell.fold)
+    sides = 3 - (len(val) > 0) - (len(test) > 0)
+    _check_classes(images, train, sides)
+    _check_groups(images, cell, train, sides)
+    if cell.fold is not None:
+        if len(test) == 0:
+            train, test = _fold(images, train, cell, cell.fold)
+        else:
+            train, val = _fold(images, np.concatenate([train, val]), cell, cell.fold)
+    elif len(test) == 0:
+        train, test = _share(images, train, cell, "test")
     if len(val) == 0:
-        train, val = _divide(images, train, cell, protocol.val_frac, None)
+        train, val = _share(images, train, cell, "val")
     _check_classes(images, train, sides=1)  # unbroken groups may have taken a whole class away
+    found = SplitIndices(train, val, test)
+    _check_unbroken(images, found)
+    return found
+
+
+def draw(images: ImageSet, cell: CellSpec, whole: SplitIndices) -> SplitIndices:
+    """Draw the cell's subset from the division of all images; ascending.
+
+    Raises:
+        DataError: a part without an image, or images of one class alone to train on.
+    """
+    seed, train, val = cell.protocol.split_seed, whole.train_N, whole.val_N
     budget = cell.subset.train_images
     if budget is not None:
         share = budget / (len(train) + len(val))
         train = prefix(images.labels_N, train, round(share * len(train)), seed)
         val = prefix(images.labels_N, val, round(share * len(val)), seed)
-    test = prefix(images.labels_N, test, cell.subset.test_images, seed)
+    test = prefix(images.labels_N, whole.test_N, cell.subset.test_images, seed)
     return _checked(images, SplitIndices(np.sort(train), np.sort(val), np.sort(test)))
 
 
@@ -68,19 +98,50 @@ def prefix(labels_N: NDArray[np.int64], indices: Indices, count: int | None, see
     return indices[stratified_order(labels_N[indices], seed)[:count]]
 
 
-def _divide(
-    images: ImageSet, pool: Indices, cell: CellSpec, frac: float, fold: int | None
+def _fold(images: ImageSet, pool: Indices, cell: CellSpec, fold: int) -> tuple[Indices, Indices]:
+    """Return (rest, held out): fold number `fold` of the cell's, groups unbroken."""
+    assert cell.split.folds is not None
+    _check_folds(images, pool, cell.split.folds)
+    held = _folds(images, pool, cell.split.folds, cell.protocol.split_seed) == fold
+    return pool[~held], pool[held]
+
+
+def _share(
+    images: ImageSet, pool: Indices, cell: CellSpec, part: Literal["test", "val"]
 ) -> tuple[Indices, Indices]:
-    """Return (rest, held out): fold number `fold`, or a share `frac`, groups unbroken."""
-    seed = cell.protocol.split_seed
-    if fold is None and images.groups_N is None:
+    """Return (rest, held out): the share that the cell asks for a part, groups unbroken."""
+    seed, frac = cell.protocol.split_seed, cell.shares[part]
+    if images.groups_N is None:
         order = pool[stratified_order(images.labels_N[pool], seed)]
         count = round(frac * len(pool))
         return order[count:], order[:count]
-    num_folds = cell.split.folds if fold is not None else max(2, round(1 / frac))
-    assert num_folds is not None
-    held = _folds(images, pool, num_folds, seed) == (fold or 0)
+    num_left = 2 if part == "test" and "val" in cell.shares else 1
+    held = _held_groups(images, pool, frac, num_left, seed)
     return pool[~held], pool[held]
+
+
+def _held_groups(
+    images: ImageSet, pool: Indices, frac: float, num_left: int, seed: int
+) -> NDArray[np.bool_]:
+    """Return which images of the pool belong to the groups that are held out.
+
+    `num_left` groups must stay. Results of the first version stay as they are: where one of a few
+    folds comes near enough to the share, and leaves a sound division, it is taken.
+    """
+    assert images.groups_N is not None
+    groups, group_of_N = np.unique(images.groups_N[pool], return_inverse=True)
+    if len(groups) < 2:
+        raise _few_groups(images, len(groups), 2)
+    labels_N, num_folds = images.labels_N[pool], fold_count(frac)
+    if is_one_fold(frac) and num_folds <= min(len(groups), np.bincount(labels_N).max()):
+        held: NDArray[np.bool_] = _folds(images, pool, num_folds, seed) == 0
+        num_rest = len(np.unique(group_of_N[~held]))
+        if num_left <= num_rest < len(groups) and np.isin(labels_N, labels_N[~held]).all():
+            return held
+    counts_GC = np.zeros((len(groups), len(images.class_names)), dtype=np.int64)
+    np.add.at(counts_GC, (group_of_N, labels_N), 1)
+    chosen_G = hold_out(counts_GC, frac, num_left, seed)
+    return np.asarray(chosen_G[group_of_N])
 
 
 def _folds(images: ImageSet, pool: Indices, num_folds: int, seed: int) -> NDArray[np.int64]:
@@ -89,17 +150,6 @@ def _folds(images: ImageSet, pool: Indices, num_folds: int, seed: int) -> NDArra
 
     labels_N = images.labels_N[pool]
     groups = None if images.groups_N is None else images.groups_N[pool]
-    if groups is not None and len(np.unique(groups)) < num_folds:
-        got = f"{len(np.unique(groups))} groups"
-        raise DataError(mould(images.name, f"at least {num_folds} groups", got, "fewer folds"))
-    counts_C = np.bincount(labels_N)
-    smallest = int(counts_C.min())
-    # a group may hold all of one class, not every class be smaller than the number of folds
-    if (smallest if groups is None else counts_C.max()) < num_folds:
-        got = f"a class with {smallest}"
-        raise DataError(
-            mould(images.name, f"{num_folds} images of each class", got, f"folds = {smallest}")
-        )
     kind = StratifiedKFold if groups is None else StratifiedGroupKFold
     splitter = kind(n_splits=num_folds, shuffle=True, random_state=seed)
     fold_of_N = np.empty(len(pool), dtype=np.int64)
@@ -108,20 +158,102 @@ def _folds(images: ImageSet, pool: Indices, num_folds: int, seed: int) -> NDArra
     return fold_of_N
 
 
+# ── what cannot be divided ───────────────────────────────────────────────────────────────────
+
+
+def _check_folds(images: ImageSet, pool: Indices, num_folds: int) -> None:
+    """Every fold needs a group, and a class needs an image in every fold."""
+    groups = None if images.groups_N is None else np.unique(images.groups_N[pool])
+    if groups is not None and len(groups) < num_folds:
+        remedy = f"folds = {len(groups)}" if len(groups) > 1 else "no split.groups"
+        got = f"{len(groups)} groups in {len(pool):,} images"
+        expected = f"at least {num_folds} groups for folds = {num_folds}"
+        raise DataError(mould(images.name, expected, got, remedy))
+    counts_C = np.bincount(images.labels_N[pool])
+    smallest = int(counts_C.min())
+    # a group may hold all of one class, not every class be smaller than the number of folds
+    enough = smallest if groups is None else int(counts_C.max())
+    if enough < num_folds:
+        got = f"a class with {enough}"
+        remedy = f"folds = {enough}" if enough > 1 else "more images of it"
+        raise DataError(mould(images.name, f"{num_folds} images of each class", got, remedy))
+
+
+def _check_groups(images: ImageSet, cell: CellSpec, pool: Indices, sides: int) -> None:
+    """Every side that the pool is divided into needs a group of its own."""
+    if images.groups_N is None or cell.fold is not None:
+        return
+    num_groups = len(np.unique(images.groups_N[pool]))
+    if num_groups < sides:
+        raise _few_groups(images, num_groups, sides)
+
+
+def _few_groups(images: ImageSet, num_groups: int, sides: int) -> DataError:
+    names = {1: "train", 2: "train and one that is held out", 3: "train, val and test"}
+    expected = f"at least {sides} groups of training images, for {names[sides]}"
+    got = "1 group" if num_groups == 1 else f"{num_groups} groups"
+    return DataError(mould(images.name, expected, got, "finer groups or no split.groups"))
+
+
+def _check_unbroken(images: ImageSet, found: SplitIndices) -> None:
+    """No group may lie on two sides; a set's own parts may have torn it."""
+    if images.groups_N is None:
+        return
+    sides = [np.unique(images.groups_N[s]) for s in (found.train_N, found.val_N, found.test_N)]
+    numbers, counts = np.unique(np.concatenate(sides), return_counts=True)
+    torn = numbers[counts > 1]
+    if len(torn):
+        names = some_names(images.group_name(number) for number in torn)
+        raise DataError(
+            mould(
+                f"{images.name}, parts {' and '.join(images.parts)}",
+                "each group in one part alone",
+                f"{len(torn)} of {len(numbers)} groups in more than one: {names}",
+                "all images in one part, to be divided by group, or no split.groups",
+            )
+        )
+
+
 def _check_classes(images: ImageSet, pool: Indices, sides: int) -> None:
     """Every class needs an image for each side that the pool is divided into."""
     counts_C = np.bincount(images.labels_N[pool], minlength=len(images.class_names))
     poor = np.flatnonzero(counts_C < sides)
     if len(poor):
-        name, count = images.class_names[poor[0]], counts_C[poor[0]]
+        more = f" and {len(poor) - 1} more" if len(poor) > 1 else ""
         raise DataError(
             mould(
-                f"{images.name}, class {name!r}",
+                f"{images.name}, class {images.class_names[poor[0]]!r}{more}",
                 f"at least {sides} training images",
-                str(count),
-                "to add images or to leave that class out",
+                _lack(images, int(poor[0]), int(counts_C[poor[0]])),
+                _class_remedy(images, poor),
             )
         )
+
+
+def _lack(images: ImageSet, label: int, count: int) -> str:
+    """Return how many images a class has in training and, where it has none, where they are."""
+    where = np.flatnonzero(images.labels_N == label)
+    if count or not len(where):
+        return str(count)
+    counts = {part: int(np.isin(where, images.part(part)).sum()) for part in images.parts}
+    held = ", ".join(f"{num:,} in {part}" for part, num in counts.items() if num)
+    if images.groups_N is not None and counts["train"]:
+        num_groups = len(np.unique(images.groups_N[where]))
+        held += f", in {num_groups} group{'s' if num_groups > 1 else ''} held out"
+    return f"{count} ({held})"
+
+
+def _class_remedy(images: ImageSet, poor: Indices) -> str:
+    """Return how to mend classes with too few images; numbered from 1 if those below have none."""
+    numbered = images.class_names == tuple(str(n) for n in range(len(images.class_names)))
+    without = np.flatnonzero(np.bincount(images.labels_N, minlength=len(images.class_names)) == 0)
+    if images.name.startswith("npz:") and numbered and len(without) == len(poor):
+        if without.tolist() == [0]:
+            return "labels - 1, in every part"
+        return "class_names, labels = numpy.unique(labels, return_inverse=True), in every part"
+    if images.groups_N is not None:
+        return "more groups with that class or to leave it out"
+    return "to add images or to leave that class out"
 
 
 def _checked(images: ImageSet, indices: SplitIndices) -> SplitIndices:
@@ -135,4 +267,10 @@ def _checked(images: ImageSet, indices: SplitIndices) -> SplitIndices:
                     "a larger set, subset or share",
                 )
             )
+    labels = np.unique(images.labels_N[indices.train_N])
+    if len(labels) < 2:
+        got = f"{len(indices.train_N):,} images of {images.class_names[labels[0]]!r} alone"
+        expected = "images of two or more classes"
+        remedy = "images of another class, or a larger subset.train_images"
+        raise DataError(mould(f"{images.name}, train part", expected, got, remedy))
     return indices

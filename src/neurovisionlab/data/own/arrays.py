@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +12,20 @@ from neurovisionlab.core.errors import DataError, mould
 from neurovisionlab.core.spec import DataRef
 from neurovisionlab.data.formats import read_npz
 from neurovisionlab.data.home import DataHome
-from neurovisionlab.data.images import ImageSet
+from neurovisionlab.data.images import ImageSet, Provenance
+from neurovisionlab.data.own.array_mends import is_turned, mend_of
+from neurovisionlab.data.own.labels import (
+    BY_NAME,
+    Labelled,
+    by_training_names,
+    label_notes,
+    read_labels,
+)
 from neurovisionlab.data.own.place import OWN, PARTS, consecutive, locate
+
+READER_VERSION = "arrays reader 2"  # what was known of sets that another one read is read anew
+
+Arrays = dict[str, NDArray[Any]]
 
 
 def npz_files(folder: Path) -> dict[str, Path]:
@@ -35,7 +48,9 @@ def npz_files(folder: Path) -> dict[str, Path]:
 
 
 def read_npz_set(ref: DataRef, home: DataHome) -> ImageSet:
-    """Read `images` [N, H, W] or [N, H, W, 1 or 3], `labels` [N], optional `class_names`.
+    """Read `images` [N, H, W] or [N, H, W, 1 or 3], `labels` [N], optional `class_names` [C].
+
+    Names decide what a label of val.npz or test.npz means: they may come in another order.
 
     Raises:
         DataError: a key is missing, shapes or types do not fit, or parts disagree.
@@ -46,54 +61,61 @@ def read_npz_set(ref: DataRef, home: DataHome) -> ImageSet:
     if len({one.shape[1:] for one in images}) > 1:
         shapes = " and ".join(str(list(one.shape[1:])) for one in images)
         raise DataError(mould(str(folder), "one image shape in all parts", shapes, "to resize"))
-    labels_N = np.concatenate([_npz_labels(folder, arrays) for arrays in content.values()])
+    labelled = _npz_labels(folder, content)
+    labels_N = np.concatenate([part.labels_N for part in labelled])
+    names = labelled[0].names
+    class_names = _numbers(folder, labels_N) if names is None else names
     return ImageSet(
         name=ref.name,
         images_NHWC=np.concatenate(images),
         labels_N=labels_N,
-        class_names=_npz_class_names(folder, content["train"], labels_N),
+        class_names=class_names,
         parts=consecutive({part: len(one) for part, one in zip(content, images, strict=True)}),
-        provenance=OWN,
+        provenance=Provenance(
+            OWN.source, OWN.licence, notes=tuple(label_notes(labelled, class_names))
+        ),
     )
 
 
-def _npz_images(path: Path, arrays: dict[str, NDArray[np.generic]]) -> NDArray[np.uint8]:
+def _npz_images(path: Path, arrays: Arrays) -> NDArray[np.uint8]:
     missing = [key for key in ("images", "labels") if key not in arrays]
     if missing:
         got = ", ".join(arrays) or "nothing"
         raise DataError(mould(str(path), "keys images and labels", got, "to rename them"))
-    images = arrays["images"]
-    if images.dtype != np.uint8 or images.ndim not in (3, 4):
-        got = f"{images.dtype} {list(images.shape)}"
+    images, labels = arrays["images"], arrays["labels"]
+    num_labels = len(labels) if labels.ndim else 1
+    fits = images.ndim == 3 or (images.ndim == 4 and images.shape[3] in (1, 3))
+    if images.dtype != np.uint8 or not fits or is_turned(images.shape, num_labels):
+        got, mend = mend_of(images, num_labels)
+        expected = "uint8 [N, H, W] or [N, H, W, 1 or 3]"
         raise DataError(
-            mould(f"{path}, images", "uint8 [N, H, W] or [N, H, W, C]", got, "bytes 0..255")
+            mould(f"{path}, images", expected, got, mend or "bytes 0..255 [N, H, W, C]")
         )
-    if arrays["labels"].shape != images.shape[:1]:
-        got = f"labels {list(arrays['labels'].shape)} for {len(images)} images"
-        raise DataError(mould(str(path), "a label for each image", got, "to make them agree"))
+    if 0 in images.shape[1:]:
+        got = f"{list(images.shape)}"
+        raise DataError(mould(f"{path}, images", "at least one pixel", got, "larger images"))
     pixels = images.astype(np.uint8, copy=False)
     return pixels[..., None] if pixels.ndim == 3 else pixels
 
 
-def _npz_labels(folder: Path, arrays: dict[str, NDArray[np.generic]]) -> NDArray[np.int64]:
-    labels = arrays["labels"]
-    if labels.dtype.kind not in "iu":
-        got = f"{labels.dtype} {list(labels.shape)}"
-        raise DataError(mould(f"{folder}, labels", "whole numbers [N]", got, "0..C-1"))
-    return labels.astype(np.int64)
+def _npz_labels(folder: Path, content: dict[str, Arrays]) -> list[Labelled]:
+    """Return the labels of all parts as positions in one list of names."""
+    parts = [
+        read_labels(
+            folder / f"{part}.npz",
+            arrays["labels"],
+            arrays.get("class_names"),
+            len(arrays["images"]),
+        )
+        for part, arrays in content.items()
+    ]
+    return [by_training_names(part, parts[0]) for part in parts]
 
 
-def _npz_class_names(
-    folder: Path, arrays: dict[str, NDArray[np.generic]], labels_N: NDArray[np.int64]
-) -> tuple[str, ...]:
-    if "class_names" in arrays:
-        names = arrays["class_names"]
-        if names.ndim != 1 or len(set(names.tolist())) < len(names):
-            got = str(names.tolist())[:80]
-            raise DataError(mould(f"{folder}, class_names", "a name a class", got, "A, B, C"))
-        return tuple(str(name) for name in names.astype(str))
+def _numbers(folder: Path, labels_N: NDArray[np.int64]) -> tuple[str, ...]:
+    """Return the names of classes that have none: their numbers."""
     # more classes than images: a label that is no class number, such as a code point
     if labels_N.size and not 0 <= labels_N.min() <= labels_N.max() < len(labels_N):
         got = f"{labels_N.min()}..{labels_N.max()} for {len(labels_N)} images"
-        raise DataError(mould(f"{folder}, labels", "numbers from 0", got, "0..C-1"))
+        raise DataError(mould(f"{folder}, labels", "numbers from 0", got, BY_NAME))
     return tuple(str(number) for number in range(int(labels_N.max(initial=0)) + 1))

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from neurovisionlab.core.errors import DataError, mould
 from neurovisionlab.core.spec import DataRef
@@ -15,7 +14,7 @@ from neurovisionlab.data import notes
 from neurovisionlab.data.home import DataHome, file_facts
 from neurovisionlab.data.images import ImageSet, Provenance
 from neurovisionlab.data.notes import named, printable
-from neurovisionlab.data.own.groups import read_groups
+from neurovisionlab.data.own.groups import attach_groups
 from neurovisionlab.data.own.layout import Layout, arrange, unused_notes
 from neurovisionlab.data.own.place import OWN, consecutive, locate
 from neurovisionlab.data.own.tree import Tree, unlooked, walk
@@ -68,7 +67,7 @@ def read_folder_set(
     _check_classes_left(folder, listed, kept, len(decoded.broken))
     class_names = tuple(sorted({one.class_name for one in kept}))
     label_of = {name: number for number, name in enumerate(class_names)}
-    return ImageSet(
+    images = ImageSet(
         name=ref.name,
         images_NHWC=decoded.images_NHWC,
         labels_N=np.array([label_of[one.class_name] for one in kept], dtype=np.int64),
@@ -77,8 +76,11 @@ def read_folder_set(
         provenance=Provenance(
             OWN.source, OWN.licence, notes=_notes(tree, layout, decoded, (listed, kept))
         ),
-        groups_N=_folder_groups(ref, folder, [one.path for one in kept]),
     )
+    if ref.groups is None:
+        return images
+    inside = [one.path.relative_to(folder).as_posix() for one in kept]
+    return attach_groups(images, Path(ref.groups), inside)
 
 
 def _closed_error(tree: Tree) -> DataError:
@@ -137,9 +139,3 @@ def _class_notes(listed: Sequence[_Listed], kept: Sequence[_Listed]) -> list[str
         if absent:
             said.append(named(notes.ABSENT, absent, part=part))
     return said
-
-
-def _folder_groups(ref: DataRef, folder: Path, paths: list[Path]) -> NDArray[np.int64] | None:
-    if ref.groups is None:
-        return None
-    return read_groups(Path(ref.groups), [path.relative_to(folder).as_posix() for path in paths])
