@@ -113,8 +113,20 @@ def to_bytes(
     notes = {SHARED: shared, COMPLEX: pairs, LATE: late}
     kept = _apart({name: tensor for name, tensor in state.items() if name not in shared})
     told = {key: json.dumps(value) for key, value in notes.items() if value}
-    content: bytes = save(kept, {**(metadata or {}), **told})
-    return content
+    return _in_order(save(kept, {**(metadata or {}), **told}))
+
+
+def _in_order(content: bytes) -> bytes:
+    """Return the file with its metadata in order of their names: safetensors writes them in any."""
+    length = int.from_bytes(content[:8], "little")
+    head = json.loads(content[8 : 8 + length])
+    metadata = head.get("__metadata__", {})
+    if len(metadata) < 2:
+        return content
+    head["__metadata__"] = dict(sorted(metadata.items()))
+    text = json.dumps(head, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)  # numbers begin at multiples of 8 bytes
+    return len(text).to_bytes(8, "little") + text + content[8 + length :]
 
 
 def _late(model: nn.Module, state: Mapping[str, Any], built: Built | None) -> dict[str, bool]:
@@ -276,5 +288,7 @@ def _tie(model: nn.Module, shared: Mapping[str, str]) -> None:
             continue
         owner_name, _, leaf = name.rpartition(".")
         owner = model.get_submodule(owner_name)
-        places = owner._parameters if leaf in owner._parameters else owner._buffers
-        places[leaf] = here[kept]
+        if leaf in owner._buffers:
+            owner._buffers[leaf] = here[kept].detach()
+        elif isinstance(here[kept], nn.Parameter):
+            owner._parameters[leaf] = here[kept]

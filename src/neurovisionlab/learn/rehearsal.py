@@ -88,6 +88,10 @@ def _check_trainable(name: str, model: nn.Module) -> None:
         got = f"none: all {len(parameters)} are frozen" if parameters else "a model without any"
         remedy = "requires_grad_() on what is to learn" if parameters else "an nn.Linear as head"
         raise ModelError(mould(name, "parameters to train", got, remedy))
+    for key, one in _trained(model).items():
+        if not one.dtype.is_floating_point:  # the optimisers' fused steps take no others
+            remedy = "two parameters, for real and imaginary parts"
+            raise ModelError(mould(name, "real parameters", f"{key} of {one.dtype}", remedy))
 
 
 class _Attempt:
@@ -102,8 +106,8 @@ class _Attempt:
     def learn_and_answer(self) -> None:
         """Train, evaluate, train again: in the order in which a cell does."""
         protocol, train = self._trainer.protocol, self._parts.train
-        remedy = "another optimizer, or parameters that are real floating-point numbers"
-        with explained(self._name, f'optimizer = "{protocol.optimizer}"', remedy):
+        what = f'optimizer = "{protocol.optimizer}"'
+        with explained(self._name, what, "another protocol.optimizer"):
             steps = steps_per_epoch(len(train), protocol)
             movers = make_movers(self._model, self._trainer, steps)
         images_BCHW, labels_B = next(self._batches())
