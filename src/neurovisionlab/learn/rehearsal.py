@@ -135,12 +135,17 @@ class _Attempt:
         _check_same(self._name, before, _trained(self._model))
 
     def _answer_sizes(self) -> list[int]:
-        """Return the sizes of batches in evaluation, the largest first."""
+        """Return the sizes of batches in evaluation, the largest first.
+
+        For a library's networks a batch as in training and a single image stand for all.
+        """
         val, test = self._parts.val, self._parts.test
         full = answers_at_once(val)
         largest = min(full, max(len(val), len(test)))
         rests = {len(part) % full for part in (val, test)} - {0, largest}
-        return [largest, *sorted(rests if self._is_own else rests & {1})]
+        if self._is_own:
+            return [largest, *sorted(rests)]
+        return [min(largest, val.batch_size), *sorted(rests & {1})]
 
     def _answer(self, num: int) -> None:
         some = _some(self._parts.val, num)
