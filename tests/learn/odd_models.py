@@ -195,6 +195,13 @@ def weight_norm(num_classes: int, channels: int, image_px: int) -> nn.Module:
     return model
 
 
+def scripted(num_classes: int, channels: int, image_px: int) -> nn.Module:
+    """Return a model whose code and weights lie outside of Python."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return torch.jit.script(counting(num_classes, channels, image_px))
+
+
 def old_weight_norm(num_classes: int, channels: int, image_px: int) -> nn.Module:
     """Return a model that cannot be copied: a weight is the result of a computation."""
     model = Small(num_classes, channels, image_px)

@@ -147,6 +147,7 @@ ALIKE = [
     (own("lazy"), {}),
     (own("weight_norm"), {"optimizer": "sgd"}),
     (own("old_weight_norm"), {}),
+    (own("scripted"), {}),
 ]
 
 

@@ -227,9 +227,9 @@ def _names(owner: Any) -> Taken:
 
 
 def _function(function: types.FunctionType) -> Taken:
+    if not _is_own(function.__module__):  # torch.compile's, say, which know what they do
+        return None, ()
     cells = function.__closure__ or ()
-    if not _is_own(function.__module__):
-        return None, cells
     where = sys.modules[function.__module__]
     held = (function.__defaults__, function.__kwdefaults__, vars(function), where)
     return None, [*cells, *held]
