@@ -5,11 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from core.cells import cells_of, plain_cell, plain_info, plain_study
 from neurovisionlab.core.errors import SpecError
 from neurovisionlab.core.protocol import Protocol, without_effect
-from neurovisionlab.core.spec import DataRef, Labels, Split, Subset, resolve, slug, warnings_of
+from neurovisionlab.core.spec import (
+    CellSpec,
+    DataRef,
+    Labels,
+    Split,
+    Subset,
+    resolve,
+    slug,
+    warnings_of,
+)
 
 
 def test_everything_is_crossed_models_innermost() -> None:
@@ -137,6 +147,33 @@ def test_native_becomes_what_the_set_has(channels: int, color: str) -> None:
     (cell,) = cells_of(plain_study(), channels=channels, height_px=32, width_px=32)
     assert (cell.image_px, cell.protocol.color, cell.channels) == (32, color, channels)
     assert cell.num_classes == 3
+
+
+@pytest.mark.parametrize(
+    ("side_px", "near"),
+    [(1, "image_px = 32"), (7, "image_px = 32"), (1025, "image_px = 1024 or less")],
+)
+def test_native_is_refused_where_no_study_could_ask_for_it(side_px: int, near: str) -> None:
+    info = plain_info(height_px=side_px, width_px=side_px)
+    with pytest.raises(
+        SpecError, match=f"8 to 1024 px .* got .*{side_px}×{side_px} px; try {near}"
+    ):
+        resolve(Protocol(), info)
+    assert resolve(Protocol(image_px=32), info).image_px == 32
+
+
+@pytest.mark.parametrize("side_px", [8, 9, 1024])
+def test_every_cell_can_be_read_again(side_px: int) -> None:
+    info = plain_info(height_px=side_px, width_px=side_px)
+    cell = plain_cell(data=info, protocol=resolve(Protocol(), info))
+    assert CellSpec.model_validate_json(cell.model_dump_json()) == cell
+
+
+def test_a_changed_record_is_checked_as_a_new_one() -> None:
+    assert Protocol().changed(epochs=3) == Protocol(epochs=3)
+    for wrong in ({"image_px": 4}, {"learning_rate": float("inf")}, {"no_such": 1}):
+        with pytest.raises(ValidationError):
+            Protocol().changed(**wrong)
 
 
 def test_native_needs_square_images() -> None:

@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 from neurovisionlab import Protocol, Study, Subset, api
 from neurovisionlab.cli_models import models
 from neurovisionlab.core.errors import ModelError
+from neurovisionlab.core.records import Failure
 from neurovisionlab.data import sources
 from neurovisionlab.lab.executors import execute_here
 from neurovisionlab.learn import catalogue
@@ -73,6 +74,42 @@ def test_all_kinds_of_models_in_one_study(tiny_npz: Path, here: Path) -> None:
     for name in ("mobilenetv2", "vit-tiny", "timm:test_efficientnet", "own_model:two_layers"):
         assert name in line
     assert "resnet18" not in line and "squeezenet" not in line
+
+
+TIED_AND_TUPLE = """
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self, num_classes, size, both):
+        super().__init__()
+        self.first, self.head = nn.Linear(size, 8), nn.Linear(8, num_classes)
+        self.a, self.b = nn.Linear(8, 8), nn.Linear(8, 8)
+        self.b.weight, self.both = self.a.weight, both
+
+    def forward(self, images):
+        hidden = self.b(self.a(self.first(images.flatten(1))).relu())
+        return (self.head(hidden), hidden) if self.both and self.training else self.head(hidden)
+
+def tied(num_classes, channels, image_px):
+    return Net(num_classes, channels * image_px ** 2, False)
+
+def both(num_classes, channels, image_px):
+    return Net(num_classes, channels * image_px ** 2, True)
+"""
+
+
+def test_what_cannot_be_kept_stops_alone_and_what_is_shared_is_kept(
+    tiny_npz: Path, here: Path
+) -> None:
+    (here / "nets_of_h.py").write_text(TIED_AND_TUPLE, encoding="utf-8")
+    models_ = ("nets_of_h:both", "nets_of_h:tied", "timm:coat_lite_tiny")
+    study = _study(tiny_npz, models_, image_px=32, stem="imagenet")
+    run = api.prepare(study, None, here / "out")
+    failures = [event for _, event in run.events() if isinstance(event, Failure)]
+    assert [(one.kind, one.is_user_error) for one in failures] == [("ModelError", True)]
+    assert "got a tuple of 2; try to return logits alone" in failures[0].message
+    assert [record.cell.model for record in run.records()] == list(models_[1:])
+    assert all(run.store.has_weights(record.cell_id) for record in run.records())
 
 
 def test_edited_source_is_another_cell(tiny_npz: Path, here: Path) -> None:

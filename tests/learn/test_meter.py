@@ -10,6 +10,7 @@ import torch
 
 from neurovisionlab import api
 from neurovisionlab.core.costs import PARTS, Costs, CostSpec, PartResult, Request
+from neurovisionlab.core.errors import ModelError
 from neurovisionlab.core.protocol import Protocol
 from neurovisionlab.lab.executors import Done, local
 from neurovisionlab.lab.measure import Effort, measure
@@ -177,6 +178,19 @@ def test_macs_of_attention_agree_with_a_count_by_hand() -> None:
     attention = 2 * tokens * tokens * width  # scores, and values weighted by them
     by_hand = patches + depth * (linear + attention) + width * 10
     assert num_macs("vit-tiny", Shape(28, 1, 10), Protocol()) == by_hand
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ("mobilenetv2", "several images a batch: .* got one; try --batch 2 or more"),
+        ("learn.odd_models:tuple", "got a tuple of 2; try to return logits alone"),
+    ],
+)
+def test_a_model_that_cannot_learn_is_said_and_no_question_of_memory(model: str, said: str) -> None:
+    request = Request(spec=spec_of(model, batch_size=1), part="training", seconds=SECONDS)
+    with pytest.raises(ModelError, match=said):
+        measure_part(request)
 
 
 def test_a_batch_that_does_not_fit_is_a_result_and_no_smaller_one_is_taken() -> None:

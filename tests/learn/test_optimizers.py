@@ -173,6 +173,14 @@ def test_muon_is_for_matrices_between_the_first_and_the_last_layer() -> None:
     assert not any("embed" in name or "head" in name or "norm" in name for name in names)
 
 
+def test_a_shared_weight_is_moved_once_and_by_adamw_if_it_is_an_outer_one() -> None:
+    layers = nn.Sequential(*(nn.Linear(4, 4) for _ in range(6)))
+    layers[2].weight = layers[1].weight
+    layers[3].weight = layers[5].weight
+    assert _names(layers, hidden_weights(layers)) == {"1.weight", "4.weight"}
+    assert len(hidden_weights(layers)) == 2
+
+
 def test_frozen_weights_are_no_muons() -> None:
     layers = _layers()
     layers[2].weight.requires_grad_(False)

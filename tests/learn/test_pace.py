@@ -95,6 +95,23 @@ def test_trials_leave_no_trace() -> None:
     assert all(torch.equal(*pair) for pair in zip(streams, after, strict=True))
 
 
+class _Late(_Own):
+    """Makes a buffer in its first step."""
+
+    def forward(self, images_BCHW: Tensor) -> Tensor:
+        logits_BC = super().forward(images_BCHW)
+        if not hasattr(self, "centre"):
+            self.register_buffer("centre", logits_BC.detach().mean(0))
+        return logits_BC - self.centre
+
+
+def test_a_trial_leaves_no_buffer_behind() -> None:
+    model = _Late()
+    settled = settle(model, _train(), _trainer(LONG))
+    assert settled.execution.tried_step_s
+    assert not hasattr(model, "centre")
+
+
 @pytest.mark.parametrize(
     ("contiguous_s", "expected"), [(0.8, "contiguous"), (0.95, "channels_last")]
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -14,10 +14,19 @@ class Frozen(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
+    def changed(self, **fields: Any) -> Self:
+        """Return the record with other values, checked as in a new one (`model_copy` is not).
+
+        Raises:
+            ValidationError: a value that the record could not be read again with.
+        """
+        return type(self).model_validate(dict(self) | fields)
+
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 PositiveInt = Annotated[int, Field(ge=1)]
 Channels = tuple[float, ...]
+LEAST_PX, MOST_PX = 8, 1024  # sides of the image a model sees
 
 
 class Protocol(Frozen):
@@ -63,7 +72,7 @@ class Protocol(Frozen):
     """
 
     recipe: RecipeName | None = None
-    image_px: Annotated[int, Field(ge=8, le=1024)] | Literal["native"] = "native"
+    image_px: Annotated[int, Field(ge=LEAST_PX, le=MOST_PX)] | Literal["native"] = "native"
     color: Literal["grey", "rgb", "native"] = "native"
     scaling: Literal["unit", "standardize"] = "unit"
     mean: Channels | None = None
@@ -169,4 +178,4 @@ def normalised(protocol: Protocol) -> Protocol:
     """
     share = (protocol.epochs - protocol.num_augmented_epochs) / protocol.epochs
     defaults = {name: Protocol.model_fields[name].default for name in without_effect(protocol)}
-    return protocol.model_copy(update={"unaugmented_frac": share} | defaults)
+    return protocol.changed(**{"unaugmented_frac": share} | defaults)

@@ -8,8 +8,9 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, ValidationError
 
+from neurovisionlab.core.errors import SpecError, mould
 from neurovisionlab.core.metrics import Scores
 from neurovisionlab.core.protocol import Frozen
 from neurovisionlab.core.spec import SCHEMA_VERSION, CellSpec, ThisVersion
@@ -131,6 +132,26 @@ class CellRecord(Frozen):
     weights_source: str | None = None
     execution: Execution | None = None
     finished_at: str
+
+
+def check_readable(record: CellRecord) -> None:
+    """Refuse a record that could be written and never read again.
+
+    Raises:
+        SpecError: what is wrong with it, and in which field.
+    """
+    try:
+        CellRecord.model_validate_json(record.model_dump_json())
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(key) for key in first["loc"])
+        got = f"{first['input']!r} ({first['msg']})"
+        what, expected = f"{record.cell_id}, its record", f"a {field} that can be read again"
+        raise SpecError(mould(what, expected, got, f"another {field}")) from None
+    except ValueError as error:  # text that is no Unicode, numbers of thousands of digits
+        got = str(error).splitlines()[0]
+        expected = "a record that can be written"
+        raise SpecError(mould(record.cell_id, expected, got, "other names or numbers")) from None
 
 
 def best_on_validation(records: Iterable[CellRecord]) -> CellRecord | None:

@@ -18,7 +18,15 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator, mo
 
 from neurovisionlab.core.errors import SpecError, mould, nearest
 from neurovisionlab.core.problems import problem_lines
-from neurovisionlab.core.protocol import Frozen, PositiveInt, Protocol, normalised, without_effect
+from neurovisionlab.core.protocol import (
+    LEAST_PX,
+    MOST_PX,
+    Frozen,
+    PositiveInt,
+    Protocol,
+    normalised,
+    without_effect,
+)
 
 # Raised when the meaning of a stored cell changes: results of another version are kept apart.
 SCHEMA_VERSION = 1
@@ -362,13 +370,10 @@ def resolve(protocol: Protocol, info: DataInfo) -> Protocol:
     """Return the protocol with "native" replaced by what the data set has.
 
     Raises:
-        SpecError: "native" for images that are not square; constants for other channels.
+        SpecError: "native" for images that are not square, or of no size a model may see;
+            constants for other channels.
     """
-    if protocol.image_px == "native" and info.height_px != info.width_px:
-        size = f"images of {info.width_px}×{info.height_px} px"
-        raise SpecError(
-            mould(info.name, 'square images for image_px = "native"', size, "image_px = 64")
-        )
+    image_px = _native_px(info) if protocol.image_px == "native" else protocol.image_px
     color = protocol.color
     if color == "native":
         color = "grey" if info.channels == 1 else "rgb"
@@ -383,8 +388,20 @@ def resolve(protocol: Protocol, info: DataInfo) -> Protocol:
                 "one per channel",
             )
         )
-    image_px = info.height_px if protocol.image_px == "native" else protocol.image_px
-    return settled.model_copy(update={"image_px": image_px, "color": color})
+    return settled.changed(image_px=image_px, color=color)
+
+
+def _native_px(info: DataInfo) -> int:
+    """Return the side of a set's own images, in pixels; refuse what no study may ask for."""
+    size = f"images of {info.width_px}×{info.height_px} px"
+    native = 'for image_px = "native"'
+    if info.height_px != info.width_px:
+        raise SpecError(mould(info.name, f"square images {native}", size, "image_px = 64"))
+    if not LEAST_PX <= info.height_px <= MOST_PX:
+        near = "image_px = 32" if info.height_px < LEAST_PX else f"image_px = {MOST_PX} or less"
+        sides = f"sides of {LEAST_PX} to {MOST_PX} px {native}"
+        raise SpecError(mould(info.name, sides, size, near))
+    return info.height_px
 
 
 def warnings_of(study: Study) -> list[str]:

@@ -48,8 +48,7 @@ class Device:
 
     def chance_kept(self) -> AbstractContextManager[None]:
         """Return a context after which torch's global random numbers go on as before it."""
-        devices = [self.torch_device] if self.torch_device.type == "cuda" else []
-        return torch.random.fork_rng(devices=devices)
+        return _chance_kept(self.torch_device)
 
     @property
     def counts_memory(self) -> bool:
@@ -104,6 +103,18 @@ class Device:
         if self.torch_device.type == "cuda":
             return int(torch.cuda.mem_get_info(self.torch_device)[0])
         return int(psutil.virtual_memory().available)
+
+
+@contextlib.contextmanager
+def _chance_kept(device: torch.device) -> Iterator[None]:
+    # fork_rng knows the processor's numbers and CUDA's
+    of_mps = torch.mps.get_rng_state() if device.type == "mps" else None
+    try:
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            yield
+    finally:
+        if of_mps is not None:
+            torch.mps.set_rng_state(of_mps)
 
 
 _SIGNS_OF_EXHAUSTION = ("out of memory", "can't allocate memory", "not enough memory")

@@ -53,6 +53,11 @@ def folded(model: nn.Module, example: Callable[[], Tensor]) -> Iterator[None]:
         yield
 
 
+def forget(model: nn.Module) -> None:
+    """Look for pairs anew the next time: the model was another when they were found."""
+    _known.pop(model, None)
+
+
 @torch.inference_mode()
 def _answers_alike(model: nn.Module, pairs: tuple[Pair, ...], example_BCHW: Tensor) -> bool:
     """Return whether a model's answers, in float32, stay the same when these pairs are folded.

@@ -29,6 +29,7 @@ from neurovisionlab.learn.device import (
 )
 from neurovisionlab.learn.memory import PeakMemory
 from neurovisionlab.learn.pace import put_into_usual_form
+from neurovisionlab.learn.rehearsal import Checked, step_explained
 from neurovisionlab.learn.sensors import EnergyCounter, Gpu, energy_counter
 from neurovisionlab.learn.survey import num_macs
 from neurovisionlab.learn.train import Trainer, make_movers, new_sums, run_epoch
@@ -91,8 +92,11 @@ def _training(request: Request, device: Device, gpu: Gpu | None) -> tuple[dict[s
     model = _model(spec, device)
     put_into_usual_form(model, device)
     memory.reset()
-    steps = _Steps(model, spec, device)
-    steps.run(WARM_UP_STEPS)
+    num = spec.protocol.batch_size
+    remedy = "--batch 2 or more, or protocol.batch_size = 2" if num == 1 else None
+    with step_explained(spec.model, num, remedy):
+        steps = _Steps(model, spec, device)
+        steps.warm_up(WARM_UP_STEPS)
     peak = memory.read()
     step_s = steps.run(2) / 2
     per_round = max(1, round(request.seconds / ROUNDS / step_s))
@@ -120,6 +124,14 @@ class _Steps:
         calm = spec.protocol.model_copy(update={"schedule": "constant", "learning_rate": 1e-12})
         self._trainer = Trainer(calm, device, seed_everything(0), self._clocks)
         self._movers = make_movers(model, self._trainer, steps=1)
+
+    def warm_up(self, num_steps: int) -> None:
+        """Run steps, looking at what the model answers."""
+        model = Checked(self._model, self._spec.model, self._spec.num_classes)
+        batches = _random_batches(self._spec, num_steps, self._device)
+        sums = new_sums(self._device)
+        for _ in run_epoch(model, batches, self._trainer, self._movers, sums):
+            pass
 
     def run(self, num_steps: int) -> float:
         """Run steps; return their seconds."""

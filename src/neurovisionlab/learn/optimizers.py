@@ -31,12 +31,14 @@ def hidden_weights(model: nn.Module) -> list[nn.Parameter]:
     These are what Muon is made for; its author leaves the first and the last layer, and all that
     is no matrix, to AdamW (Jordan et al. 2024, "Muon: An optimizer for hidden layers in neural
     networks"). First and last are those of the order in which a model registers its layers. A
-    grouped convolution is many small matrices and counts as none.
+    grouped convolution is many small matrices and counts as none. A weight that layers share
+    comes once, and not at all if it is the first or the last layer's, too.
     """
     layers = [m for m in model.modules() if isinstance(m, (nn.Conv2d, nn.Linear))]
     dense = [layer for layer in layers[1:-1] if getattr(layer, "groups", 1) == 1]
-    weights = (layer.weight for layer in dense)
-    return [w for w in weights if isinstance(w, nn.Parameter) and w.requires_grad]
+    outer = {id(layer.weight) for layer in (*layers[:1], *layers[-1:])}
+    weights = {id(layer.weight): layer.weight for layer in dense if id(layer.weight) not in outer}
+    return [w for w in weights.values() if isinstance(w, nn.Parameter) and w.requires_grad]
 
 
 class MuonBesideAdamW(torch.optim.Optimizer):

@@ -8,10 +8,9 @@ wants a C++ compiler, so it is tried only where NVL_COMPILE=1 asks for it.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import statistics
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -24,6 +23,7 @@ from neurovisionlab.data.batches import Batches
 from neurovisionlab.learn.clock import Timer
 from neurovisionlab.learn.device import Device
 from neurovisionlab.learn.one_pixel import use_products
+from neurovisionlab.learn.snapshot import left_as_it_was
 from neurovisionlab.learn.train import Trainer, steps_per_epoch
 
 # A trial is about a dozen steps: below this many, more than a hundredth of the training.
@@ -63,13 +63,16 @@ def settle(model: nn.Module, train: Batches, trainer: Trainer) -> Settled:
     num_steps = steps_per_epoch(len(train), trainer.protocol) * trainer.protocol.epochs
     if num_steps < STEPS_WORTH_A_TRIAL:
         return Settled(model, Execution(memory_format="channels_last"))
-    with _left_as_it_was(model, trainer):
+    with left_as_it_was(model, trainer.device):
         trial = _Trial(model, train, trainer)
         step_s = trial.formats()
-        usual, other = step_s["channels_last"], step_s["contiguous"]
-        chosen: MemoryFormat = "contiguous" if other * MARGIN < usual else "channels_last"
-        model.to(memory_format=FORMATS[chosen])
-        compiled = trial.compiled() if compiles else None
+    usual, other = step_s["channels_last"], step_s["contiguous"]
+    chosen: MemoryFormat = "contiguous" if other * MARGIN < usual else "channels_last"
+    model.to(memory_format=FORMATS[chosen])
+    compiled = None
+    if compiles:
+        with left_as_it_was(model, trainer.device):
+            compiled = trial.compiled()
     tried: dict[str, float] = {str(name): seconds for name, seconds in step_s.items()}
     if compiled is not None:
         tried["compiled"] = compiled.step_s
@@ -98,19 +101,6 @@ def _wants_compiling() -> bool:
     if wish not in ("0", "1"):
         raise ResourceError(mould("NVL_COMPILE", "0 or 1", repr(wish), "1"))
     return wish == "1"
-
-
-@contextlib.contextmanager
-def _left_as_it_was(model: nn.Module, trainer: Trainer) -> Iterator[None]:
-    """Give back statistics, gradients and torch's random numbers after the block."""
-    kept = {name: buffer.clone() for name, buffer in model.named_buffers()}
-    with trainer.device.chance_kept():
-        yield
-    with torch.no_grad():
-        for name, buffer in model.named_buffers():
-            buffer.copy_(kept[name])
-    for parameter in model.parameters():
-        parameter.grad = None
 
 
 class _Compiled(NamedTuple):

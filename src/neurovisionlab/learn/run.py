@@ -6,10 +6,10 @@ import copy
 import functools
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
-from safetensors.torch import save
+import numpy as np
 from torch import nn
 
 from neurovisionlab.core.errors import DataError, mould
@@ -24,13 +24,12 @@ from neurovisionlab.core.records import (
     SplitIndices,
 )
 from neurovisionlab.core.spec import CellSpec
-from neurovisionlab.data.augment import AUGMENTATIONS, no_augmentation
-from neurovisionlab.data.batches import Batches, Scaling, Staged, stage, statistics
 from neurovisionlab.data.home import DataHome
 from neurovisionlab.data.images import ImageSet
 from neurovisionlab.data.sources import load
 from neurovisionlab.data.splits import split
 from neurovisionlab.learn.answer import predict
+from neurovisionlab.learn.checkpoint import Built, put_back, to_bytes
 from neurovisionlab.learn.clock import Contention, Stopwatches, now_iso
 from neurovisionlab.learn.device import (
     Device,
@@ -40,7 +39,9 @@ from neurovisionlab.learn.device import (
     seed_everything,
 )
 from neurovisionlab.learn.memory import keep_freed
-from neurovisionlab.learn.pace import settle
+from neurovisionlab.learn.pace import put_into_usual_form, settle
+from neurovisionlab.learn.parts import stage_parts
+from neurovisionlab.learn.rehearsal import rehearse
 from neurovisionlab.learn.train import Trainer, fit, has_diverged
 from neurovisionlab.learn.weights import check_unchanged
 from neurovisionlab.learn.zoo import Shape, build, num_parameters, weights_mib
@@ -77,32 +78,30 @@ def _run_on(device: Device, cell: CellSpec, watch: Watch, home: DataHome) -> Cel
         parts = stage_parts(images, indices, cell, device)
         del images
     trainer = Trainer(cell.protocol, device, chance, clocks)
+    story = _Story(cell, weights_source)
     with clocks.on("setup"):
+        put_into_usual_form(model, device)
+        rehearse(model, cell, parts, trainer, lambda it: story.imagined(it, trainer, indices))
+        built = Built.of(model)
         settled = settle(model, parts.train, trainer)
-    story = _Story(cell)
     for row in fit(model, parts.train, parts.val, trainer, settled.forward):
         watch(row)
         if isinstance(row, EpochRow) and not story.goes_on_after(row, model):
             break
-    predictions: dict[Literal["val", "test"], Predictions] = {}
+    predictions: Told = {}
     if not story.diverged:
         story.restore_tested_epoch(model)
         look = functools.partial(predict, model, device=device, clocks=clocks)
         predictions["val"] = Predictions(*look(parts.val), indices.val_N)
         # the only time that test images are looked at: training and all choices are over
         predictions["test"] = Predictions(*look(parts.test), indices.test_N)
+        predictions = story.judged(predictions)
     with clocks.on("saving"):
-        weights = None if story.diverged else _serialised(model, cell)
+        weights = None if story.diverged else _serialised(model, cell, built)
         scores = {part: score(p.logits_NC, p.labels_N) for part, p in predictions.items()}
     record = story.record(model, trainer, indices, scores)
-    used = record.resources.model_copy(update={"contention_frac": contention.frac()})
-    record = record.model_copy(
-        update={
-            "weights_source": weights_source,
-            "execution": settled.execution,
-            "resources": used,
-        }
-    )
+    used = record.resources.changed(contention_frac=contention.frac())
+    record = record.changed(execution=settled.execution, resources=used)
     return CellResult(record, indices, predictions, weights)
 
 
@@ -125,64 +124,25 @@ def _load_unchanged(cell: CellSpec, home: DataHome) -> ImageSet:
     return images
 
 
-class Parts(NamedTuple):
-    """The three parts of a set on the device, ready to be cut into batches."""
-
-    train: Batches
-    val: Batches
-    test: Batches
-
-
-def stage_parts(images: ImageSet, indices: SplitIndices, cell: CellSpec, device: Device) -> Parts:
-    """Put all parts on the device; scaling constants come from the training images alone.
-
-    Raises:
-        ResourceError: they do not fit.
-    """
-    protocol = cell.protocol
-    num = sum(len(where) for where in (indices.train_N, indices.val_N, indices.test_N))
-    device.check_fits(num * images.images_NHWC[0].size, f"staging {num:,} images")
-    staged = [
-        stage(
-            images.images_NHWC[where],
-            images.labels_N[where],
-            to_grey=protocol.color == "grey",
-            device=device.torch_device,
-        )
-        for where in (indices.train_N, indices.val_N, indices.test_N)
-    ]
-    scaling = _scaling(cell, staged[0])
-
-    def batches(part: Staged, augmentation: str) -> Batches:
-        return Batches(
-            staged=part,
-            batch_size=protocol.batch_size,
-            image_px=cell.image_px,
-            channels=cell.channels,
-            scaling=scaling,
-            augment=AUGMENTATIONS.get(augmentation, no_augmentation),
-        )
-
-    train, val, test = staged
-    return Parts(batches(train, protocol.augmentation), batches(val, "none"), batches(test, "none"))
-
-
-def _scaling(cell: CellSpec, train: Staged) -> Scaling:
-    protocol = cell.protocol
-    if protocol.scaling == "unit":
-        return Scaling((0.0,), (1.0,))
-    if protocol.mean is not None and protocol.std is not None:
-        return Scaling(protocol.mean, protocol.std)
-    return statistics(train)
-
-
-def _serialised(model: nn.Module, cell: CellSpec) -> bytes | None:
+def _serialised(model: nn.Module, cell: CellSpec, built: Built) -> bytes | None:
     """Return the weights as a safetensors file, unless the study keeps none."""
     if cell.protocol.keep_weights == "none":
         return None
-    tensors = {name: tensor.cpu().contiguous() for name, tensor in model.state_dict().items()}
-    content: bytes = save(tensors, {"cell_id": cell.cell_id})
-    return content
+    return to_bytes(model, {"cell_id": cell.cell_id}, built)
+
+
+Told = dict[Literal["val", "test"], Predictions]
+# stands in the record that is tried before there is any epoch
+_IMAGINED = EpochRow(
+    epoch=1,
+    learning_rate=0.0,
+    train_loss=None,
+    train_accuracy_frac=0.0,
+    val_loss=None,
+    val_accuracy_frac=0.0,
+    train_s=0.0,
+    eval_s=0.0,
+)
 
 
 @dataclass
@@ -190,6 +150,7 @@ class _Story:
     """What happened to a cell so far: its epochs, and the weights that will be tested."""
 
     cell: CellSpec
+    weights_source: str | None = None
     rows: list[EpochRow] = field(default_factory=list)
     diverged: bool = False
     best: EpochRow | None = None
@@ -208,7 +169,19 @@ class _Story:
     def restore_tested_epoch(self, model: nn.Module) -> None:
         """Give the model the weights of the epoch that is to be tested."""
         if self.best_weights is not None:
-            model.load_state_dict(self.best_weights)
+            put_back(model, self.best_weights)
+
+    def judged(self, predictions: Told) -> Told:
+        """Return what was predicted; nothing, of a training that ends in no finite numbers.
+
+        Its losses may be finite all the same: of a class that is never right, or of other images.
+        """
+        self.diverged = not all(np.isfinite(p.logits_NC).all() for p in predictions.values())
+        return {} if self.diverged else predictions
+
+    def imagined(self, model: nn.Module, trainer: Trainer, indices: SplitIndices) -> CellRecord:
+        """Return the record as far as it can be told before the first epoch."""
+        return replace(self, rows=[_IMAGINED]).record(model, trainer, indices, {})
 
     def record(
         self,
@@ -234,6 +207,7 @@ class _Story:
             test_scores=scores.get("test"),
             resources=_resource_use(model, trainer, self.rows, len(indices.train_N)),
             machine=describe_machine(trainer.device),
+            weights_source=self.weights_source,
             finished_at=now_iso(),
         )
 

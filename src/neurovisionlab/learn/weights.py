@@ -239,12 +239,16 @@ def read(path: Path) -> State:
 
 
 def _read_safetensors(path: Path) -> State:
-    from safetensors import SafetensorError
+    from safetensors import SafetensorError, safe_open
     from safetensors.torch import load_file
 
+    from neurovisionlab.learn.checkpoint import whole
+
     try:
-        state: State = load_file(path)
-    except (SafetensorError, OSError) as error:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata()
+        state: State = whole(load_file(path), metadata)
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise _broken(path, error) from None
     return state
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass
 from typing import Any, cast
@@ -11,7 +12,8 @@ import torch
 from timm.layers.drop import DropPath
 from timm.layers.pos_embed import resample_abs_pos_embed
 from timm.models.vision_transformer import VisionTransformer, checkpoint_filter_fn
-from torch import nn
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 from torchvision import models as torchvision_models  # type: ignore[import-untyped]
 from torchvision.ops import StochasticDepth  # type: ignore[import-untyped]
 
@@ -25,6 +27,7 @@ from neurovisionlab.learn.catalogue import (
     patch_side,
     recipe_of,
 )
+from neurovisionlab.learn.checkpoint import filled, once_each
 from neurovisionlab.learn.glyphnet import GlyphNet
 from neurovisionlab.learn.stems import (
     change_stem,
@@ -184,14 +187,27 @@ def _from_timm(
     }
     options["num_classes"] = num_classes
     try:
-        model: nn.Module = timm.create_model(
-            timm_name, pretrained=True, pretrained_cfg_overlay=overlay, **options
-        )
+        model = _loaded_by_timm(timm_name, overlay, options)
     except UNSUITABLE as error:
         raise _unfit(loaded.file, timm_name, one_line(error)) from None
     cast(Any, model).pretrained_cfg.pop("state_dict", None)  # it would be held twice
     if num_classes != shape.num_classes:
         cast(Any, model).reset_classifier(shape.num_classes)
+    return model
+
+
+def _loaded_by_timm(timm_name: str, overlay: dict[str, Any], options: dict[str, Any]) -> nn.Module:
+    """Build a model with the weights of a file, which may name once what layers share."""
+    pretrained: dict[str, Any] = {"pretrained": True, "pretrained_cfg_overlay": overlay}
+    try:
+        model: nn.Module = timm.create_model(timm_name, **pretrained, **options)
+    except UNSUITABLE:
+        with torch.random.fork_rng(devices=[]):
+            state = filled(timm.create_model(timm_name, **options), overlay["state_dict"])
+        if state.keys() == overlay["state_dict"].keys():
+            raise
+        overlay["state_dict"] = state
+        model = timm.create_model(timm_name, **pretrained, **options)
     return model
 
 
@@ -259,9 +275,23 @@ def _own_model(name: str, shape: Shape, weights: WeightsFile | None) -> nn.Modul
     if not isinstance(model, nn.Module):
         got = f"a {type(model).__name__}"
         raise ModelError(mould(name, "a torch.nn.Module returned", got, "return model"))
+    _give_sizes(name, model, shape)
     if weights is not None:
         _load(model, read(weights.path), weights)
     return model
+
+
+def _give_sizes(name: str, model: nn.Module, shape: Shape) -> None:
+    """Let layers that learn their size from their first input (nn.LazyLinear) see one."""
+    if not any(is_lazy(one) for one in itertools.chain(model.parameters(), model.buffers())):
+        return
+    was_training = model.training
+    try:
+        with torch.no_grad():
+            model.eval()(torch.zeros(2, shape.channels, shape.image_px, shape.image_px))
+    except Exception as error:  # a user's model may raise anything
+        raise wrong_size(name, shape, error) from error
+    model.train(was_training)
 
 
 def _load(model: nn.Module, state: State, file: WeightsFile) -> None:
@@ -271,7 +301,7 @@ def _load(model: nn.Module, state: State, file: WeightsFile) -> None:
         ModelError: names or shapes that do not fit.
     """
     wanted = model.state_dict()
-    state = _fitted(model, state)
+    state = _fitted(model, filled(model, state))
     head = _head_name(model)
     if len(state.get(f"{head}.weight", ())) != len(wanted.get(f"{head}.weight", ())):
         state |= {key: tensor for key, tensor in wanted.items() if key.startswith(f"{head}.")}
@@ -357,11 +387,12 @@ def drop_nothing(model: nn.Module) -> None:
 
 
 def weights_mib(model: nn.Module) -> float:
-    """Return the size of a file of the model's weights and buffers, in MiB."""
-    num_bytes = sum(t.numel() * t.element_size() for t in model.state_dict().values())
+    """Return the size of a file of the model's weights and buffers, in MiB; shared ones once."""
+    tensors = (one for one in model.state_dict().values() if isinstance(one, Tensor))
+    num_bytes = sum(t.numel() * t.element_size() for t in once_each(tensors))
     return float(num_bytes) / 2**20
 
 
 def num_parameters(model: nn.Module) -> int:
-    """Return how many trainable numbers the model has."""
-    return sum(p.numel() for p in model.parameters() if p.requires_grad)
+    """Return how many trainable numbers the model has; shared ones count once."""
+    return sum(p.numel() for p in once_each(p for p in model.parameters() if p.requires_grad))
