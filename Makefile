@@ -72,6 +72,7 @@ bench: dev
 	$(BIN)/python benchmarks/evaluating.py
 	$(BIN)/python benchmarks/batches.py
 	$(BIN)/python benchmarks/loading.py
+	$(BIN)/python benchmarks/auditing.py
 	$(BIN)/python benchmarks/measuring.py
 	$(BIN)/python benchmarks/verdicts.py --large
 	$(BIN)/python benchmarks/report.py

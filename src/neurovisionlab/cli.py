@@ -166,7 +166,8 @@ def report(run: RunArgument, data: DataOption = None, lang: LangOption = "en") -
     from neurovisionlab.out.page.report import write_report
 
     language, store = voice_of(lang), open_run(run)
-    typer.echo(f"report:  {write_report(store, DataHome.find(data), language)}")
+    home = None if data is None else DataHome.find(data)
+    typer.echo(f"report:  {write_report(store, home, language)}")
     with speaking(language):
         exports = write_exports(store)
     names = [str(path.relative_to(store.root)) for path in exports if path.parent == store.root]

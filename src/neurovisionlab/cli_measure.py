@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from neurovisionlab.cli_options import JsonOption, open_run
+from neurovisionlab.cli_options import DataOption, JsonOption, KeptLangOption, open_run
 from neurovisionlab.core.errors import SpecError, mould
 
 if TYPE_CHECKING:
     from neurovisionlab.core.costs import Costs
+    from neurovisionlab.lab.store import Store
 
 
 def measure(
@@ -36,6 +38,8 @@ def measure(
     seconds: Annotated[
         float, typer.Option("--seconds", min=0.1, max=60, help="About how long a timing takes.")
     ] = 0.5,
+    data: DataOption = None,
+    lang: KeptLangOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure size, speed, memory and energy of models on this machine, each in fresh processes."""
@@ -50,20 +54,35 @@ def measure(
         if any(given is not None for given in (image_px, classes, channels, batch)):
             got = "one of --image-px, --classes, --channels, --batch"
             raise SpecError(mould(str(run), "the run's own shapes and batch", got, "--model"))
-        store = open_run(run)
-        from neurovisionlab.out.page.report import write_report
-
+        store, write = open_run(run), _writer(data, lang)
         found = _told(api.measure_run(store, seconds), as_json)
         rows = [_row(costs) for costs in found]
         if not as_json:
-            typer.echo(f"report: {write_report(store)}")
+            typer.echo(f"report: {write(store)}")
     else:
+        if data is not None:
+            raise SpecError(mould("--data", "a run, whose report has pictures", "--model", "a run"))
         shape = (image_px or 28, channels or 1, classes or 26)
         found = _told(api.measure_models(model or [], shape, batch or 64, seconds), as_json)
         rows = [_row(costs) for costs in found]
     if as_json:
         is_single = run is None and len(rows) == 1
         typer.echo(json.dumps(rows[0] if is_single else rows, indent=1))
+
+
+def _writer(data: Path | None, lang: str | None) -> Callable[[Store], Path]:
+    """Return what writes a run's report: as it was, unless an option says otherwise.
+
+    Raises:
+        SpecError: no such language.
+    """
+    from neurovisionlab.data.home import DataHome
+    from neurovisionlab.out.language import voice_of
+    from neurovisionlab.out.page.report import write_report
+
+    home = None if data is None else DataHome.find(data)
+    language = None if lang is None else voice_of(lang)
+    return partial(write_report, home=home, language=language)
 
 
 def _told(costs: Iterable[Costs], quietly: bool) -> list[Costs]:

@@ -20,6 +20,10 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 LangOption = Annotated[
     str, typer.Option("--lang", envvar="NVL_LANG", help="Language of the page: en or uk.")
 ]
+KeptLangOption = Annotated[
+    str | None,
+    typer.Option("--lang", envvar="NVL_LANG", help="Language of the page (else as it was)."),
+]
 RunArgument = Annotated[Path, typer.Argument(help="A run's folder, such as runs/quick.")]
 
 

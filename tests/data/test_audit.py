@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from scipy.spatial.distance import pdist, squareform
 
 from neurovisionlab.core.names import ascii_form
 from neurovisionlab.core.spec import DataRef
-from neurovisionlab.data import audit as audit_module
-from neurovisionlab.data.audit import Audit, audit, near_pairs
+from neurovisionlab.data import near as near_module
+from neurovisionlab.data.audit import Audit, audit
 from neurovisionlab.data.home import DataHome
 from neurovisionlab.data.images import ImageSet, Provenance
+from neurovisionlab.data.near import NearSearch
 from neurovisionlab.data.official import KANA
 from neurovisionlab.data.sheets import sheet, write_sheet
 from neurovisionlab.data.sources import load
@@ -73,12 +73,17 @@ def test_exact_copies_are_told_by_part_and_label() -> None:
     found = audit(images)
     assert found.exact.num_within == {"train": 2, "test": 1}
     assert found.exact.num_across == {"train/test": 2}
-    assert found.exact.num_other_label >= 2
-    assert found.near.num_images == 0
+    assert found.exact.num_groups == found.exact.num_groups_across == 1
+    assert found.exact.num_in_groups == found.exact.num_in_largest == 5
+    assert (found.exact.num_groups_other_label, found.exact.num_other_label) == (1, 5)
+    assert found.near.num_images == found.near.num_groups == 0
     assert (0, 33) in found.exact.examples
     text = " ".join(found.summary())
+    assert "1 group of equal images: 5 images." in text
     assert "2 images of the test part exactly in the train part as well." in text
-    assert "Labels contradict" in text
+    assert "1 such group lies in more than one part." in text
+    assert "Labels contradict in 1 group of equal images, of 5 images." in text
+    assert "near" not in text
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -136,14 +141,90 @@ def test_digests_follow_the_part() -> None:
     assert before.digest != after.digest
 
 
-def test_a_search_without_end_gives_up_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(audit_module, "MAX_CANDIDATES", 10)
+def _noisy(image_HWC: NDArray[np.uint8], num: int, noise: int) -> NDArray[np.uint8]:
+    added = np.random.default_rng(0).integers(-noise, noise + 1, (num, *image_HWC.shape))
+    return np.clip(image_HWC.astype(int) + added, 0, 255).astype(np.uint8)
+
+
+def test_groups_of_near_copies_are_told_by_part_and_label() -> None:
     images = made()
-    images.images_NHWC[:20] = images.images_NHWC[0]
-    images.images_NHWC[np.arange(20), 0, 0, 0] = np.arange(20)
+    pixels = images.images_NHWC
+    pixels[:9] = _noisy(pixels[0], 9, 4)  # labels 0, 1, 2, 0, …
+    pixels[20:23] = _noisy(pixels[20], 3, 4)
+    pixels[30:34] = pixels[40:42] = pixels[8:9]  # equal to one in train, near to the others
+    pixels[31:33] = _noisy(pixels[8], 2, 4)
+    found = audit(images)
+    near = found.near
+    assert (near.num_groups, near.num_in_groups, near.num_in_largest) == (2, 18, 15)
+    assert near.num_groups_across == 1
+    assert near.num_across == {"train/test": 6}
+    assert near.num_within == {"train": 10, "test": 2}  # the equal four of test count once
+    assert (near.num_groups_other_label, near.num_other_label) == (2, 18)
+    assert found.exact.num_across == {"train/test": 4}
+    text = " ".join(found.summary())
+    assert "2 groups of near copies: 18 images, 15 in the largest group." in text
+    assert "6 images of the test part nearly in the train part as well." in text
+    assert "Labels differ in 2 groups of near copies, of 18 images." in text
+    assert "more than once" not in text
+    assert found.near.examples[0][0] < 30 <= found.near.examples[0][1]
+
+
+def test_a_copy_of_a_copy_is_no_copy_across_parts() -> None:
+    """A picture that turns into another: the first of the test part alone are like the train."""
+    images = made()
+    one, other = (picture.astype(float) for picture in images.images_NHWC[:2])
+    share_N111 = np.linspace(0, 1, 42)[:, None, None, None]
+    images.images_NHWC[:] = np.round(one * (1 - share_N111) + other * share_N111)
+    rows_ND = images.images_NHWC.reshape(42, -1)
+    near_NN = np.corrcoef(rows_ND) >= 0.99
+    direct = int(near_NN[:30, 30:].any(axis=0).sum())
+    found = audit(images)
+    assert 0 < direct < 12
+    assert 0 < found.near.num_across["train/test"] <= direct
+    assert found.near.num_groups_across == 1
+    assert found.near.num_within["test"] > 2 * direct  # so many are in its group
+
+
+def test_the_order_of_images_does_not_change_what_is_counted() -> None:
+    images = made()
+    images.images_NHWC[:12] = _noisy(images.images_NHWC[0], 12, 13)  # some near, some not
+    before = audit(images).near
+    order = np.random.default_rng(1).permutation(NUM_TRAIN)
+    mixed = images.images_NHWC.copy()
+    mixed[:NUM_TRAIN] = mixed[order]
+    labels_N = images.labels_N.copy()
+    labels_N[:NUM_TRAIN] = labels_N[order]
+    after = audit(replace(images, images_NHWC=mixed, labels_N=labels_N)).near
+    assert 0 < (before.num_in_groups or 0) < 12
+    assert before.model_dump(exclude={"examples"}) == after.model_dump(exclude={"examples"})
+
+
+def test_a_search_without_end_gives_up_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(near_module, "MAX_CANDIDATES", 10)
+    images = made()
+    images.images_NHWC[:20] = _noisy(images.images_NHWC[0], 20, 30)  # alike, but not near
     found = audit(images)
     assert not found.near_is_complete
-    assert any("incomplete" in line for line in found.summary())
+    said = found.summary()
+    assert any("incomplete" in line for line in said)
+    assert "No exact copies; no near copies were found." in said
+
+
+def test_an_audit_of_an_earlier_version_is_read_and_told() -> None:
+    images = made()
+    images.images_NHWC[3] = images.images_NHWC[33] = images.images_NHWC[0]
+    record = audit(images).model_dump(mode="json")
+    for kind in ("exact", "near"):
+        kept = ("num_within", "num_across", "num_other_label", "examples")
+        record[kind] = {name: record[kind][name] for name in kept}
+    record["exact"]["num_other_label"] = 2
+    found = Audit.model_validate(record)
+    assert found.exact.num_groups is None
+    assert found.summary()[1:] == [
+        "1 image of the test part exactly in the train part as well.",
+        "1 image of the train part exactly there more than once.",
+        "Labels contradict: 2 equal images have other labels.",
+    ]
 
 
 def test_many_equal_images_take_no_square_of_memory() -> None:
@@ -152,6 +233,7 @@ def test_many_equal_images_take_no_square_of_memory() -> None:
     labels_N = np.zeros(5000, np.int64)
     found = audit(replace(images, images_NHWC=same, labels_N=labels_N, parts={"train": (0, 5000)}))
     assert found.exact.num_within == {"train": 4999}
+    assert (found.exact.num_groups, found.exact.num_in_groups) == (1, 5000)
     assert found.near.num_images == 0
 
 
@@ -162,15 +244,35 @@ def test_an_empty_part_is_no_trouble(num_parts: int) -> None:
     assert audit(replace(images, parts=parts)).parts[-1].num_images in (0, 42)
 
 
-def test_near_pairs_are_those_of_comparing_all(real_data: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("side", [1, 2, 3])
+@pytest.mark.parametrize("num", [1, 2, 40])
+def test_tiny_sets_of_tiny_images(side: int, num: int) -> None:
+    rng = np.random.default_rng(0)
+    parts = {"train": (0, num - num // 2), "test": (num - num // 2, num)}
+    pixels = rng.integers(0, 4, (num, side, side, 1), dtype=np.uint8) * 60
+    found = audit(
+        replace(made(), images_NHWC=pixels, labels_N=np.zeros(num, np.int64), parts=parts)
+    )
+    assert found.near_is_complete
+    assert (
+        found.near.num_groups == 0 if num == 1 or side == 1 else found.near.num_groups is not None
+    )
+    contents = {image.tobytes() for image in pixels}
+    assert sum(found.exact.num_within.values()) >= num - 2 * len(contents)
+
+
+def test_near_copies_of_photographs_are_those_of_comparing_all(
+    real_data: Path, tmp_path: Path
+) -> None:
     images = load(DataRef(name="npz:street62"), DataHome(real_data, tmp_path))
     pixels = images.images_NHWC[:1500].copy()
     pixels[1400:] = np.stack([jpeg(image) for image in pixels[:100]])
-    pairs, is_complete = near_pairs(pixels, np.arange(len(pixels)))
-    correlations = 1 - squareform(pdist(pixels.reshape(1500, -1).astype(float), "correlation"))
-    expected = {(int(i), int(j)) for i, j in np.argwhere(np.triu(correlations, 1) >= 0.99)}
-    got = {(int(i), int(j)) for i, j in pairs}
-    assert is_complete
+    search = NearSearch(pixels, np.arange(len(pixels)))
+    search.find_groups()
+    near_NN = np.triu(np.corrcoef(pixels.reshape(1500, -1)), 1) >= 0.99
+    expected = {(int(i), int(j)) for i, j in np.argwhere(near_NN)}
+    got = {(int(min(pair)), int(max(pair))) for pair in search.pairs}
+    assert search.is_complete
     assert got <= expected  # nothing that is not near
     assert len(got) >= 0.9 * len(expected) > 0  # and hardly anything overlooked
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from e2e.conftest import Nvl
 from lab.fakes import fake_plan
+from neurovisionlab import api
+from neurovisionlab.core.costs import Costs
 from neurovisionlab.lab.store import Store
 
 FIELDS = (
@@ -57,6 +60,46 @@ def test_a_run_is_measured_at_its_end_unless_told_otherwise(nvl: Nvl, tiny_npz: 
     assert "What does it cost?" in report
 
 
+def _no_measurements(store: Store, seconds: float) -> Iterator[Costs]:
+    return iter(())
+
+
+def test_measuring_leaves_the_report_in_its_language(
+    nvl_here: Nvl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api, "measure_run", _no_measurements)
+    store = Store(tmp_path / "run")
+    with store.writing():
+        store.keep_plan(fake_plan())
+    page = store.root / "report.html"
+    for words, code in (
+        (("report", "RUN", "--lang", "uk"), "uk"),
+        (("measure", "RUN"), "uk"),
+        (("results", "RUN"), "uk"),
+        (("measure", "RUN", "--lang", "en"), "en"),
+        (("measure", "RUN"), "en"),
+    ):
+        page.unlink(missing_ok=words[0] != "results")
+        answer = nvl_here(*(str(store.root) if word == "RUN" else word for word in words))
+        assert answer.code == 0, answer.err
+        assert f'<html lang="{code}"' in page.read_text(encoding="utf-8"), words
+
+
+def test_measuring_a_run_takes_where_the_data_lie(
+    nvl_here: Nvl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api, "measure_run", _no_measurements)
+    store = Store(tmp_path / "run")
+    with store.writing():
+        store.keep_plan(fake_plan())
+    folder = tmp_path / "images"
+    folder.mkdir()
+    assert nvl_here("measure", str(store.root), "--data", str(folder)).code == 0
+    assert store.page().data_dir == folder
+    assert nvl_here("measure", str(store.root)).code == 0
+    assert store.page().data_dir == folder
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -64,6 +107,8 @@ def test_a_run_is_measured_at_its_end_unless_told_otherwise(nvl: Nvl, tiny_npz: 
         (["runs/none", "--model", "glyphnet"], "got both"),
         (["runs/none"], "expected a run (study.json), got none"),
         (["RUN", "--batch", "8"], "expected the run's own shapes and batch, got one of"),
+        (["RUN", "--lang", "klingon"], "language: expected en or uk, got 'klingon'"),
+        (["--model", "glyphnet", "--data", "x"], "--data: expected a run"),
         (["--model", "glyfnet"], "expected a known name, got 'glyfnet'; try glyphnet"),
         (["--model", "vit-b16"], "image_px = 16 or image_px = 32"),
         (["--model", "glyphnet", "--channels", "2"], "expected 1 or 3, got 2"),

@@ -15,13 +15,15 @@ from PIL import Image
 from lab.fakes import fake_result
 from neurovisionlab.core.protocol import Protocol
 from neurovisionlab.core.spec import DataRef, Study
+from neurovisionlab.core.speech import ENGLISH, Voice
 from neurovisionlab.data.home import DataHome
 from neurovisionlab.data.sources import load
 from neurovisionlab.lab.judge import judge_run
 from neurovisionlab.lab.store import Store
 from neurovisionlab.lab.studies import make_plan
+from neurovisionlab.out.language import voice_of
 from neurovisionlab.out.page.gallery import shelves, uri
-from neurovisionlab.out.page.report import render
+from neurovisionlab.out.page.report import render, write_report
 
 
 def _pixels(address: str) -> np.ndarray[Any, Any]:
@@ -111,3 +113,102 @@ def test_pictures_of_any_shape(shape: tuple[int, int, int]) -> None:
     shown = _pixels(uri(image))
     assert max(shown.shape[:2]) <= 4 * 56
     assert (shown.ndim == 3) == (shape[2] == 3)
+
+
+PICTURES = 'src="data:image/png;base64'
+
+
+@pytest.fixture
+def apart(tmp_path: Path, tiny_npz: Path) -> tuple[Store, Path]:
+    """Return a run on a set of the data folder, and that folder."""
+    folder = tmp_path / "data" / "mine"
+    folder.mkdir(parents=True)
+    for part in ("train", "test"):
+        (tiny_npz / f"{part}.npz").rename(folder / f"{part}.npz")
+    study = Study(name="x", datasets=("npz:mine",), models=("glyphnet",), seeds=(0,))
+    plan = make_plan(study, DataHome.find(folder.parent))
+    store = Store(tmp_path / "run")
+    with store.writing():
+        store.keep_plan(plan)
+        for cell in plan.cells():
+            store.put(fake_result(cell, skill=-50.0))
+    return store, folder.parent
+
+
+def _seen(store: Store, *given: Any, **named: Any) -> tuple[str, bool]:
+    """Write the report; return its language, and whether it has pictures."""
+    text = write_report(store, *given, **named).read_text("utf-8")
+    return text.split('<html lang="')[1][:2], PICTURES in text
+
+
+def test_a_report_written_anew_keeps_its_language_and_its_pictures(
+    apart: tuple[Store, Path],
+) -> None:
+    store, data_dir = apart
+    assert _seen(store, DataHome.find(data_dir), voice_of("uk")) == ("uk", True)
+    (store.root / "report.html").unlink()
+    assert _seen(store) == ("uk", True)
+    page = (store.root / "report.html").read_text("utf-8")  # to be shown to strangers
+    assert str(data_dir) not in page
+    assert str(store.root.parent) not in page
+
+
+@pytest.fixture
+def quick(apart: tuple[Store, Path], monkeypatch: pytest.MonkeyPatch) -> tuple[Store, Path]:
+    """Return the same run; its page is only as long as it must be for these tests."""
+
+    def render(store: Store, home: DataHome, language: Voice) -> str:
+        found = (home.data_dir / "mine" / "test.npz").is_file()
+        return f'<!doctype html>\n<html lang="{language.code}">{PICTURES if found else ""}'
+
+    monkeypatch.setattr("neurovisionlab.out.page.report.render", render)
+    return apart
+
+
+def test_what_is_given_goes_before_what_was_kept(quick: tuple[Store, Path]) -> None:
+    store, data_dir = quick
+    assert _seen(store) == ("en", False)
+    assert _seen(store, DataHome.find(data_dir), voice_of("uk")) == ("uk", True)
+    assert _seen(store, language=ENGLISH) == ("en", True)
+    assert _seen(store) == ("en", True)
+    assert _seen(store, DataHome.find(data_dir / "other")) == ("en", False)
+    assert _seen(store) == ("en", False)
+
+
+def test_a_page_of_an_earlier_version_keeps_its_language(quick: tuple[Store, Path]) -> None:
+    store, data_dir = quick
+    write_report(store, DataHome.find(data_dir), voice_of("uk"))
+    (store.root / "page.json").unlink()
+    assert _seen(store) == ("uk", False)
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        b"",
+        b"[1]",
+        b"nonsense",
+        b"\xff\xfe",
+        b'{"language": "uk"}',
+        b'{"language": 5, "data_dir": 5}',
+        b'{"language": "klingon", "data_dir": "/nowhere/at/all"}',
+        b'{"language": "en", "data_dir": "a\\u0000b"}',
+    ],
+)
+def test_damaged_settings_cost_no_report(quick: tuple[Store, Path], kept: bytes) -> None:
+    store, _ = quick
+    store.write_bytes("page.json", kept)
+    assert _seen(store) == ("en", False)
+
+
+def test_a_folder_that_is_gone_is_looked_for_where_it_is_now(
+    quick: tuple[Store, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, data_dir = quick
+    write_report(store, DataHome.find(data_dir))
+    moved = data_dir.rename(data_dir.with_name("moved \udcff"))  # no text, but a folder's name
+    assert _seen(store) == ("en", False)
+    monkeypatch.setenv("NVL_DATA", str(moved))
+    assert _seen(store) == ("en", True)
+    monkeypatch.delenv("NVL_DATA")
+    assert _seen(store) == ("en", True)

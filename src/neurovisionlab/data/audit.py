@@ -7,26 +7,15 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.fft import dctn
 
 from neurovisionlab.core.protocol import Frozen
 from neurovisionlab.core.speech import Counted, Sentence, again
+from neurovisionlab.data.copies import Copies, contents_of, exact_copies, near_copies
 from neurovisionlab.data.images import ImageSet
 from neurovisionlab.data.notes import NOTES
 
-# Two pictures are nearly the same if their pixels correlate like this. In EMNIST letters nothing
-# but single straight strokes does; different street photographs do not.
-MIN_CORRELATION = 0.99
-# Perceptual hash: signs of the lowest frequencies of the cosine transform, 8 × 8 without the mean
-_FREQUENCIES = 8
-_MAX_HAMMING = 8
-_NUM_BANDS = 5
-# pairs to compare before the search gives up: a set of almost equal pictures has N²/2
-MAX_CANDIDATES = 500_000_000
 _CHUNK = 4096
 _NUM_EXAMPLES = 20
-
-Pairs = NDArray[np.int64]  # [M, 2], first < second
 
 
 class PartAudit(Frozen):
@@ -39,33 +28,12 @@ class PartAudit(Frozen):
     digest: str
 
 
-class Copies(Frozen):
-    """Images that are copies of an earlier one, counted once each.
-
-    Attributes:
-        num_within: {part: images with a copy earlier in the same part}.
-        num_across: {"train/test": images of the second part with a copy in the first}.
-        num_other_label: images with a copy under another label (both sides counted).
-        examples: positions of pairs within the whole set; those across parts first.
-    """
-
-    num_within: dict[str, int]
-    num_across: dict[str, int]
-    num_other_label: int
-    examples: tuple[tuple[int, int], ...]
-
-    @property
-    def num_images(self) -> int:
-        """Copies within all parts and across them."""
-        return sum(self.num_within.values()) + sum(self.num_across.values())
-
-
 class Audit(Frozen):
     """What was found in a data set. Positions count within the whole set, training part first.
 
     Attributes:
         exact: copies with equal pixels; with another label they are label conflicts.
-        near: copies that differ in their pixels, by the definition of `near_pairs`.
+        near: copies that differ in their pixels, by the definition of `data.near`.
         near_is_complete: false if there were too many candidates to compare them all.
         num_constant: images of one single value; `num_black` of them are zero throughout.
         absent: {part: classes without an image there} where another part has some.
@@ -101,12 +69,11 @@ class Audit(Frozen):
 def audit(images: ImageSet) -> Audit:
     """Look for everything that would make a comparison on this set say less than it seems to.
 
-    Deterministic; reads every pixel. Memory: about 100 bytes an image besides the set itself.
+    Deterministic; reads every pixel. Memory: about 600 bytes an image besides the set itself.
     """
     constant_N = _constant(images.images_NHWC)
-    contents_N = _contents(images.images_NHWC)
-    exact = _exact_pairs(contents_N, _part_numbers(images))
-    near, is_complete = near_pairs(images.images_NHWC, _distinct(images, contents_N, constant_N))
+    contents_N = contents_of(images.images_NHWC)
+    near, is_complete = near_copies(images, contents_N, constant_N)
     _, height, width, channels = images.images_NHWC.shape
     parts = tuple(_part_audit(images, part) for part in images.parts)
     where_N = np.flatnonzero(constant_N)
@@ -119,8 +86,8 @@ def audit(images: ImageSet) -> Audit:
         channels=channels,
         num_classes=len(images.class_names),
         parts=parts,
-        exact=_copies(images, exact),
-        near=_copies(images, near[contents_N[near[:, 0]] != contents_N[near[:, 1]]]),
+        exact=exact_copies(images, contents_N),
+        near=near,
         near_is_complete=is_complete,
         num_constant=len(where_N),
         num_black=int((_first_bytes(images.images_NHWC)[where_N] == 0).sum()),
@@ -172,157 +139,6 @@ def _blocks(images_NHWC: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
         yield images_NHWC[first : first + _CHUNK]
 
 
-def _contents(images_NHWC: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Return a number for each image, the same for equal pixels (by a 128-bit BLAKE2 hash)."""
-    hashes = [hashlib.blake2b(image.tobytes(), digest_size=16).digest() for image in images_NHWC]
-    return np.unique(np.array(hashes, "V16"), return_inverse=True)[1].astype(np.int64)
-
-
-def _exact_pairs(contents_N: NDArray[np.int64], part_N: NDArray[np.int64]) -> Pairs:
-    """Pair each image with the first of the same content in every part up to its own.
-
-    Enough to tell who has a copy where; all pairs of k copies would be k²/2.
-    """
-    own = np.arange(len(contents_N))
-    found = [np.zeros((0, 2), np.int64)]
-    for part in np.unique(part_N):
-        there = np.flatnonzero(part_N == part)
-        values, first = np.unique(contents_N[there], return_index=True)
-        at = np.minimum(np.searchsorted(values, contents_N), len(values) - 1)
-        earlier_N = there[first][at]
-        is_copy = (values[at] == contents_N) & (earlier_N < own)
-        found.append(np.stack([earlier_N, own], axis=1)[is_copy])
-    return np.concatenate(found)
-
-
-def _distinct(
-    images: ImageSet, contents_N: NDArray[np.int64], constant_N: NDArray[np.bool_]
-) -> NDArray[np.int64]:
-    """Return positions of one image for each content in each part, constant ones left out."""
-    keys_N = contents_N * (len(images.parts) + 1) + _part_numbers(images)
-    first_N = np.unique(keys_N, return_index=True)[1]
-    return np.sort(first_N[~constant_N[first_N]])
-
-
-def _part_numbers(images: ImageSet) -> NDArray[np.int64]:
-    numbers_N = np.full(len(images.labels_N), len(images.parts), dtype=np.int64)
-    for number, (first, stop) in enumerate(images.parts.values()):
-        numbers_N[first:stop] = number
-    return numbers_N
-
-
-def near_pairs(images_NHWC: NDArray[np.uint8], chosen_N: NDArray[np.int64]) -> tuple[Pairs, bool]:
-    """Return pairs of nearly equal images among `chosen_N`, and whether the search was complete.
-
-    Near means: the Pearson correlation of all pixels (and channels) is at least
-    `MIN_CORRELATION`, so that brightness and contrast do not matter, while a shift or another
-    hand does. Candidates are pairs whose perceptual hashes differ in at most 8 of 63 bits (the
-    signs of the 8 × 8 lowest frequencies of the grey image's cosine transform, mean left out)
-    and agree in at least one of 5 bands of bits (multi-index hashing, Norouzi et al. 2012).
-    A hash overlooks some: in EMNIST letters it finds 65 of the 101 pairs that a search over
-    all pairs finds.
-    """
-    hashes_M = _hashes(images_NHWC, chosen_N)
-    found: list[Pairs] = []
-    budget = MAX_CANDIDATES
-    for band in range(_NUM_BANDS):
-        budget = _band_pairs(hashes_M, band, budget, found)
-    pairs = np.concatenate([np.zeros((0, 2), np.int64), *found])
-    pairs = np.unique(np.sort(chosen_N[pairs], axis=1), axis=0)
-    return pairs[_correlations(images_NHWC, pairs) >= MIN_CORRELATION], budget >= 0
-
-
-def _hashes(images_NHWC: NDArray[np.uint8], chosen_N: NDArray[np.int64]) -> NDArray[np.uint64]:
-    """Return the 63-bit perceptual hash of each chosen image."""
-    weights_K = np.left_shift(np.uint64(1), np.arange(63, dtype=np.uint64))
-    hashes = [np.zeros(0, np.uint64)]
-    for first in range(0, len(chosen_N), _CHUNK):
-        grey_NHW = images_NHWC[chosen_N[first : first + _CHUNK]].mean(axis=3, dtype=np.float32)
-        low_NUV = np.zeros((len(grey_NHW), _FREQUENCIES, _FREQUENCIES), np.float32)
-        spectrum = dctn(grey_NHW, axes=(1, 2))[:, :_FREQUENCIES, :_FREQUENCIES]
-        low_NUV[:, : spectrum.shape[1], : spectrum.shape[2]] = spectrum
-        bits_NK = low_NUV.reshape(len(grey_NHW), -1)[:, 1:] > 0
-        hashes.append(np.asarray(bits_NK @ weights_K, np.uint64))
-    return np.concatenate(hashes)
-
-
-def _band_pairs(hashes_M: NDArray[np.uint64], band: int, budget: int, found: list[Pairs]) -> int:
-    """Append pairs that agree in one band of bits and differ little in all; return what is left.
-
-    Sorted by the band's bits, images that agree lie side by side: each is compared with its
-    neighbour, then with the neighbour's neighbour, until none agrees any more.
-    """
-    width = -(-63 // _NUM_BANDS)
-    keys_M = (hashes_M >> np.uint64(band * width)) & np.uint64((1 << width) - 1)
-    order = np.argsort(keys_M, kind="stable")
-    keys_M, hashes_M = keys_M[order], hashes_M[order]
-    ends_M = np.searchsorted(keys_M, keys_M, side="right")
-    left_M = np.arange(len(order))
-    step = 1
-    while budget >= 0:
-        left_M = left_M[left_M + step < ends_M[left_M]]
-        if not len(left_M):
-            break
-        budget -= len(left_M)
-        close = _num_bits(hashes_M[left_M] ^ hashes_M[left_M + step]) <= _MAX_HAMMING
-        at = left_M[close]
-        found.append(np.stack([order[at], order[at + step]], axis=1))
-        step += 1
-    return budget
-
-
-def _num_bits(words: NDArray[np.uint64]) -> NDArray[np.uint8]:
-    if hasattr(np, "bitwise_count"):  # numpy 2
-        counts: NDArray[np.uint8] = np.bitwise_count(words)
-        return counts
-    bits = np.unpackbits(words.view(np.uint8).reshape(-1, 8), axis=1)
-    summed: NDArray[np.uint8] = bits.sum(axis=1, dtype=np.uint8)
-    return summed
-
-
-def _correlations(images_NHWC: NDArray[np.uint8], pairs: Pairs) -> NDArray[np.float64]:
-    """Return Pearson's correlation over all pixels and channels of each pair."""
-    chunks = [np.zeros(0)]
-    for first in range(0, len(pairs), _CHUNK):
-        one, other = pairs[first : first + _CHUNK].T
-        one_ND, other_ND = _centred(images_NHWC[one]), _centred(images_NHWC[other])
-        chunks.append(np.einsum("nd,nd->n", one_ND, other_ND))
-    return np.concatenate(chunks)
-
-
-def _centred(images_NHWC: NDArray[np.uint8]) -> NDArray[np.float32]:
-    pixels_ND = images_NHWC.reshape(len(images_NHWC), -1).astype(np.float32)
-    pixels_ND -= pixels_ND.mean(axis=1, keepdims=True)
-    norms_N = np.linalg.norm(pixels_ND, axis=1, keepdims=True)
-    pixels_ND /= np.maximum(norms_N, np.finfo(np.float32).tiny)
-    return pixels_ND
-
-
-def _copies(images: ImageSet, pairs: Pairs) -> Copies:
-    numbers_N = _part_numbers(images)
-    names = list(images.parts)
-    part_M2 = numbers_N[pairs]
-    across = {
-        f"{one}/{other}": _num_later(pairs, (part_M2[:, 0] == i) & (part_M2[:, 1] == i + 1 + j))
-        for i, one in enumerate(names)
-        for j, other in enumerate(names[i + 1 :])
-    }
-    within = {name: _num_later(pairs, (part_M2 == i).all(axis=1)) for i, name in enumerate(names)}
-    labels_M2 = images.labels_N[pairs]
-    is_within = part_M2[:, 0] == part_M2[:, 1]
-    chosen = pairs[np.argsort(is_within, kind="stable")][:_NUM_EXAMPLES]
-    return Copies(
-        num_within=within,
-        num_across=across,
-        num_other_label=len(np.unique(pairs[labels_M2[:, 0] != labels_M2[:, 1]])),
-        examples=tuple((int(one), int(other)) for one, other in chosen),
-    )
-
-
-def _num_later(pairs: Pairs, chosen_M: NDArray[np.bool_]) -> int:
-    return len(np.unique(pairs[chosen_M, 1]))
-
-
 COUNTS = Sentence("{parts} images in {num_classes} classes ({kind}).")
 PART, AND = Sentence("{count:,} {part}"), Sentence(" and ")
 SYNTHETIC, REAL = Sentence("synthetic"), Sentence("real")
@@ -350,9 +166,34 @@ WITHIN = {
         "{count:,} images of the {part} part nearly there more than once.",
     ),
 }
+GROUPS = {
+    "exactly": Counted(
+        "{count} group of equal images: {images:,} images.",
+        "{count:,} groups of equal images: {images:,} images, {largest:,} in the largest group.",
+    ),
+    "nearly": Counted(
+        "{count} group of near copies: {images:,} images.",
+        "{count:,} groups of near copies: {images:,} images, {largest:,} in the largest group.",
+    ),
+}
+GROUPS_ACROSS = Counted(
+    "{count} such group lies in more than one part.",
+    "{count:,} such groups lie in more than one part.",
+)
+GROUP_LABELS = {
+    "exactly": Counted(
+        "Labels contradict in {count} group of equal images, of {images:,} images.",
+        "Labels contradict in {count:,} groups of equal images, of {images:,} images.",
+    ),
+    "nearly": Counted(
+        "Labels differ in {count} group of near copies, of {images:,} images.",
+        "Labels differ in {count:,} groups of near copies, of {images:,} images.",
+    ),
+}
 CONTRADICTED = Sentence("Labels contradict: {count:,} equal images have other labels.")
 NEAR_CONTRADICTED = Sentence("{count:,} images have a near copy under another label.")
 NO_COPIES = Sentence("No exact or near copies, within or across parts.")
+NONE_FOUND = Sentence("No exact copies; no near copies were found.")
 INCOMPLETE = Sentence("The search for near copies is incomplete: too many images look alike.")
 CONSTANT = Counted(
     "{count} image of one value throughout ({num_black:,} black).",
@@ -375,16 +216,36 @@ def _size_sentences(found: Audit) -> Iterator[str]:
 
 def _copy_sentences(found: Audit) -> Iterator[str]:
     for word, copies in (("exactly", found.exact), ("nearly", found.near)):
-        yield from _across_sentences(word, copies.num_across)
-        yield from _within_sentences(word, copies.num_within)
-    if found.exact.num_other_label:
-        yield CONTRADICTED.format(count=found.exact.num_other_label)
-    if found.near.num_other_label:
-        yield NEAR_CONTRADICTED.format(count=found.near.num_other_label)
-    if not found.exact.num_images and not found.near.num_images:
-        yield str(NO_COPIES)
+        tell = _pair_sentences if copies.num_groups is None else _group_sentences
+        yield from tell(word, copies)
+    if not (found.exact.num_images or found.near.num_images):
+        yield str(NO_COPIES if found.near_is_complete else NONE_FOUND)
     if not found.near_is_complete:
         yield str(INCOMPLETE)
+
+
+def _group_sentences(word: str, copies: Copies) -> Iterator[str]:
+    if not copies.num_groups:
+        return
+    yield GROUPS[word].format(
+        copies.num_groups, images=copies.num_in_groups, largest=copies.num_in_largest
+    )
+    yield from _across_sentences(word, copies.num_across)
+    if copies.num_groups_across:
+        yield GROUPS_ACROSS.format(copies.num_groups_across)
+    if copies.num_groups_other_label:
+        yield GROUP_LABELS[word].format(
+            copies.num_groups_other_label, images=copies.num_other_label
+        )
+
+
+def _pair_sentences(word: str, copies: Copies) -> Iterator[str]:
+    """Tell what earlier versions found, which did not look for groups."""
+    yield from _across_sentences(word, copies.num_across)
+    yield from _within_sentences(word, copies.num_within)
+    if copies.num_other_label:
+        template = CONTRADICTED if word == "exactly" else NEAR_CONTRADICTED
+        yield template.format(count=copies.num_other_label)
 
 
 def _across_sentences(word: str, num_across: Mapping[str, int]) -> Iterator[str]:

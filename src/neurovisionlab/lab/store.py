@@ -7,6 +7,7 @@
     RUN/audits/DIGEST.json      what was found in a data set
     RUN/costs/COST_ID.json      what a model costs on this machine
     RUN/failures.jsonl          cells that ended in an exception, and why
+    RUN/page.json               the report's language, and where its pictures were found
 
 A cell's folder is written under another name and renamed into place: it is complete or absent.
 """
@@ -15,12 +16,13 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -56,6 +58,13 @@ class Plan(Frozen):
     def cells(self) -> tuple[CellSpec, ...]:
         """Return the study's cells."""
         return expand(self.study, dict(self.infos), self.model_digests)
+
+
+class PageSettings(NamedTuple):
+    """How a run's report was last written; None where that is not known."""
+
+    language: str | None = None
+    data_dir: Path | None = None
 
 
 class Store:
@@ -296,6 +305,21 @@ class Store:
             with suppress(ValidationError):  # a line torn by a crash; the next run tells anew
                 failures.append(Failure.model_validate_json(line))
         return failures
+
+    # what people read
+
+    def keep_page(self, settings: PageSettings) -> None:
+        """Keep how the report was written, for whoever writes it anew; not part of the page."""
+        # as ASCII: a folder's name may hold bytes that are no text
+        text = json.dumps({"language": settings.language, "data_dir": str(settings.data_dir)})
+        _write(self.root / "page.json", text.encode("ascii"))
+
+    def page(self) -> PageSettings:
+        """Return how the report was last written."""
+        with suppress(OSError, ValueError, TypeError, KeyError):
+            kept = json.loads((self.root / "page.json").read_bytes())
+            return PageSettings(str(kept["language"]), Path(kept["data_dir"]))
+        return PageSettings()
 
     def write_text(self, name: str, text: str) -> Path:
         """Write a file people read, such as the report, and return its path."""

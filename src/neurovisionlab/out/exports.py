@@ -29,6 +29,7 @@ from neurovisionlab.out.charts.drawing import Chart, to_files
 from neurovisionlab.out.charts.evidence import evidence, interval_rows, model_names
 from neurovisionlab.out.charts.learning import convergence_chart
 from neurovisionlab.out.charts.quality import accuracy_chart, interval_chart, rank_chart
+from neurovisionlab.out.plain import in_markdown
 from neurovisionlab.out.resources import resource_tables
 from neurovisionlab.out.tables import (
     MODEL,
@@ -305,12 +306,13 @@ def _latex_table(
 
 def markdown(name: str, tables: Sequence[Table], judged: Judgements | None) -> str:
     """Return what the numbers say, and every table with its notes, in Markdown."""
-    parts = [f"# {name}", ""]
+    parts = [f"# {in_markdown(name)}", ""]
     for _, title, lines in paragraphs(judged) if judged else ():
-        parts += [f"## {title}", "", *(f"- {line.strip()}" for line in lines), ""]
+        parts += [f"## {in_markdown(title)}", "", *(f"- {in_markdown(one)}" for one in lines), ""]
     for table in tables:
-        notes = (f"*{note}*" for note in table.notes)
-        parts += [f"## {table.title}", "", to_markdown(table), "", "\n\n".join(notes), ""]
+        notes = (f"*{in_markdown(note)}*" for note in table.notes)
+        title = in_markdown(table.title)
+        parts += [f"## {title}", "", to_markdown(table), "", "\n\n".join(notes), ""]
     return "\n".join(parts)
 
 

@@ -13,6 +13,7 @@ from neurovisionlab.core.protocol import Frozen
 from neurovisionlab.core.records import CellRecord, Failure
 from neurovisionlab.core.spec import CellSpec
 from neurovisionlab.core.speech import Counted, Sentence, number
+from neurovisionlab.out.plain import in_markdown
 
 Row = dict[str, Any]
 
@@ -216,7 +217,7 @@ def to_markdown(table: Table) -> str:
     """Return a table in Markdown, numbers to the right."""
 
     def line(cells: Sequence[str]) -> str:
-        return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+        return "| " + " | ".join(map(in_markdown, cells)) + " |"
 
     rule = "|" + "|".join(["---", *["---:"] * (len(table.columns) - 1)]) + "|"
     return "\n".join([line(table.columns), rule, *(line(row) for row in table.rows)])

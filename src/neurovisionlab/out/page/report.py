@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -30,26 +32,50 @@ from neurovisionlab.lab.evidence import evidence_of
 from neurovisionlab.lab.judge import Judgements, all_answers, judge_run
 from neurovisionlab.lab.publications import read_publication, shipped
 from neurovisionlab.lab.resources import resource_rows
-from neurovisionlab.lab.store import Plan, Store
+from neurovisionlab.lab.store import PageSettings, Plan, Store
+from neurovisionlab.out.language import CODES, voice_of
 from neurovisionlab.out.page.chapters import Chapter, Sources, chapter
 from neurovisionlab.out.page.html import page
 from neurovisionlab.out.page.opening import machine_lines, opening
 from neurovisionlab.out.tables import STATUSES, result_rows, summary_tables
 
 
-def write_report(store: Store, home: DataHome | None = None, language: Voice = ENGLISH) -> Path:
+def write_report(store: Store, home: DataHome | None = None, language: Voice | None = None) -> Path:
     """Write `report.html` into the run's folder and return its path.
 
     Args:
         store: the run.
         home: where data sets lie: mistakes are shown as pictures if the images are still there.
-        language: what the page is written in (`out.language.voice_of`).
+            Not given: where they lay when the report was last written, if that folder exists.
+        language: what the page is written in (`out.language.voice_of`). Not given: as the page
+            that is there, else English.
     """
-    return store.write_text("report.html", render(store, home, language))
+    kept = store.page()
+    if home is None:
+        home = DataHome.find(kept.data_dir if kept.data_dir and kept.data_dir.is_dir() else None)
+    if language is None:
+        language = voice_of(_language_of(store, kept))
+    path = store.write_text("report.html", render(store, home, language))
+    store.keep_page(PageSettings(language.code, home.data_dir.absolute()))
+    return path
+
+
+# how pages of versions that kept no settings begin
+_HEAD = re.compile(rb'^\s*<!DOCTYPE html>\s*<html lang="([a-z]+)"', re.IGNORECASE)
+
+
+def _language_of(store: Store, kept: PageSettings) -> str:
+    """Return the code of the language that the run's page is in, English where there is none."""
+    code = kept.language
+    if code is None:
+        with contextlib.suppress(OSError), (store.root / "report.html").open("rb") as page_file:
+            found = _HEAD.match(page_file.read(1000))
+            code = found[1].decode() if found else None
+    return code if code in CODES else ENGLISH.code
 
 
 def render(store: Store, home: DataHome | None = None, language: Voice = ENGLISH) -> str:
-    """Return the report of a run as HTML; arguments as for `write_report`."""
+    """Return the report of a run as HTML; arguments as for `write_report`, but nothing is kept."""
     with speaking(language):
         return page("report.html.j2", language, _content(store, home or DataHome.find(None)))
 

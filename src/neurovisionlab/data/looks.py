@@ -1,0 +1,85 @@
+"""What is kept of each image for comparing it with others: a hash, a shadow, a mean, a length."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.fft import dctn
+
+# Perceptual hash: signs of the lowest frequencies of the cosine transform, 8 × 8 without the mean
+NUM_BITS = 63
+_FREQUENCIES = 8
+_PIXELS_AT_ONCE = 1 << 18  # as numbers of four bytes they stay in a processor's cache
+
+
+class Looks(NamedTuple):
+    """What is kept of each image: small beside its pixels.
+
+    The shadow is the image, centred and of length one, projected onto the lowest frequencies of
+    its channels' mean: two shadows are at most as far apart as their images.
+    """
+
+    hashes_M: NDArray[np.uint64]
+    shadows_MK: NDArray[np.float32]
+    means_M: NDArray[np.float32]
+    lengths_M: NDArray[np.float32]
+
+
+def look(images_NHWC: NDArray[np.uint8], chosen_N: NDArray[np.int64]) -> Looks:
+    """Return what is kept of the chosen images, [M] and [M, 63]."""
+    weights_K = np.left_shift(np.uint64(1), np.arange(NUM_BITS, dtype=np.uint64))
+    num, num_pixels = len(chosen_N), max(1, images_NHWC[:1].size)
+    shapes = ((), (len(weights_K),), (), ())
+    kinds = (np.uint64, np.float32, np.float32, np.float32)
+    looks = Looks(*(np.zeros((num, *one), kind) for one, kind in zip(shapes, kinds, strict=True)))
+    for some in chunks(num, num_pixels):
+        block_NHWC = images_NHWC[chosen_N[some]]
+        rows_ND = block_NHWC.reshape(len(block_NHWC), -1)
+        sums_N = rows_ND.sum(axis=1, dtype=np.int64)
+        squares_N = np.einsum("nd,nd->n", rows_ND, rows_ND, dtype=np.int64, casting="safe")
+        looks.means_M[some] = sums_N / num_pixels
+        # sums are whole numbers: what a bright image of little contrast leaves is still exact
+        spread_N = squares_N - sums_N.astype(np.float64) ** 2 / num_pixels
+        looks.lengths_M[some] = np.sqrt(np.maximum(spread_N, np.finfo(np.float32).eps))
+        low_NK = _low_frequencies(block_NHWC.mean(axis=3, dtype=np.float32))
+        looks.hashes_M[some] = (low_NK > 0) @ weights_K
+        scale_K = _unit_scale(*block_NHWC.shape[1:])
+        looks.shadows_MK[some] = low_NK * scale_K / looks.lengths_M[some, None]
+    return looks
+
+
+def _low_frequencies(grey_NHW: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the lowest frequencies [N, 63] of the cosine transform, those that a side has."""
+    low_NUV = np.zeros((len(grey_NHW), _FREQUENCIES, _FREQUENCIES), np.float32)
+    spectrum = dctn(grey_NHW, axes=(1, 2))[:, :_FREQUENCIES, :_FREQUENCIES]
+    low_NUV[:, : spectrum.shape[1], : spectrum.shape[2]] = spectrum
+    return low_NUV.reshape(len(grey_NHW), -1)[:, 1:]
+
+
+def _unit_scale(height: int, width: int, channels: int) -> NDArray[np.float32]:
+    """Return what makes frequencies [63] of SciPy's transform a projection that keeps lengths."""
+    usual = np.full(_FREQUENCIES, np.sqrt(0.5))
+    usual[0] = 0.5
+    scale_UV = np.outer(usual, usual) * np.sqrt(channels / (height * width))
+    scale_K: NDArray[np.float32] = scale_UV.reshape(-1)[1:].astype(np.float32)
+    return scale_K
+
+
+def chunks(num: int, num_pixels: int) -> Iterator[slice]:
+    """Yield slices of so many images or pairs that a few copies of their pixels fit anywhere."""
+    size = max(1, min(4096, _PIXELS_AT_ONCE // max(1, num_pixels)))
+    for first in range(0, num, size):
+        yield slice(first, min(first + size, num))
+
+
+def num_bits(words: NDArray[np.uint64]) -> NDArray[np.uint8]:
+    """Return how many bits of each word are set."""
+    if hasattr(np, "bitwise_count"):  # numpy 2
+        counts: NDArray[np.uint8] = np.bitwise_count(words)
+        return counts
+    bits = np.unpackbits(words.view(np.uint8).reshape(-1, 8), axis=1)
+    summed: NDArray[np.uint8] = bits.sum(axis=1, dtype=np.uint8)
+    return summed
