@@ -109,10 +109,11 @@ def batches_of(task: Task, protocol: Protocol) -> tuple[Batches, Batches]:
             stage(arrays[f"{part}_images"], arrays[f"{part}_labels"], to_grey=False, device=device)
             for part in ("train", "val")
         ]
-    scaling = statistics(staged[0]) if protocol.scaling == "standardize" else Scaling((0.0,), (1.0,))
-    channels, image_px = staged[0].images_NCHW.shape[1:3]
+    is_plain = protocol.scaling == "unit"
+    scaling = Scaling((0.0,), (1.0,)) if is_plain else statistics(staged[0])
+    channels, image_px = (int(size) for size in staged[0].images_NCHW.shape[1:3])
     train, val = (
-        Batches(part, protocol.batch_size, int(image_px), int(channels), scaling, AUGMENTATIONS[how])
+        Batches(part, protocol.batch_size, image_px, channels, scaling, AUGMENTATIONS[how])
         for part, how in zip(staged, (protocol.augmentation, "none"), strict=True)
     )
     return train, val
@@ -129,7 +130,7 @@ def trained(task: Task) -> dict[str, Any]:
     model = build(task.model, shape, protocol).to(device.torch_device)
     put_into_usual_form(model, device)
     clocks = Stopwatches(device.synchronize)
-    rows = [r for r in fit(model, train, val, Trainer(protocol, device, chance, clocks))]
+    rows = list(fit(model, train, val, Trainer(protocol, device, chance, clocks)))
     epochs = [row for row in rows if isinstance(row, EpochRow)]
     return {
         "set": task.set_name,

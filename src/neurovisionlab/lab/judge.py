@@ -154,6 +154,7 @@ def _largest_share(answers: Sequence[Answers]) -> float:
 
 
 def rules_of(store: Store, metrics: tuple[Metric, ...] | None) -> Rules:
+    """Return by which rules a run is judged, for some scores or, if None, for all."""
     rules = Rules(delta_frac=store.plan().study.equivalence_points / 100)
     return rules if metrics is None else rules.model_copy(update={"metrics": metrics})
 
@@ -167,6 +168,7 @@ def all_answers(store: Store) -> dict[str, list[Answers]]:
 
 
 def verdicts_of(answers: dict[str, list[Answers]], rules: Rules) -> list[DatasetVerdicts]:
+    """Return the verdicts on each data set, in its order in `answers`."""
     return [verdicts_of_dataset(name, models, rules) for name, models in answers.items()]
 
 
