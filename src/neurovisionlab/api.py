@@ -33,8 +33,9 @@ from neurovisionlab.data.pictures import Watch
 from neurovisionlab.data.sources import SOURCES, load
 from neurovisionlab.data.splits import split
 from neurovisionlab.lab.conduct import Event, conduct, pending
-from neurovisionlab.lab.executors import Execute, local, start_early
+from neurovisionlab.lab.executors import Execute, local
 from neurovisionlab.lab.measure import Effort, measure
+from neurovisionlab.lab.processes import start_early
 from neurovisionlab.lab.store import Plan, Store
 from neurovisionlab.lab.studies import Difference, changes, differences, make_plan, read_study
 
