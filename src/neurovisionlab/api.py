@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,12 +33,14 @@ from neurovisionlab.data.official import OFFICIAL
 from neurovisionlab.data.pictures import Watch
 from neurovisionlab.data.sources import SOURCES, load
 from neurovisionlab.data.splits import split
+from neurovisionlab.data.texts import is_there, possible_path
 from neurovisionlab.lab.conduct import Event, conduct, pending
 from neurovisionlab.lab.executors import Execute, local
 from neurovisionlab.lab.measure import Effort, measure
-from neurovisionlab.lab.processes import start_early
+from neurovisionlab.lab.processes import refuse_while_main_is_read, start_early
 from neurovisionlab.lab.store import Plan, Store
 from neurovisionlab.lab.studies import Difference, changes, differences, make_plan, read_study
+from neurovisionlab.learn.settings import num_threads, wants_compiling
 
 # imported once by the server that processes are forked from
 WORKERS = ("neurovisionlab.learn.run", "neurovisionlab.learn.meter")
@@ -83,9 +86,7 @@ class Run:
         from neurovisionlab.learn.run import run_cell
 
         work = functools.partial(run_cell, home=self.home)
-        yield from conduct(
-            self.cells, self.store, work, execute or local(_workers(self.plan.study))
-        )
+        yield from conduct(self.cells, self.store, work, execute or _local(self.plan.study))
 
     def audit_data(self) -> Iterator[Audit]:
         """Look for copies, conflicts and oddities in data sets not looked at yet; keep and yield.
@@ -129,21 +130,45 @@ def prepare(
     Raises:
         NvlError: anything a user can mend.
     """
+    refuse_while_main_is_read()
     home = DataHome.find(data_dir)
-    store = Store(Path(out_dir or Path("runs") / study.name))
-    if not store.root.exists():  # there will be something to train: seconds of imports, meanwhile
+    store = Store(possible_path(out_dir or Path("runs") / study.name, "--out"))
+    if not is_there(store.root):  # there will be something to train: seconds of imports, meanwhile
         start_early(_workers(study))
     digests, notes = _look_at_models(study)
     plan = make_plan(study, home, watch).model_copy(update={"model_digests": digests})
     cells = plan.cells()
-    warnings = warnings_of(study) + _check_models(cells, pending(cells, store))
-    _check_splits(pending(cells, store), home)
+    todo = tuple(pending(cells, store))
+    if todo:
+        _check_settings()
+    warnings = warnings_of(study) + _check_models(cells, todo)
+    _check_splits(todo, home)
     messages = [*(f"warning: {line}" for line in warnings), *notes]
     messages += _data_messages(plan)
     with store.writing():
-        messages += _folder_messages(plan, store)
+        messages += _folder_messages(plan, cells, store)
         store.keep_plan(plan)
-    return Run(plan, store, home, cells, tuple(pending(cells, store)), tuple(messages))
+    return Run(plan, store, home, cells, todo, tuple(messages))
+
+
+def _check_settings() -> None:
+    """Refuse settings with which every cell would fail; torch is asked only about a device.
+
+    Raises:
+        ResourceError: one of them names what cannot be, or is not there.
+    """
+    num_threads()
+    wants_compiling()
+    if os.environ.get("NVL_DEVICE", "cpu") != "cpu":
+        from neurovisionlab.learn.device import wished_device
+
+        wished_device()
+
+
+def _local(study: Study) -> Execute:
+    """Return what runs a study's cells; models that the main program defines need it in each."""
+    with_main = any(model.startswith("__main__:") for model in study.models)
+    return local(_workers(study), with_main)
 
 
 def _workers(study: Study) -> tuple[str, ...]:
@@ -186,6 +211,7 @@ def measure_run(store: Store, seconds: float, anew: bool = True) -> Iterator[Cos
     todo = [spec for spec in specs if anew or store.costs(spec) is None]
     if not todo:
         return
+    _check_settings()
     from neurovisionlab.learn.meter import measure_part
 
     effort = Effort(seconds) if anew else Effort(seconds, processes=1)
@@ -214,6 +240,7 @@ def measure_models(
     from neurovisionlab.learn.survey import check, check_name
     from neurovisionlab.learn.zoo import Shape
 
+    _check_settings()
     image_px, channels, num_classes = shape
     color: Literal["grey", "rgb"] = "grey" if channels == 1 else "rgb"
     protocol = Protocol(image_px=image_px, color=color, batch_size=batch_size)
@@ -330,13 +357,13 @@ def _idle_shares(study: Study, info: DataInfo) -> Iterator[str]:
             yield f"warning: {setting} has no effect on {info.name}: {why}"
 
 
-def _folder_messages(plan: Plan, store: Store) -> Iterator[str]:
+def _folder_messages(plan: Plan, cells: Sequence[CellSpec], store: Store) -> Iterator[str]:
     """Say what an earlier wording of the study left in the folder."""
     if not (store.root / "study.json").is_file():
         return
     earlier = store.plan()
     differences = changes(earlier.study, plan.study)
-    ids = {cell.cell_id for cell in plan.cells()}
+    ids = {cell.cell_id for cell in cells}
     apart = len(store.stored_ids() - ids)
     if differences or earlier.infos != plan.infos:
         what = "; ".join(differences) or "its data are others now"

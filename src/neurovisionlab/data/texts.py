@@ -10,6 +10,7 @@ from pathlib import Path
 
 from neurovisionlab.core.errors import SpecError, mould
 
+_LONGEST_NAME_BYTES = 255
 MOST_BYTES = 1 << 20  # of a file that a person writes
 _MARKS = (  # UTF-32 first: its mark begins with that of UTF-16
     (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -31,14 +32,31 @@ def user_path(written: str | os.PathLike[str], what: str) -> Path:
     Raises:
         SpecError: it has no such home folder, or cannot be the name of a file.
     """
-    text = os.fspath(written)
-    if "\0" in text:
-        raise SpecError(mould(what, "a path", f"{text!r}, with a NUL", "one without it"))
+    path = possible_path(written, what)
     try:
-        return Path(text).expanduser()
+        return path.expanduser()
     except RuntimeError:  # no such user, or nobody knows where the home folder is
-        got = f"{text!r}, a home folder that is not known here"
+        got = f"{str(path)!r}, a home folder that is not known here"
         raise SpecError(mould(what, "a path", got, "the full path")) from None
+
+
+def possible_path(written: str | os.PathLike[str], what: str) -> Path:
+    """Return a path as it is written, whether or not there is anything.
+
+    Raises:
+        SpecError: no file can have that name.
+    """
+    text = os.fspath(written)
+    try:
+        names = os.fsencode(text).split(os.fsencode(os.sep))
+    except UnicodeEncodeError:
+        got = f"{text!r}, which is no text"
+        raise SpecError(mould(what, "a path", got, "another name")) from None
+    if "\0" in text or max(map(len, names)) > _LONGEST_NAME_BYTES:
+        expected = f"a path, its names of at most {_LONGEST_NAME_BYTES} bytes and without NUL"
+        got = repr(text) if len(text) < 80 else f"{text[:60]!r}… ({len(text)} characters)"
+        raise SpecError(mould(what, expected, got, "another name"))
+    return Path(text)
 
 
 def is_there(path: Path) -> bool:
