@@ -165,10 +165,10 @@ class Study(Frozen):
         unknown = [name for name in names if ":" not in name and name not in known]
         problems = [
             f"expected a known name, got {shown(name)}; try {', '.join(nearest(name, known))}"
-            for name in unknown[:50]  # looking for names takes a while
+            for name in unknown[:20]  # looking for names takes a while
         ]
-        if len(unknown) > len(problems):
-            problems.append(f"expected known names, got {len(unknown):,} others; try `nvl models`")
+        if num_others := len(unknown) - len(problems):
+            problems.append(f"expected known names, got {num_others:,} others; try fewer")
         if problems:
             raise ValueError("\n".join(problems))
         return names

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -34,13 +35,19 @@ class DataHome:
         Raises:
             NvlError: a path that cannot be one, or nobody knows where the user's home folder is.
         """
-        cache = Path(os.environ.get("NVL_CACHE") or platformdirs.user_cache_dir("neurovisionlab"))
-        if cache.parts[:1] == ("~",) and not os.environ.get("NVL_CACHE"):
-            got = "neither HOME nor a user of this number"
-            remedy = "NVL_CACHE=DIR, a folder for what can be made again"
-            raise ResourceError(mould("HOME", "a home folder", got, remedy))
+        cache = Path(os.environ.get("NVL_CACHE") or _users_cache())
         data = user_path(data_dir or os.environ.get("NVL_DATA") or cache / "data", "--data")
         return cls(data, cache)
+
+
+def _users_cache() -> str:
+    with contextlib.suppress(RuntimeError):  # from platformdirs 4.6 on
+        folder = platformdirs.user_cache_dir("neurovisionlab")
+        if not folder.startswith("~"):
+            return folder
+    got = "neither HOME nor a user of this number"
+    remedy = "NVL_CACHE=DIR, a folder for what can be made again"
+    raise ResourceError(mould("HOME", "a home folder", got, remedy))
 
 
 def fingerprint(ref: DataRef, facts: Iterable[str]) -> str:

@@ -223,4 +223,5 @@ def _explained(request: Request, failed: Failed) -> PartResult:
     if failed.is_user_error:
         raise ModelError(failed.message)
     got = f"{failed.kind}: {failed.message}"
-    raise ModelError(mould(request.spec.model, "a model that can be measured", got, "nvl models"))
+    remedy = "it again, or another model (`nvl models`)"
+    raise ModelError(mould(request.spec.model, "a model that can be measured", got, remedy))

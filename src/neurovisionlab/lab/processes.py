@@ -39,8 +39,10 @@ def start_early(preload: Sequence[str]) -> None:
     One that runs already stays as it is.
 
     Raises:
-        ResourceError: this machine lets none start: why, and what helps.
+        ResourceError: this machine lets none start: why, and what helps; or the main program
+            would start itself again.
     """
+    refuse_while_main_is_read()
     hold_standard_streams()
     with _said_if_it_fails():
         multiprocessing.set_forkserver_preload(list(preload))
@@ -63,14 +65,13 @@ def start(process: BaseProcess, with_main: bool = False) -> None:
     notebook.
 
     Raises:
-        ResourceError: this machine lets none start, or the main program would start itself again.
+        ResourceError: this machine lets none start.
     """
     with _said_if_it_fails():
         try:
             with contextlib.nullcontext() if with_main else _main_unseen():
                 process.start()
         except (PicklingError, AttributeError):  # it is defined in the main program
-            refuse_while_main_is_read()
             process.start()
     _started_by[process] = os.getpid()
 

@@ -67,10 +67,10 @@ def unfailing() -> Iterator[list[Unfailing]]:
     try:
         yield streams
     finally:
-        for stream in (sys.stdout, sys.stderr):
+        now, (sys.stdout, sys.stderr) = (sys.stdout, sys.stderr), before
+        for stream, old in zip(now, before, strict=True):
             with contextlib.suppress(OSError, ValueError):
-                stream.flush()
-        sys.stdout, sys.stderr = before
+                stream.flush() if stream is old else stream.close()
 
 
 def _wrapped(stream: TextIO | None, streams: list[Unfailing]) -> TextIO:
