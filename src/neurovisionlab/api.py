@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,11 +35,14 @@ from neurovisionlab.data.official import OFFICIAL
 from neurovisionlab.data.pictures import Watch
 from neurovisionlab.data.remarks import remarks
 from neurovisionlab.data.sources import OWN_KINDS, SOURCES, load
+from neurovisionlab.data.texts import is_there, possible_path
 from neurovisionlab.lab.conduct import Event, conduct, pending
-from neurovisionlab.lab.executors import Execute, local, start_early
+from neurovisionlab.lab.executors import Execute, local
 from neurovisionlab.lab.measure import Effort, measure
+from neurovisionlab.lab.processes import refuse_while_main_is_read, start_early
 from neurovisionlab.lab.store import Plan, Store
 from neurovisionlab.lab.studies import Difference, changes, differences, make_plan, read_study
+from neurovisionlab.learn.settings import num_threads, wants_compiling
 
 # imported once by the server that processes are forked from
 WORKERS = ("neurovisionlab.learn.run", "neurovisionlab.learn.meter")
@@ -84,9 +88,7 @@ class Run:
         from neurovisionlab.learn.run import run_cell
 
         work = functools.partial(run_cell, home=self.home)
-        yield from conduct(
-            self.cells, self.store, work, execute or local(_workers(self.plan.study))
-        )
+        yield from conduct(self.cells, self.store, work, execute or _local(self.plan.study))
 
     def audit_data(self) -> Iterator[Audit]:
         """Look for copies, conflicts and oddities in data sets not looked at yet; keep and yield.
@@ -130,23 +132,46 @@ def prepare(
     Raises:
         NvlError: anything a user can mend.
     """
+    refuse_while_main_is_read()
     home = DataHome.find(data_dir)
-    store = Store(Path(out_dir or Path("runs") / study.name))
-    if not store.root.exists():  # there will be something to train: seconds of imports, meanwhile
+    store = Store(possible_path(out_dir or Path("runs") / study.name, "--out"))
+    if not is_there(store.root):  # there will be something to train: seconds of imports, meanwhile
         start_early(_workers(study))
     digests, notes = _look_at_models(study)
     plan = make_plan(study, home, watch).model_copy(update={"model_digests": digests})
     cells = plan.cells()
-    warnings = warnings_of(study) + _check_models(cells, pending(cells, store))
-    warnings += _check_splits(pending(cells, store), home)
+    todo = tuple(pending(cells, store))
+    if todo:
+        _check_settings()
+    warnings = warnings_of(study) + _check_models(cells, todo) + _check_splits(todo, home)
     messages = [*(f"warning: {line}" for line in warnings), *notes]
-    if pending(cells, store):
+    if todo:
         messages += _recipe_messages(study)
     messages += _data_messages(plan)
     with store.writing():
-        messages += _folder_messages(plan, store)
+        messages += _folder_messages(plan, cells, store)
         store.keep_plan(plan)
-    return Run(plan, store, home, cells, tuple(pending(cells, store)), tuple(messages))
+    return Run(plan, store, home, cells, todo, tuple(messages))
+
+
+def _check_settings() -> None:
+    """Refuse settings with which every cell would fail; torch is asked only about a device.
+
+    Raises:
+        ResourceError: one of them names what cannot be, or is not there.
+    """
+    num_threads()
+    wants_compiling()
+    if os.environ.get("NVL_DEVICE", "cpu") != "cpu":
+        from neurovisionlab.learn.device import wished_device
+
+        wished_device()
+
+
+def _local(study: Study) -> Execute:
+    """Return what runs a study's cells; models that the main program defines need it in each."""
+    with_main = any(model.startswith("__main__:") for model in study.models)
+    return local(_workers(study), with_main)
 
 
 def _workers(study: Study) -> tuple[str, ...]:
@@ -196,6 +221,7 @@ def measure_run(store: Store, seconds: float, anew: bool = True) -> Iterator[Cos
     todo = [spec for spec in specs if anew or store.costs(spec) is None]
     if not todo:
         return
+    _check_settings()
     from neurovisionlab.learn.meter import measure_part
 
     effort = Effort(seconds) if anew else Effort(seconds, processes=1)
@@ -224,6 +250,7 @@ def measure_models(
     from neurovisionlab.learn.survey import check, check_name
     from neurovisionlab.learn.zoo import Shape
 
+    _check_settings()
     image_px, channels, num_classes = shape
     color: Literal["grey", "rgb"] = "grey" if channels == 1 else "rgb"
     protocol = Protocol(image_px=image_px, color=color, batch_size=batch_size)
@@ -367,10 +394,10 @@ def _contents(plan: Plan) -> list[tuple[DataRef, str]]:
     return [(ref, info.digest) for ref, info in plan.infos]
 
 
-def _trained_anew(plan: Plan, store: Store) -> Iterator[str]:
+def _trained_anew(cells: Sequence[CellSpec], store: Store) -> Iterator[str]:
     """Say which finished cells do not count because groups were divided by a wrong share."""
     wrong: dict[str, int] = {}
-    for cell in plan.cells():
+    for cell in cells:
         former = cell.data.model_copy(update={"num_groups": None})
         before = cell.model_copy(update={"data": former}).cell_id
         if cell.group_division > 1 and not store.has(cell.cell_id) and store.has(before):
@@ -381,18 +408,18 @@ def _trained_anew(plan: Plan, store: Store) -> Iterator[str]:
         yield f"{count} finished cells are trained anew: {why} ({asked})"
 
 
-def _folder_messages(plan: Plan, store: Store) -> Iterator[str]:
+def _folder_messages(plan: Plan, cells: Sequence[CellSpec], store: Store) -> Iterator[str]:
     """Say what an earlier wording of the study left in the folder."""
     if not (store.root / "study.json").is_file():
         return
     earlier = store.plan()
     differences = changes(earlier.study, plan.study)
-    ids = {cell.cell_id for cell in plan.cells()}
+    ids = {cell.cell_id for cell in cells}
     apart = len({hash_of(one) for one in store.stored_ids()} - {hash_of(one) for one in ids})
     if differences or _contents(earlier) != _contents(plan):
         what = "; ".join(differences) or "its data are others now"
         yield f"the study changed since it was last run here: {what}"
-    yield from _trained_anew(plan, store)
+    yield from _trained_anew(cells, store)
     if apart:
         yield f"{apart} finished cells of other wordings stay in {store.root} and are not shown"
     wants = plan.study.protocol.keep_weights == "all"

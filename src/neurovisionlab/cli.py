@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from neurovisionlab.lab.store import Store
     from neurovisionlab.out.track import Event
 
+MANY_CELLS = 1000
+
 app = typer.Typer(
     help="Which image classifier should I use for these images, and how sure can I be?",
     no_args_is_help=True,
@@ -71,8 +73,10 @@ def run(
     console = new_console()
     _check_tracker(track)
     if weights is not None:
-        os.environ["NVL_WEIGHTS"] = str(weights.absolute())  # cells inherit it, wherever they start
+        os.environ["NVL_WEIGHTS"] = _absolute(weights)  # cells inherit it, wherever they start
     wanted = api.load_study(study)
+    if wanted.num_cells >= MANY_CELLS:  # looking at them takes a while: say so first
+        console.print(wanted.count(), markup=False)
     with screen.counting("reading pictures", console) as watch:
         prepared = api.prepare(wanted, data, out, watch)
     for message in prepared.messages:
@@ -91,6 +95,16 @@ def run(
         log = prepared.store.root / "failures.jsonl"
         console.print(f"{num_failed} cells failed; see {log}", style="red", markup=False)
         raise typer.Exit(1)
+
+
+def _absolute(folder: Path) -> str:
+    from neurovisionlab.data.texts import possible_path
+
+    try:
+        return str(possible_path(folder, "--weights").absolute())
+    except FileNotFoundError:
+        got = "one that was deleted"
+        raise SpecError(mould("the working folder", "a folder", got, "`cd DIR`")) from None
 
 
 def _check_tracker(track: str | None) -> None:
@@ -151,7 +165,7 @@ def results(
     if as_json:
         typer.echo(json.dumps(_rows(store), indent=1))
     elif as_csv:
-        typer.echo(to_csv(_rows(store)), nl=False)
+        typer.echo(to_csv(_rows(store)).encode(), nl=False)  # UTF-8 on every terminal
     else:
         _show_results(store, new_console(), to_accuracy)
 
@@ -249,13 +263,34 @@ app.command()(diff)
 
 
 def main() -> None:
-    """Run the command line; a user's mistake is one message and exit code 2."""
+    """Run the command line; a user's mistake is one message and exit code 2.
+
+    What is printed never ends or stops it, whether anybody can read it or not.
+    """
+    from neurovisionlab.lab.processes import hold_standard_streams
+    from neurovisionlab.out.streams import unfailing
+
+    hold_standard_streams()
+    with unfailing() as streams:
+        code = _answer()
+        sys.stdout.flush()
+        lost = next((one.failure for one in streams if one.failure is not None), None)
+        if lost is not None:
+            typer.echo(f"warning: not all could be printed: {lost.strerror}", err=True)
+            if sys.argv[1:2] != ["run"]:  # what a run keeps is in its folder
+                code = code or 1
+    sys.exit(code)
+
+
+def _answer() -> int:
+    """Run one command and return its exit code."""
     try:
         app()
     except NvlError as error:
         typer.echo(f"error: {error}", err=True)
-        sys.exit(2)
+        return 2
     except SystemExit as end:
         if end.code == 130:  # what typer makes of Ctrl-C
             typer.echo("\nstopped; finished cells are kept, the same command goes on", err=True)
-        raise
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    return 0

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from neurovisionlab.cli_options import DataOption, JsonOption, new_console
+from neurovisionlab.cli_options import DataOption, JsonOption, echo_json, new_console
 
 if TYPE_CHECKING:
     from neurovisionlab.core.spec import DataInfo, DataRef
@@ -39,7 +38,7 @@ def list_(data: DataOption = None, as_json: JsonOption = False) -> None:
     """List the data sets known by name, and how to get each."""
     rows = _listed(_home(data))
     if as_json:
-        typer.echo(json.dumps(rows, indent=1, ensure_ascii=False))
+        echo_json(rows)
         return
     from neurovisionlab.out.screen import show_table
     from neurovisionlab.out.tables import Table
@@ -67,7 +66,7 @@ def info(
 
     found = describe(_ref(name, px, skip_bad), _home(data))
     if as_json:
-        typer.echo(found.model_dump_json(indent=1))
+        echo_json(found.model_dump(mode="json"))
         return
     counts = ", ".join(f"{count:,} {part}" for part, count in found.num_images.items())
     size = f"{found.width_px} × {found.height_px} px, {found.channels} channel(s)"
@@ -99,7 +98,7 @@ def audit(
     images = _load(_ref(name, px, skip_bad), _home(data))
     found = look(images)
     if as_json:
-        typer.echo(found.model_dump_json(indent=1))
+        echo_json(found.model_dump(mode="json"))
     else:
         _show_audit(found)
     if sheet is not None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from neurovisionlab.cli_options import JsonOption, RunArgument, open_run
+from neurovisionlab.cli_options import JsonOption, RunArgument, echo_json, open_run
 from neurovisionlab.core.errors import SpecError, mould, nearest
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def verdicts(run: RunArgument, as_json: JsonOption = False) -> None:
 
     found = judge_run(open_run(run))
     if as_json:
-        typer.echo(found.model_dump_json(indent=1))
+        echo_json(found.model_dump(mode="json"))
         return
     for _, title, lines in paragraphs(found):
         typer.secho(title, bold=True)

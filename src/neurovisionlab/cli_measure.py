@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from neurovisionlab.cli_options import DataOption, JsonOption, KeptLangOption, open_run
-from neurovisionlab.core.errors import SpecError, mould
+from neurovisionlab.core.errors import NvlError, SpecError, mould
 
 if TYPE_CHECKING:
     from neurovisionlab.core.costs import Costs
@@ -50,12 +50,13 @@ def measure(
         raise SpecError(mould("nvl measure", "a run or --model", got, "nvl measure runs/quick"))
     if channels not in (None, 1, 3):
         raise SpecError(mould("--channels", "1 or 3", str(channels), "--channels 1"))
+    mistakes: list[NvlError] = []
     if run is not None:
         if any(given is not None for given in (image_px, classes, channels, batch)):
             got = "one of --image-px, --classes, --channels, --batch"
             raise SpecError(mould(str(run), "the run's own shapes and batch", got, "--model"))
         store, write = open_run(run), _writer(data, lang)
-        found = _told(api.measure_run(store, seconds), as_json)
+        found = _told(api.measure_run(store, seconds), as_json, mistakes)
         rows = [_row(costs) for costs in found]
         if not as_json:
             typer.echo(f"report: {write(store)}")
@@ -63,11 +64,15 @@ def measure(
         if data is not None:
             raise SpecError(mould("--data", "a run, whose report has pictures", "--model", "a run"))
         shape = (image_px or 28, channels or 1, classes or 26)
-        found = _told(api.measure_models(model or [], shape, batch or 64, seconds), as_json)
+        found = _told(
+            api.measure_models(model or [], shape, batch or 64, seconds), as_json, mistakes
+        )
         rows = [_row(costs) for costs in found]
     if as_json:
         is_single = run is None and len(rows) == 1
         typer.echo(json.dumps(rows[0] if is_single else rows, indent=1))
+    for mistake in mistakes:
+        raise mistake
 
 
 def _writer(data: Path | None, lang: str | None) -> Callable[[Store], Path]:
@@ -85,13 +90,18 @@ def _writer(data: Path | None, lang: str | None) -> Callable[[Store], Path]:
     return partial(write_report, home=home, language=language)
 
 
-def _told(costs: Iterable[Costs], quietly: bool) -> list[Costs]:
-    """Collect measurements, saying each as it is done."""
+def _told(costs: Iterable[Costs], quietly: bool, mistakes: list[NvlError]) -> list[Costs]:
+    """Collect measurements, saying each as it is done; what ended them goes to `mistakes`."""
     found = []
-    for one in costs:
-        found.append(one)
-        if not quietly:
-            typer.echo("\n".join(lines(one)))
+    try:
+        for one in costs:
+            found.append(one)
+            if not quietly:
+                typer.echo("\n".join(lines(one)))
+    except NvlError as error:
+        if not found:
+            raise
+        mistakes.append(error)  # what was measured is not lost
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -41,6 +42,12 @@ def open_run(folder: Path) -> Store:
     Raises:
         StoreError: there is no run in that folder.
     """
+    from neurovisionlab.data.texts import possible_path
     from neurovisionlab.lab.store import Store
 
-    return Store.existing(folder)
+    return Store.existing(possible_path(folder, "RUN"))
+
+
+def echo_json(value: object) -> None:
+    r"""Print JSON in ASCII (other letters as \u2713): the same on every terminal."""
+    typer.echo(json.dumps(value, indent=1))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from pydantic import ValidationError
 
 from neurovisionlab.core.errors import SpecError
 from neurovisionlab.core.protocol import Protocol
@@ -176,6 +179,98 @@ def test_a_protocol_is_strict(line: str, expected: str) -> None:
 )
 def test_a_study_is_strict(text: str, expected: str) -> None:
     assert expected in mistakes(text)
+
+
+def _varied(count: int, *fields: str) -> str:
+    values = ", ".join(str(number) for number in range(1, count + 1))
+    return "[vary]\n" + "".join(f"{field} = [{values}]\n" for field in fields)
+
+
+LONG = "9" * 400
+DEEP = 3000
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (f"seeds = [{'1' * 5000}]", "my.toml: expected TOML, got Exceeds the limit (4300 digits)"),
+        (f"seeds = [0x{'f' * 5000}]", "got a number of some 6,000 digits"),
+        (f"seeds = [{2**63}]", "seeds[0]: expected a number at most 9,223,372,036,854,775,807"),
+        (f"seeds = [{LONG}]", "seeds[0]: expected a number at most 9,223,372,036,854,775,807"),
+        (f"[protocol]\nepochs = {LONG}", "protocol.epochs: expected a number at most 1,000,000,"),
+        ("[protocol]\nepochs = 1e400", "protocol.epochs: expected a whole number, got inf"),
+        (f"[protocol]\nbatch_size = {LONG}", "batch_size: expected a number at most 1,000,000,000"),
+        ("[protocol]\nlearning_rate = 1e308", "protocol.learning_rate: expected a number at most"),
+        ("[protocol]\nweight_decay = 1e308", "protocol.weight_decay: expected a number at most"),
+        ("[protocol]\nmean = [1e308]\nstd = [1.0]", "protocol.mean[0]: expected a number at most"),
+        (f"[subset]\ntrain_images = {LONG}", "subset.train_images: expected a number at most"),
+        (f"x = {'[' * DEEP}{']' * DEEP}", "got lists or tables within each other more than 50"),
+        (f"x = {'{a=' * 500}1{'}' * 500}", "got lists or tables within each other more than 50"),
+        (f"[protocol{'.a' * DEEP}]\nb = 1", "got lists or tables within each other more than 50"),
+        ("seeds = [2020-01-01]", "seeds[0]: expected a whole number, got '2020-01-01'"),
+        ("seeds = [true]", "seeds[0]: expected a whole number, got True"),
+        ('name = "twice"', "my.toml: expected TOML, got Cannot overwrite a value"),
+    ],
+)
+def test_what_nothing_could_hold_is_a_mistake(text: str, expected: str) -> None:
+    told = mistakes(HEAD + text)
+    assert expected in told
+    assert len(told) < 500  # endless numbers are shortened
+    assert len(told.splitlines()) <= 2
+
+
+def test_the_largest_seed_is_that_of_every_export() -> None:
+    assert parse_study(f"{HEAD}seeds = [{2**63 - 1}]").seeds == (2**63 - 1,)
+
+
+FOUR = ("epochs", "batch_size", "learning_rate", "weight_decay")
+
+
+def test_cells_are_counted_before_they_are_combined(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+    validate = Protocol.model_validate_json
+    monkeypatch.setattr(
+        Protocol, "model_validate_json", lambda *a, **k: made.append(1) or validate(*a, **k)
+    )
+    told = mistakes(HEAD + _varied(100, *FOUR))
+    assert "cells: expected at most 100,000, got 100,000,000 (100 values of epochs × 100" in told
+    assert len(made) == 400
+    made.clear()
+    study = parse_study(HEAD + _varied(100, *FOUR[:2]))
+    assert (study.num_cells, len(made)) == (10_000, 201)
+    assert study.count() == "10,000 cells: 100 values of epochs × 100 values of batch_size"
+
+
+@pytest.mark.parametrize(
+    ("changes", "factors"),
+    [
+        ({"seeds": range(60_000), "models": ("a", "b")}, "2 models × 60,000 seeds"),
+        ({"seeds": range(30_000), "split": {"folds": 5}}, "30,000 seeds × 5 folds"),
+    ],
+)
+def test_too_many_cells_are_told_by_their_factors(changes: Any, factors: str) -> None:
+    fields = {"name": "x", "datasets": ("digits",), "models": ("resnet18",)} | changes
+    with pytest.raises(ValidationError) as caught:
+        Study(**(fields | {"seeds": tuple(fields["seeds"])}))
+    assert factors in str(caught.value)
+
+
+def test_very_many_mistakes_are_counted_and_the_first_are_told() -> None:
+    told = mistakes(HEAD + f"seeds = [{', '.join(['-1'] * 3000)}]")
+    assert told.startswith("my.toml: 3,000 mistakes, the first 50 of them\n")
+    assert len(told.splitlines()) == 51
+    models = ", ".join(f'"m{number}"' for number in range(3000))
+    assert "2,980 others" in mistakes(HEAD.replace('"resnet18"', models))
+    keys = "".join(f"key{number} = 1\n" for number in range(3000))
+    assert "3,000 mistakes" in mistakes(keys + HEAD)
+
+
+@pytest.mark.parametrize("where", ["name", "models", "key"])
+def test_long_texts_are_shortened_in_messages(where: str) -> None:
+    long = "x" * 100_000
+    name = {"name": "mini", "models": "resnet18"}.get(where)
+    told = mistakes(HEAD.replace(name, long) if name else f"{HEAD}{long} = 1")
+    assert len(told) < 400
 
 
 def test_three_nearest_names_are_offered() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ import psutil
 import pytest
 
 from lab import workers
+from neurovisionlab.lab import executors
 from neurovisionlab.lab.executors import (
     Done,
     Execute,
@@ -22,6 +24,7 @@ from neurovisionlab.lab.executors import (
     local,
 )
 
+SRC = str(Path(executors.__file__).parents[2])
 EXECUTORS = [pytest.param(execute_here, id="here"), pytest.param(local(), id="local")]
 
 
@@ -79,16 +82,41 @@ def test_a_killed_worker_is_a_failure_and_the_others_go_on() -> None:
     killed = ends[1][1]
     assert isinstance(killed, Failed)
     assert killed.kind == "Killed"
-    assert "-9" in killed.message
+    assert "SIGKILL" in killed.message
     assert "memory" in killed.message
     assert not killed.is_user_error
 
 
-def test_a_worker_that_leaves_silently_is_a_failure() -> None:
-    ends = _ends(local(), workers.leave_on_two, [2, 1])
-    assert ends[0][1].kind == "Killed"
-    assert "exit code 3" in ends[0][1].message
-    assert ends[1] == (1, Done(1))
+@pytest.mark.parametrize(
+    ("how", "kind", "words"),
+    [
+        (signal.SIGSEGV, "Crashed", "SIGSEGV, signal 11"),
+        (signal.SIGABRT, "Crashed", "SIGABRT"),
+        (signal.SIGBUS, "Crashed", "SIGBUS"),
+        (signal.SIGRTMIN + 1, "Crashed", f"signal {signal.SIGRTMIN + 1}"),
+        (signal.SIGTERM, "Stopped", "SIGTERM"),
+        (-3, "Exited", "exit code 3"),
+        (0, "Exited", "exit code 0"),
+    ],
+)
+def test_a_death_is_told_by_its_signal_or_its_code(how: int, kind: str, words: str) -> None:
+    dead, alive = _ends(local(), workers.die_of, [how, workers.ALIVE])
+    assert isinstance(dead[1], Failed)
+    assert (dead[1].kind, dead[1].trace) == (kind, "")
+    assert words in dead[1].message
+    assert "memory" not in dead[1].message
+    assert alive == (workers.ALIVE, Done("alive"))
+
+
+def test_a_process_that_dies_within_a_message_is_a_failure() -> None:
+    ((_, end),) = _ends(local(), workers.say_half, [1])
+    assert (end.kind, "SIGKILL" in end.message) == ("Killed", True)
+
+
+def test_a_result_that_cannot_be_sent_is_a_failure_with_its_reason() -> None:
+    ((_, end),) = _ends(local(), workers.return_a_lock, [1])
+    assert end.kind == "TypeError"
+    assert "pickle" in end.message
 
 
 @pytest.mark.parametrize("work", [workers.say_pid_and_sleep, workers.say_pid_and_chatter])
@@ -122,7 +150,7 @@ def test_settings_are_those_of_the_moment_though_the_server_is_older(
 
 IMPORTS_WHILE_WE_WAIT = """
 import os, psutil, signal, time
-from neurovisionlab.lab.executors import start_early
+from neurovisionlab.lab.processes import start_early
 signal.signal(signal.SIGINT, lambda *_: None)
 start_early(("lab.slow_to_import",))
 before = {child.pid for child in psutil.Process().children()}
@@ -138,7 +166,7 @@ print("served by the one from before")
 def test_the_server_can_be_started_before_there_is_work_and_outlives_ctrl_c() -> None:
     done = subprocess.run(
         [sys.executable, "-c", IMPORTS_WHILE_WE_WAIT],
-        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])},
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), SRC])},
         capture_output=True,
         text=True,
         check=False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -94,13 +95,39 @@ def test_unknown_contention_is_not_taken_for_contention() -> None:
 def test_a_process_killed_for_memory_is_a_result() -> None:
     def killed(cells: Any, work: Any) -> Iterator[tuple[Any, Outcome]]:
         for cell in cells:
-            yield cell, Failed("Killed", "its process ended with exit code -9")
+            yield cell, Failed("Killed", "its process was ended by SIGKILL, signal 9")
 
     (costs,) = measure([SPEC], lambda *_: None, killed, Effort(1.0))
     assert costs.does_not_fit is not None
     assert costs.does_not_fit.startswith("needs more than ")
     assert costs.conditions.machine is None
     assert costs.num_parameters is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [("Crashed", "its process was ended by SIGSEGV, signal 11"), ("Exited", "exit code 3")],
+)
+def test_a_crash_is_no_lack_of_memory_and_keeps_no_other_model(kind: str, message: str) -> None:
+    _, work = _work(itertools.repeat(_window(0.0)))
+
+    def crashing(cells: Any, work: Any) -> Iterator[tuple[Any, Outcome]]:
+        for cell in cells:
+            if cell.spec.model == "glyphnet":
+                yield cell, Failed(kind, message)
+            else:
+                yield from execute_here([cell], work)
+
+    other = SPEC.model_copy(update={"model": "resnet18"})
+    last = SPEC.model_copy(update={"model": "glyphnet", "image_px": 32})
+    measured = measure([SPEC, other, last], work, crashing, Effort(1.0, 1))
+    costs = next(measured)
+    assert (costs.spec, costs.does_not_fit) == (other, None)
+    with pytest.raises(ModelError) as caught:
+        next(measured)
+    lines = str(caught.value).splitlines()
+    assert len(lines) == 2  # both that failed, each with what happened
+    assert all(f"{kind}: {message}" in line and "glyphnet" in line for line in lines)
 
 
 @pytest.mark.parametrize("is_user_error", [True, False])

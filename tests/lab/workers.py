@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -43,6 +45,38 @@ def leave_on_two(cell: int, say: Say) -> int:
     """End the process without a word on cell 2."""
     if cell == 2:
         os._exit(3)
+    return cell
+
+
+ALIVE = 99
+
+
+def die_of(cell: int, say: Say) -> str:
+    """End by that signal, or by an exit code where it is not above 0."""
+    if cell <= 0:
+        os._exit(-cell)
+    if cell != ALIVE:
+        os.kill(os.getpid(), cell)
+    return "alive"
+
+
+def say_half(cell: int, say: Say) -> int:
+    """Announce a long message, send its beginning and be killed."""
+    pipe = inspect.getclosurevars(say).nonlocals["pipe"]
+    os.write(pipe.fileno(), (1000).to_bytes(4, "big") + b"half")
+    os.kill(os.getpid(), signal.SIGKILL)
+    return cell
+
+
+def return_a_lock(cell: int, say: Say) -> object:
+    """Return what no other process can have."""
+    return threading.Lock()
+
+
+def chatter_much(cell: int, say: Say) -> int:
+    """Say more than a pipe holds, again and again."""
+    for _ in range(100_000):
+        say(b"x" * 100_000)
     return cell
 
 

@@ -44,7 +44,9 @@ def test_without_a_wish_a_cpu_is_taken_where_there_is_nothing_else(
     assert choose().torch_device == torch.device("cuda")
 
 
-@pytest.mark.parametrize("wish", ["toaster", "", "cuda", "mps", "meta", "cpu:x"])
+@pytest.mark.parametrize(
+    "wish", ["toaster", "", "cuda", "mps", "meta", "cpu:x", "²", "cuda:99999999999", "\udcff"]
+)
 def test_a_device_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch, wish: str) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
@@ -53,7 +55,9 @@ def test_a_device_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch, wis
         choose()
 
 
-@pytest.mark.parametrize("wish", ["0", "-1", "many", "1.5", ""])
+@pytest.mark.parametrize(
+    "wish", ["0", "-1", "many", "1.5", "", "²", "1e3", " 2", "+2", "٢", "99999999", "9" * 5000]
+)
 def test_threads_that_cannot_be_are_said(monkeypatch: pytest.MonkeyPatch, wish: str) -> None:
     monkeypatch.setenv("NVL_THREADS", wish)
     with pytest.raises(ResourceError, match="NVL_THREADS: expected a whole number"):

@@ -51,4 +51,4 @@ def mould(what: str, expected: str, got: str, remedy: str) -> str:
 
 def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
     """Return the `count` known names (fewer only if fewer exist) most like `name`, best first."""
-    return get_close_matches(name, list(known), n=count, cutoff=0.0)
+    return get_close_matches(name[:200], list(known), n=count, cutoff=0.0)

@@ -23,17 +23,47 @@ def problem_lines(error: ValidationError, root: type[Frozen]) -> list[str]:
     lines: list[str] = []
     for path, items in by_field.items():
         item, known = items[0]
+        if item["type"] == "too_short" and f"{path}[0]" in by_field:
+            continue  # pydantic counts what is right
         if item["type"] == "value_error":
             text = str(item["ctx"]["error"])
             lines += [f"{path}: {line}" if path else line for line in text.splitlines()]
         elif item["type"] == "extra_forbidden":
-            close = ", ".join(nearest(path.split(".")[-1], known))
+            # of very many the first are told, and looking for names takes a while
+            close = ", ".join(nearest(path.split(".")[-1], known if len(lines) < 100 else ["none"]))
             lines.append(mould(path, "a known key", "an unknown one", close))
         else:
             expected = " or ".join(dict.fromkeys(_expectation(one) for one, _ in items))
-            got = "nothing" if item["type"] == "missing" else repr(item["input"])
+            got = "nothing" if item["type"] == "missing" else shown(item["input"])
             lines.append(mould(path, expected, got, _remedy(items)))
     return lines
+
+
+def shown(value: Any) -> str:
+    """Return a value as a message shows it: as it is written, the middle of long ones left out.
+
+    >>> shown("a"), shown(10**5000)
+    ("'a'", 'a number of some 5,000 digits')
+    """
+    if isinstance(value, int) and endless(value):
+        return f"a number of some {round(value.bit_length() * 0.30103, -3):,.0f} digits"
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # such a number, or more brackets, somewhere within
+        return f"a {type(value).__name__}"
+    return _short(text)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:50]}…{text[-20:]}"
+
+
+_LONGEST_SHOWN = 120
+
+
+def endless(number: int) -> bool:
+    """Return whether a number has more digits than Python is ready to write (4,300)."""
+    return number.bit_length() > 12_000
 
 
 def _field_path(loc: tuple[int | str, ...], root: type[Frozen]) -> tuple[str, list[str]]:
@@ -52,7 +82,7 @@ def _field_path(loc: tuple[int | str, ...], root: type[Frozen]) -> tuple[str, li
             field = model.model_fields.get(piece)
             inner = field.annotation if field else None
             model = inner if isinstance(inner, type) and issubclass(inner, Frozen) else None
-    return ".".join(parts), known
+    return ".".join(_short(part) or '""' for part in parts), known
 
 
 _EXPECTATIONS = {
@@ -69,13 +99,19 @@ _EXPECTATIONS = {
 }
 
 
+def _plain(bound: float) -> str:
+    return f"{bound:,}" if isinstance(bound, int) and bound >= 10_000 else f"{bound:g}"
+
+
 def _expectation(item: Mapping[str, Any]) -> str:
     kind, ctx = item["type"], item.get("ctx", {})
     if kind == "literal_error":
         return str(ctx["expected"]).replace("'", '"')
     for key, words in (("ge", "at least"), ("gt", "more than"), ("le", "at most"), ("lt", "below")):
         if key in ctx:
-            return f"a number {words} {ctx[key]:g}"
+            return f"a number {words} {_plain(ctx[key])}"
+    if kind == "too_long":
+        return f"at most {ctx['max_length']:,} entries"
     if kind.startswith("int"):
         return "a whole number"
     if kind.startswith("float"):

@@ -25,7 +25,10 @@ class Frozen(BaseModel):
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 PositiveInt = Annotated[int, Field(ge=1)]
-Channels = tuple[float, ...]
+Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
+# far beyond what anybody trains with, and within what single precision and every export can hold
+Magnitude = Annotated[float, Field(ge=-1e30, le=1e30)]
+Channels = Annotated[tuple[Magnitude, ...], Field(max_length=1000)]
 LEAST_PX, MOST_PX = 8, 1024  # sides of the image a model sees
 
 
@@ -80,11 +83,11 @@ class Protocol(Frozen):
     val_frac: Annotated[float, Field(gt=0, lt=1)] = 0.15
     split_seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     optimizer: Literal["adam", "adamw", "sgd", "muon"] = "adam"
-    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
+    learning_rate: Annotated[float, Field(gt=0, le=1e30)] = 1e-3
     schedule: Literal["constant", "cosine", "one-cycle", "warm-up"] = "constant"
-    batch_size: PositiveInt = 64
-    epochs: PositiveInt = 15
-    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    batch_size: Count = 64
+    epochs: Annotated[int, Field(ge=1, le=1_000_000)] = 15
+    weight_decay: Annotated[float, Field(ge=0, le=1e30)] = 0.0
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     dropout: Literal["model", "off"] = "model"
     augmentation: Literal["none", "character-safe", "gentle"] = "none"
@@ -145,6 +148,8 @@ class Protocol(Frozen):
         return max(1, self.epochs - round(self.unaugmented_frac * self.epochs))
 
 
+# fields whose values are valid alone, but not with any value of each other: `_check_constants`
+TOGETHER = ("mean", "std")
 _YOUNGER = ("unaugmented_frac",)
 _PUBLISHED = ("optimizer", "learning_rate", "schedule", "weight_decay", "label_smoothing")
 

@@ -10,19 +10,30 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
+from neurovisionlab.core.documents import (
+    MOST_CELLS,
+    MOST_SEED,
+    check_plain,
+    mistakes,
+    parse_toml,
+    product,
+)
 from neurovisionlab.core.errors import SpecError, mould, nearest
-from neurovisionlab.core.problems import problem_lines
+from neurovisionlab.core.problems import problem_lines, shown
 from neurovisionlab.core.protocol import (
     LEAST_PX,
     MOST_PX,
+    TOGETHER,
+    Count,
     Frozen,
-    PositiveInt,
     Protocol,
     normalised,
     without_effect,
@@ -34,6 +45,10 @@ ThisVersion = Annotated[int, Field(ge=SCHEMA_VERSION, le=SCHEMA_VERSION)]
 
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
+Seed = Annotated[int, Field(ge=0, le=MOST_SEED)]
+Names = Annotated[tuple[str, ...], Field(min_length=1, max_length=MOST_CELLS)]
+Values = Annotated[tuple[Any, ...], Field(max_length=MOST_CELLS)]
+
 
 class Subset(Frozen):
     """A stratified part of a data set; None takes all.
@@ -42,8 +57,8 @@ class Subset(Frozen):
     the budget of labelled images. Smaller subsets lie inside larger ones.
     """
 
-    train_images: PositiveInt | None = None
-    test_images: PositiveInt | None = None
+    train_images: Count | None = None
+    test_images: Count | None = None
 
 
 class Split(Frozen):
@@ -116,32 +131,32 @@ class Study(Frozen):
 
     name: str
     description: str = ""
-    datasets: Annotated[tuple[str, ...], Field(min_length=1)]
-    models: Annotated[tuple[str, ...], Field(min_length=1)]
-    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = (0,)
+    datasets: Names
+    models: Names
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1, max_length=MOST_CELLS)] = (0,)
     protocol: Protocol = Protocol()
     subset: Subset = Subset()
     split: Split = Split()
     labels: Labels = Labels()
     on_bad_image: Literal["stop", "skip"] = "stop"
     equivalence_points: Annotated[float, Field(gt=0, lt=50)] = 0.5
-    vary: dict[str, tuple[Any, ...]] = Field(default_factory=dict)
+    vary: Annotated[dict[str, Values], Field(max_length=100)] = Field(default_factory=dict)
 
     @field_validator("name")
     @classmethod
     def _name_is_a_folder(cls, name: str) -> str:
         if not NAME_PATTERN.fullmatch(name):
-            raise ValueError(
-                f"expected letters, digits, dot, dash or underscore, got {name!r}; try my-study"
-            )
+            expected = "letters, digits, dot, dash or underscore"
+            raise ValueError(f"expected {expected}, got {shown(name)}; try my-study")
         return name
 
     @field_validator("datasets", "models", "seeds")
     @classmethod
     def _nothing_twice(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:
-        twice = sorted({str(v) for v in values if values.count(v) > 1})
+        twice = sorted(str(value) for value, count in Counter(values).items() if count > 1)
         if twice:
-            raise ValueError(f"expected each once, got {', '.join(twice)} twice; try to drop one")
+            got = ", ".join(twice[:5]) + (", …" if len(twice) > 5 else "")
+            raise ValueError(f"expected each once, got {got} twice; try to drop one")
         return values
 
     @field_validator("datasets", "models")
@@ -151,11 +166,13 @@ class Study(Frozen):
         known = (info.context or {}).get(info.field_name)
         if known is None:
             return names
+        unknown = [name for name in names if ":" not in name and name not in known]
         problems = [
-            f"expected a known name, got {name!r}; try {', '.join(nearest(name, known))}"
-            for name in names
-            if ":" not in name and name not in known
+            f"expected a known name, got {shown(name)}; try {', '.join(nearest(name, known))}"
+            for name in unknown[:20]  # looking for names takes a while
         ]
+        if num_others := len(unknown) - len(problems):
+            problems.append(f"expected known names, got {num_others:,} others; try fewer")
         if problems:
             raise ValueError("\n".join(problems))
         return names
@@ -169,20 +186,48 @@ class Study(Frozen):
         return vary
 
     @model_validator(mode="after")
+    def _cells_can_be_counted(self) -> Study:
+        """Count the cells before anything is made of them."""
+        if self.num_cells > MOST_CELLS:
+            got = f"{self.num_cells:,} ({product(self.factors())})"
+            remedy = "fewer seeds or varied values"
+            raise ValueError(mould("cells", f"at most {MOST_CELLS:,}", got, remedy))
+        return self
+
+    @model_validator(mode="after")
     def _every_variant_is_a_protocol(self) -> Study:
+        """Combine varied values where one decides what another may be; each is valid alone."""
+        bound = {field: values for field, values in self.vary.items() if field in TOGETHER}
         try:
-            list(self.protocols())
+            for _ in self.model_copy(update={"vary": bound}).protocols():
+                pass
         except ValidationError as error:
             lines = (f"vary: {line}" for line in problem_lines(error, Protocol))
             raise ValueError("\n".join(lines)) from None
         return self
 
+    def factors(self) -> dict[str, int]:
+        """Return how many there are of all that is crossed: their product is that of the cells."""
+        varied = {f"values of {field}": len(values) for field, values in self.vary.items()}
+        counts = {name: len(getattr(self, name)) for name in ("models", "datasets", "seeds")}
+        return counts | varied | {"folds": self.split.folds or 1}
+
+    @property
+    def num_cells(self) -> int:
+        """How many cells there are at most: settings that come to the same make one."""
+        return math.prod(self.factors().values())
+
+    def count(self) -> str:
+        """Return how many cells there are at most, and of what: "6 cells: 2 models × 3 seeds"."""
+        return f"{self.num_cells:,} cells: {product(self.factors())}"
+
     def protocols(self) -> Iterator[tuple[str, Protocol]]:
         """Yield (variant label, protocol) for every combination of varied values."""
+        written = self.protocol.model_dump(mode="json")
         for values in itertools.product(*self.vary.values()):
             chosen = dict(zip(self.vary, values, strict=True))
             label = ",".join(f"{field}={value}" for field, value in chosen.items())
-            merged = self.protocol.model_dump(mode="json") | chosen
+            merged = written | chosen
             yield label, Protocol.model_validate_json(json.dumps(merged), strict=True)
 
     def data_refs(self) -> dict[str, tuple[DataRef, ...]]:
@@ -454,13 +499,7 @@ def parse_study(
     Raises:
         SpecError: not TOML, or one line for every key, type, range or name that is wrong.
     """
-    import tomllib
-
-    try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise SpecError(f"{where}: expected TOML, got {error}; try to mend that line") from None
-    return study_from(document, where, known)
+    return study_from(parse_toml(text, where), where, known)
 
 
 def study_from(
@@ -471,12 +510,11 @@ def study_from(
     Raises:
         SpecError: one line for every mistake.
     """
+    check_plain(document, where)
     context = {key: list(names) for key, names in (known or {}).items()}
     try:
         # by way of JSON: strict about types, yet lists may stand for tuples
         as_json = json.dumps(document, default=str)
         return Study.model_validate_json(as_json, strict=True, context=context)
     except ValidationError as error:
-        lines = problem_lines(error, Study)
-        count = "1 mistake" if len(lines) == 1 else f"{len(lines)} mistakes"
-        raise SpecError("\n  ".join([f"{where}: {count}", *lines])) from None
+        raise mistakes(where, problem_lines(error, Study)) from None

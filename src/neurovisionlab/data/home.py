@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -14,9 +15,10 @@ from pathlib import Path
 import numpy as np
 import platformdirs
 
-from neurovisionlab.core.errors import DataError
+from neurovisionlab.core.errors import DataError, ResourceError, mould
 from neurovisionlab.core.spec import DataInfo, DataRef
 from neurovisionlab.data.images import ImageSet, Provenance
+from neurovisionlab.data.texts import user_path
 
 
 @dataclass(frozen=True)
@@ -28,10 +30,24 @@ class DataHome:
 
     @classmethod
     def find(cls, data_dir: str | os.PathLike[str] | None = None) -> DataHome:
-        """Take `data_dir`, else NVL_DATA, else the user's cache; NVL_CACHE moves the cache."""
-        cache = Path(os.environ.get("NVL_CACHE") or platformdirs.user_cache_dir("neurovisionlab"))
-        data = Path(data_dir or os.environ.get("NVL_DATA") or cache / "data").expanduser()
+        """Take `data_dir`, else NVL_DATA, else the user's cache; NVL_CACHE moves the cache.
+
+        Raises:
+            NvlError: a path that cannot be one, or nobody knows where the user's home folder is.
+        """
+        cache = Path(os.environ.get("NVL_CACHE") or _users_cache())
+        data = user_path(data_dir or os.environ.get("NVL_DATA") or cache / "data", "--data")
         return cls(data, cache)
+
+
+def _users_cache() -> str:
+    with contextlib.suppress(RuntimeError):  # from platformdirs 4.6 on
+        folder = platformdirs.user_cache_dir("neurovisionlab")
+        if not folder.startswith("~"):
+            return folder
+    got = "neither HOME nor a user of this number"
+    remedy = "NVL_CACHE=DIR, a folder for what can be made again"
+    raise ResourceError(mould("HOME", "a home folder", got, remedy))
 
 
 def fingerprint(ref: DataRef, facts: Iterable[str]) -> str:

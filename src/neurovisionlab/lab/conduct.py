@@ -26,7 +26,8 @@ Event = EpochRow | Progress | CellRecord | Failure
 
 def pending(cells: Sequence[CellSpec], store: Store) -> list[CellSpec]:
     """Return the cells that the store has not finished."""
-    return [cell for cell in cells if not store.has(cell.cell_id)]
+    finished = store.stored_ids()
+    return [cell for cell in cells if cell.cell_id not in finished]
 
 
 def conduct(

@@ -12,11 +12,11 @@ import signal
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection
 from typing import Any, Protocol, TypeVar
 
 from neurovisionlab.core.errors import NvlError
+from neurovisionlab.lab.processes import start, start_early
 
 Cell = TypeVar("Cell")
 Work = Callable[[Any, Callable[[Any], None]], Any]
@@ -41,7 +41,9 @@ class Failed:
     """Work ended in an exception, or its process died.
 
     Attributes:
-        kind: name of the exception's class; "Killed" where a process died without one.
+        kind: name of the exception's class; where a process died without one: "Killed" (by
+            SIGKILL, as a system short of memory does), "Stopped" (by another signal that somebody
+            sends), "Crashed" (by one that it brings upon itself) or "Exited" (with a code).
         message: its text.
         trace: its traceback as text.
         is_user_error: whether a user can mend it.
@@ -76,36 +78,23 @@ def execute_here(cells: Iterable[Cell], work: Work) -> Iterator[tuple[Cell, Outc
             yield cell, Done(result)
 
 
-def local(preload: Sequence[str] = ()) -> Execute:
+def local(preload: Sequence[str] = (), with_main: bool = False) -> Execute:
     """Return an executor that gives each cell a fresh process on this machine, one at a time.
 
     Processes are forked from a server that has imported the modules `preload` and done nothing
     else: a cell starts in milliseconds and inherits no state from the one before. The settings
-    (NVL_…) are those of the moment in which it starts.
+    (NVL_…) are those of the moment in which it starts. The caller's main program is read again in
+    each only `with_main`, or where the work itself is defined in it.
     """
 
     def execute(cells: Iterable[Cell], work: Work) -> Iterator[tuple[Cell, Outcome]]:
         context = multiprocessing.get_context("forkserver")
         start_early(preload)
         for cell in cells:
-            yield from ((cell, outcome) for outcome in _in_process(context, cell, work))
+            outcomes = _in_process(context, cell, work, with_main)
+            yield from ((cell, outcome) for outcome in outcomes)
 
     return execute
-
-
-def start_early(preload: Sequence[str]) -> None:
-    """Start the server of `local` now: it imports while the caller does other things.
-
-    One that runs already stays as it is.
-    """
-    multiprocessing.set_forkserver_preload(list(preload))
-    # Ctrl-C reaches the whole group; the server would die of it, with a traceback, while it imports
-    resource_tracker.ensure_running()  # starting it within would lift the block
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        forkserver.ensure_running()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _settings() -> dict[str, str]:
@@ -113,19 +102,19 @@ def _settings() -> dict[str, str]:
 
 
 def _in_process(
-    context: multiprocessing.context.ForkServerContext, cell: Any, work: Work
+    context: multiprocessing.context.ForkServerContext, cell: Any, work: Work, with_main: bool
 ) -> Iterator[Outcome]:
     """Run one cell in a process of its own; end the process if nobody listens any more."""
     ours, theirs = context.Pipe(duplex=False)
     process = context.Process(target=_child, args=(theirs, cell, work, _settings()))
-    process.start()
+    start(process, with_main)
     theirs.close()
     has_ended = False
     try:
         while not has_ended:
             try:
                 outcome = ours.recv()
-            except EOFError:
+            except (EOFError, OSError):  # between two messages, or within one
                 process.join()
                 outcome = _death(process.exitcode)
             has_ended = not isinstance(outcome, Said)
@@ -155,8 +144,17 @@ def _child(pipe: Connection, cell: Any, work: Work, settings: dict[str, str]) ->
     except Exception as error:
         end = _failure(error)
     with contextlib.suppress(BrokenPipeError):  # the parent is gone: nobody would keep it
-        pipe.send(end)
+        _send(pipe, end)
     pipe.close()
+
+
+def _send(pipe: Connection, end: Outcome) -> None:
+    try:
+        pipe.send(end)
+    except BrokenPipeError:
+        raise
+    except Exception as error:  # no memory for a copy, or something that cannot be sent
+        pipe.send(_failure(error))
 
 
 def _failure(error: Exception) -> Failed:
@@ -164,6 +162,21 @@ def _failure(error: Exception) -> Failed:
     return Failed(type(error).__name__, str(error), trace, isinstance(error, NvlError))
 
 
+_SENT = {signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT}
+
+
 def _death(exit_code: int | None) -> Failed:
-    hint = " (out of memory?)" if exit_code == -signal.SIGKILL else ""
-    return Failed("Killed", f"its process ended with exit code {exit_code}{hint}")
+    """Return how a process ended without an outcome, by the name of its signal or its code."""
+    if exit_code is None or exit_code >= 0:
+        return Failed("Exited", f"its process ended with exit code {exit_code}, without a result")
+    number = -exit_code
+    try:
+        name = signal.Signals(number).name
+    except ValueError:  # one without a name
+        return Failed("Crashed", f"its process was ended by signal {number}")
+    if number == signal.SIGKILL:
+        return Failed(
+            "Killed", f"its process was ended by {name}, signal {number} (out of memory?)"
+        )
+    kind = "Stopped" if number in _SENT else "Crashed"
+    return Failed(kind, f"its process was ended by {name}, signal {number}")

@@ -60,18 +60,29 @@ def measure(
         effort: how much is put into it.
 
     Raises:
-        ModelError: a model cannot be built.
+        ModelError: after all others were measured, which models could not be, and why.
     """
+    failed: list[str] = []
     for spec in specs:
-        results: dict[Part, PartResult] = {}
-        for part in PARTS:
-            request = Request(spec=spec, part=part, seconds=effort.seconds)
-            tries = [
-                _undisturbed(request, work, execute, effort.attempts)
-                for _ in range(effort.processes)
-            ]
-            results[part] = _middle(tries, _DECIDING[part])
-        yield _merged(spec, list(results.values()), _windows(results))
+        try:
+            costs = _of_one(spec, work, execute, effort)
+        except ModelError as error:
+            failed.append(str(error))
+        else:
+            yield costs
+    if failed:
+        raise ModelError("\n".join(failed))
+
+
+def _of_one(spec: CostSpec, work: Work, execute: Execute, effort: Effort) -> Costs:
+    results: dict[Part, PartResult] = {}
+    for part in PARTS:
+        request = Request(spec=spec, part=part, seconds=effort.seconds)
+        tries = [
+            _undisturbed(request, work, execute, effort.attempts) for _ in range(effort.processes)
+        ]
+        results[part] = _middle(tries, _DECIDING[part])
+    return _merged(spec, list(results.values()), _windows(results))
 
 
 # the number whose agreement between processes says whether a part can be trusted
@@ -202,11 +213,15 @@ def _once(request: Request, work: Work, execute: Execute) -> PartResult:
 
 
 def _explained(request: Request, failed: Failed) -> PartResult:
-    """Return a process that the system killed as one that did not fit; raise what else happened."""
+    """Return a process that the system killed as one that did not fit; raise what else happened.
+
+    A crash or an exit says nothing about memory.
+    """
     if failed.kind == "Killed":
         free_mib = psutil.virtual_memory().available / 2**20
         return PartResult(found={}, does_not_fit_mib=free_mib)
     if failed.is_user_error:
         raise ModelError(failed.message)
     got = f"{failed.kind}: {failed.message}"
-    raise ModelError(mould(request.spec.model, "a model that can be measured", got, "nvl models"))
+    remedy = "it again, or another model (`nvl models`)"
+    raise ModelError(mould(request.spec.model, "a model that can be measured", got, remedy))

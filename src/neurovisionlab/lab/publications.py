@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from importlib import resources
-from pathlib import Path
 
 from neurovisionlab.core.claims.file import parse_claims
 from neurovisionlab.core.claims.records import Publication
 from neurovisionlab.core.errors import SpecError, mould, nearest
+from neurovisionlab.data.texts import is_there, read_text, user_path
 
 
 def shipped() -> dict[str, str]:
@@ -23,14 +23,10 @@ def read_publication(name_or_path: str) -> Publication:
     Raises:
         SpecError: neither a file nor a shipped name, or the file has mistakes (all are named).
     """
-    path = Path(name_or_path).expanduser()
-    if path.is_file():
-        try:
-            text = path.read_text(encoding="utf-8")
-        except UnicodeDecodeError:
-            raise SpecError(mould(name_or_path, "text in UTF-8", "other bytes", "UTF-8")) from None
-        return parse_claims(text, str(path))
+    path = user_path(name_or_path, "claims")
     texts = shipped()
+    if path.is_file() if name_or_path in texts else is_there(path):
+        return parse_claims(read_text(path, "a claims file"), str(path))
     if name_or_path in texts:
         return parse_claims(texts[name_or_path], name_or_path)
     near = ", ".join(nearest(name_or_path, sorted(texts)))

@@ -14,6 +14,7 @@ A cell's folder is written under another name and renamed into place: it is comp
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import json
@@ -43,8 +44,10 @@ from neurovisionlab.core.spec import (
     hash_of,
 )
 from neurovisionlab.data.audit import Audit
+from neurovisionlab.data.texts import is_there
 
 WEIGHTS = "weights.safetensors"
+_WRITING_FAILS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class Plan(Frozen):
@@ -81,7 +84,7 @@ class Store:
         Raises:
             StoreError: there is no run in that folder.
         """
-        if not (root / "study.json").is_file():
+        if not is_there(root / "study.json"):
             raise StoreError(mould(str(root), "a run (study.json)", "none", "runs/NAME"))
         return cls(root)
 
@@ -104,14 +107,17 @@ class Store:
         try:
             shutil.rmtree(self.root / "unfinished", ignore_errors=True)
             yield
-        except PermissionError as error:
+        except OSError as error:
+            if error.errno not in _WRITING_FAILS:
+                raise
             raise self._unwritable(error) from None
         finally:
             lock.release()
 
     def _unwritable(self, error: OSError) -> StoreError:
-        got = str(error)
-        return StoreError(mould(str(self.root), "a folder one can write to", got, "--out DIR"))
+        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        remedy = "to free space; finished cells are kept" if is_full else "--out DIR"
+        return StoreError(mould(str(self.root), "a folder one can write to", str(error), remedy))
 
     # the study
 
@@ -328,8 +334,11 @@ class Store:
     def write_bytes(self, name: str, content: bytes) -> Path:
         """Write a file made from the results, below the run's folder, and return its path."""
         path = self.root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _write(path, content)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _write(path, content)
+        except OSError as error:
+            raise self._unwritable(error) from None
         return path
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from importlib import resources
-from pathlib import Path
 from typing import NamedTuple
 
 from neurovisionlab.core.errors import SpecError, mould, nearest
@@ -12,6 +11,7 @@ from neurovisionlab.core.spec import DataInfo, DataRef, Study, parse_study
 from neurovisionlab.data.home import DataHome
 from neurovisionlab.data.pictures import Watch
 from neurovisionlab.data.sources import describe
+from neurovisionlab.data.texts import is_there, read_text, user_path
 from neurovisionlab.lab.store import Plan
 
 
@@ -28,10 +28,10 @@ def read_study(name_or_path: str, known: Mapping[str, Iterable[str]]) -> Study:
     Raises:
         SpecError: neither exists, or the study has mistakes (all are named).
     """
-    path = Path(name_or_path).expanduser()
-    if path.is_file():
-        return parse_study(path.read_text(encoding="utf-8"), str(path), known)
+    path = user_path(name_or_path, "study")
     shipped = presets()
+    if path.is_file() if name_or_path in shipped else is_there(path):
+        return parse_study(read_text(path), str(path), known)
     if name_or_path in shipped:
         return parse_study(shipped[name_or_path], f"preset {name_or_path}", known)
     near = ", ".join(nearest(name_or_path, sorted(shipped)))

@@ -17,6 +17,7 @@ import torch
 
 from neurovisionlab.core.errors import ResourceError, mould
 from neurovisionlab.core.records import Machine
+from neurovisionlab.learn.settings import num_cores, num_threads
 
 _LIBRARIES = ("torch", "torchvision", "timm", "numpy", "scikit-learn")
 
@@ -173,43 +174,33 @@ def choose(precision: str = "fp32", deterministic: bool = True) -> Device:
     Raises:
         ResourceError: NVL_DEVICE or NVL_THREADS names what is not there.
     """
-    torch.set_num_threads(_num_threads())
+    torch.set_num_threads(num_threads())
     torch.backends.cudnn.deterministic = deterministic
     torch.backends.cudnn.benchmark = not deterministic
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = not deterministic
     torch.set_flush_denormal(True)  # denormal numbers cost a CPU a hundred times more, for nothing
-    return Device(_torch_device(os.environ.get("NVL_DEVICE")), precision)
+    return Device(wished_device(), precision)
 
 
-def _torch_device(wish: str | None) -> torch.device:
+def wished_device() -> torch.device:
+    """Return the device that NVL_DEVICE names, else the best there is.
+
+    Raises:
+        ResourceError: it names what is not there.
+    """
+    wish = os.environ.get("NVL_DEVICE")
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if wish is None:
         return torch.device(next((name for name, is_there in there.items() if is_there), "cpu"))
     try:
         device = torch.device(wish)
-    except RuntimeError:
+    except (RuntimeError, ValueError):  # no device, or no text
         device = torch.device("meta")
     is_beyond = device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count()
     if device.type != "cpu" and (is_beyond or not there.get(device.type, False)):
         usable = ", ".join(["cpu", *(name for name, is_there in there.items() if is_there)])
         raise ResourceError(mould("NVL_DEVICE", f"one of {usable}", repr(wish), "cpu"))
     return device
-
-
-def _num_threads() -> int:
-    wish = os.environ.get("NVL_THREADS")
-    if wish is None:
-        return _num_cores()
-    if not wish.isdigit() or int(wish) < 1:
-        raise ResourceError(mould("NVL_THREADS", "a whole number of at least 1", repr(wish), "2"))
-    return int(wish)
-
-
-def _num_cores() -> int:
-    """Return the cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 @dataclass(frozen=True)
@@ -238,7 +229,7 @@ def describe_machine(device: Device) -> Machine:
     return Machine(
         device=name,
         cpu=_cpu_name(),
-        num_cores=_num_cores(),
+        num_cores=num_cores(),
         num_threads=torch.get_num_threads(),
         memory_mib=psutil.virtual_memory().total // 2**20,
         os=platform.platform(),

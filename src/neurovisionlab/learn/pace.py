@@ -8,7 +8,6 @@ wants a C++ compiler, so it is tried only where NVL_COMPILE=1 asks for it.
 
 from __future__ import annotations
 
-import os
 import statistics
 from collections.abc import Callable
 from typing import NamedTuple
@@ -17,12 +16,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from neurovisionlab.core.errors import ResourceError, mould
 from neurovisionlab.core.records import Execution, MemoryFormat
 from neurovisionlab.data.batches import Batches
 from neurovisionlab.learn.clock import Timer
 from neurovisionlab.learn.device import Device
 from neurovisionlab.learn.one_pixel import use_products
+from neurovisionlab.learn.settings import wants_compiling
 from neurovisionlab.learn.snapshot import left_as_it_was
 from neurovisionlab.learn.train import Trainer, steps_per_epoch
 
@@ -58,7 +57,7 @@ def settle(model: nn.Module, train: Batches, trainer: Trainer) -> Settled:
     Raises:
         ResourceError: NVL_COMPILE is neither 0 nor 1.
     """
-    compiles = _wants_compiling()
+    compiles = wants_compiling()
     put_into_usual_form(model, trainer.device)
     num_steps = steps_per_epoch(len(train), trainer.protocol) * trainer.protocol.epochs
     if num_steps < STEPS_WORTH_A_TRIAL:
@@ -94,13 +93,6 @@ def put_into_usual_form(model: nn.Module, device: Device) -> None:
     model.to(memory_format=torch.channels_last)
     if device.torch_device.type == "cpu":
         use_products(model)
-
-
-def _wants_compiling() -> bool:
-    wish = os.environ.get("NVL_COMPILE", "0")
-    if wish not in ("0", "1"):
-        raise ResourceError(mould("NVL_COMPILE", "0 or 1", repr(wish), "1"))
-    return wish == "1"
 
 
 class _Compiled(NamedTuple):

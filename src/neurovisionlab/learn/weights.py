@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neurovisionlab.core.errors import ModelError, mould
+from neurovisionlab.data.texts import user_path
 from neurovisionlab.learn.catalogue import digest_of, kind_of, one_line, recipe_of
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ def find(name: str) -> WeightsFile:
         if path.is_file():
             return WeightsFile(path, origin, _sha256(path))
     own_folder = os.environ.get("NVL_WEIGHTS")
-    if own_folder is not None and not Path(own_folder).expanduser().is_dir():
+    if own_folder is not None and not user_path(own_folder, "--weights").is_dir():
         raise ModelError(mould("--weights or NVL_WEIGHTS", "a folder", own_folder, "its full path"))
     first: dict[Path, str] = {}  # of each folder, the name looked for first
     for path, _ in _places(source):
@@ -184,7 +185,7 @@ def _places(source: Published) -> Iterator[tuple[Path, str]]:
     own_folder = os.environ.get("NVL_WEIGHTS")
     if own_folder:
         for file in source.files:
-            yield Path(own_folder).expanduser() / file, f"the user's own {file}"
+            yield user_path(own_folder, "--weights") / file, f"the user's own {file}"
     if source.torch_file:
         yield _torch_cache() / source.torch_file, str(source.publisher)
     if source.hub_id:
@@ -201,14 +202,14 @@ def _torch_cache() -> Path:
     """Return where torch.hub keeps files, without importing torch."""
     cache = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache"))
     home = Path(os.environ.get("TORCH_HOME", cache / "torch"))
-    return home.expanduser() / "hub" / "checkpoints"
+    return user_path(home, "TORCH_HOME") / "hub" / "checkpoints"
 
 
 def _hub_cache() -> Path:
     """Return where Hugging Face's hub keeps files."""
     cache = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache"))
     home = Path(os.environ.get("HF_HOME", cache / "huggingface"))
-    return Path(os.environ.get("HF_HUB_CACHE", home / "hub")).expanduser()
+    return user_path(os.environ.get("HF_HUB_CACHE", home / "hub"), "HF_HOME")
 
 
 def _sha256(path: Path) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -60,7 +60,12 @@ def follow(events: Events, cells: Sequence[CellSpec], console: Console) -> int:
 
     On a terminal a bar for all cells and a line for the current one; elsewhere plain lines.
     """
-    return _bars(events, cells, console) if console.is_terminal else _lines(events, cells, console)
+    show = _bars if console.is_terminal else _lines
+    try:
+        return show(events, cells, console)
+    finally:
+        if isinstance(events, Generator):
+            events.close()  # whatever went wrong here: no cell goes on that nobody listens to
 
 
 def _lines(events: Events, cells: Sequence[CellSpec], console: Console) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -24,7 +23,8 @@ from neurovisionlab.core.claims.records import (
     StatedModel,
     Table,
 )
-from neurovisionlab.core.errors import SpecError, mould, nearest
+from neurovisionlab.core.documents import mistakes, parse_toml
+from neurovisionlab.core.errors import mould, nearest
 from neurovisionlab.core.problems import problem_lines
 from neurovisionlab.core.protocol import Frozen, Protocol
 from neurovisionlab.core.quantities import NUMBER
@@ -55,14 +55,10 @@ def parse_claims(text: str, where: str = "claims") -> Publication:
     Raises:
         SpecError: not TOML, or one line for every key, type, number or name that is wrong.
     """
-    try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise SpecError(f"{where}: expected TOML, got {error}; try to mend that line") from None
+    document = parse_toml(text, where)
     lines = list(_problems(document))
     if lines:
-        count = "1 mistake" if len(lines) == 1 else f"{len(lines)} mistakes"
-        raise SpecError("\n  ".join([f"{where}: {count}", *lines]))
+        raise mistakes(where, lines)
     return Publication.model_validate_json(json.dumps(document, default=str), strict=True)
 
 

@@ -1,0 +1,135 @@
+"""Text files and paths as people leave them: read where they are unambiguous, else one error."""
+
+from __future__ import annotations
+
+import codecs
+import errno
+import os
+import stat
+from pathlib import Path
+
+from neurovisionlab.core.errors import SpecError, mould
+
+_LONGEST_NAME_BYTES = 255
+MOST_BYTES = 1 << 20  # of a file that a person writes
+_MARKS = (  # UTF-32 first: its mark begins with that of UTF-16
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_UNMARKED = ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
+
+
+def user_path(written: str | os.PathLike[str], what: str) -> Path:
+    """Return a path as a person wrote it, with ~ replaced by the home folder.
+
+    Args:
+        written: the path.
+        what: what to call it in messages.
+
+    Raises:
+        SpecError: it has no such home folder, or cannot be the name of a file.
+    """
+    path = possible_path(written, what)
+    try:
+        return path.expanduser()
+    except RuntimeError:  # no such user, or nobody knows where the home folder is
+        got = f"{str(path)!r}, a home folder that is not known here"
+        raise SpecError(mould(what, "a path", got, "the full path")) from None
+
+
+def possible_path(written: str | os.PathLike[str], what: str) -> Path:
+    """Return a path as it is written, whether or not there is anything.
+
+    Raises:
+        SpecError: no file can have that name.
+    """
+    text = os.fspath(written)
+    try:
+        names = os.fsencode(text).split(os.fsencode(os.sep))
+    except UnicodeEncodeError:
+        got = f"{text!r}, which is no text"
+        raise SpecError(mould(what, "a path", got, "another name")) from None
+    if "\0" in text or max(map(len, names)) > _LONGEST_NAME_BYTES:
+        expected = f"a path, its names of at most {_LONGEST_NAME_BYTES} bytes and without NUL"
+        got = repr(text) if len(text) < 80 else f"{text[:60]!r}… ({len(text)} characters)"
+        raise SpecError(mould(what, expected, got, "another name"))
+    return Path(text)
+
+
+def is_there(path: Path) -> bool:
+    """Return whether there is anything of that name, be it only something one cannot look at."""
+    try:
+        path.stat()
+    except OSError as error:
+        return error.errno not in (errno.ENOENT, errno.ENOTDIR)
+    return True
+
+
+def read_text(path: Path, kind: str = "a TOML file") -> str:
+    r"""Return a file's text, its lines ended by \n, in whichever Unicode it is written.
+
+    UTF-8, UTF-16 and UTF-32 are read, with their mark or, where only one of them fits, without.
+
+    Raises:
+        SpecError: no ordinary file, not readable, too large, or no Unicode text.
+    """
+    where = str(path)
+    try:
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode):
+            got = "a folder" if stat.S_ISDIR(mode) else "a pipe or a device"
+            raise SpecError(mould(where, kind, got, "the path of a file"))
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+    except OSError as error:
+        got = error.strerror or str(error)
+        raise SpecError(mould(where, f"{kind} one can read", got, "another file")) from None
+    if len(content) > MOST_BYTES:
+        got = "a larger one"
+        raise SpecError(mould(where, f"{kind} of at most {MOST_BYTES:,} bytes", got, "another"))
+    return decoded(content, where)
+
+
+def decoded(content: bytes, where: str) -> str:
+    r"""Return bytes as text, its lines ended by \n.
+
+    Raises:
+        SpecError: no Unicode text, or nobody can tell which.
+    """
+    for mark, name in _MARKS:
+        if content.startswith(mark):
+            text = _decoded_as(content.removeprefix(mark), name, where)
+            break
+    else:
+        # no text in UTF-8 holds a NUL; ASCII letters in the wider forms do
+        wide = [one for one in _UNMARKED if _looks_like(content, one)] if b"\0" in content else []
+        text = _decoded_as(content, wide[0] if len(wide) == 1 else "utf-8", where)
+    if "\0" in text:
+        line = text[: text.index("\0")].count("\n") + 1
+        raise SpecError(mould(where, "text", f"a NUL byte in line {line}", "to save it as UTF-8"))
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _decoded_as(content: bytes, name: str, where: str) -> str:
+    try:
+        return content.decode(name)
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        got = f"byte 0x{content[error.start]:02x} in line {line}"
+        usual = name.upper().removesuffix("-LE").removesuffix("-BE")
+        remedy = "to save it as UTF-8 in your editor"
+        raise SpecError(mould(where, f"text in {usual}", got, remedy)) from None
+
+
+def _looks_like(content: bytes, name: str) -> bool:
+    """Return whether bytes are text in that form: no control characters, half of it ASCII."""
+    try:
+        text = content.decode(name)
+    except UnicodeDecodeError:
+        return False
+    ascii_letters = sum(letter.isascii() for letter in text)
+    controls = any(letter < " " and letter not in "\t\r\n" for letter in text)
+    return not controls and 2 * ascii_letters >= len(text) > 0

@@ -1,0 +1,174 @@
+"""Processes of one's own for work: where they come from, and what must not keep them.
+
+They are forked from a server that `multiprocessing` starts. What surrounds it may be odd: streams
+that are closed, a folder for temporary files whose name is too long for a socket, a main program
+that cannot be read again. Each is settled here, or said in one error before anything runs.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import errno
+import multiprocessing
+import os
+import signal
+import sys
+import tempfile
+import types
+import weakref
+from collections.abc import Iterator, Sequence
+from multiprocessing import forkserver, resource_tracker, util
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from pickle import PicklingError
+
+from neurovisionlab.core.errors import ResourceError, mould
+
+# a socket's path holds 104 bytes on macOS, 108 on Linux, one of them the end; multiprocessing
+# appends /pymp-XXXXXXXX/listener-XXXXXXXX to the folder
+_LONGEST_FOLDER_BYTES = 103 - 33
+_SHORT_FOLDERS = ("/tmp", "/var/tmp", "/dev/shm")
+
+_started_by: weakref.WeakKeyDictionary[BaseProcess, int] = weakref.WeakKeyDictionary()
+
+
+def start_early(preload: Sequence[str]) -> None:
+    """Start the server of processes now: it imports while the caller does other things.
+
+    One that runs already stays as it is.
+
+    Raises:
+        ResourceError: this machine lets none start: why, and what helps; or the main program
+            would start itself again.
+    """
+    refuse_while_main_is_read()
+    hold_standard_streams()
+    with _said_if_it_fails():
+        multiprocessing.set_forkserver_preload(list(preload))
+        _choose_a_folder_for_the_socket()
+        # Ctrl-C reaches the whole group; the server would die of it, with a traceback, while it
+        # imports
+        resource_tracker.ensure_running()  # starting it within would lift the block
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            forkserver.ensure_running()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def start(process: BaseProcess, with_main: bool = False) -> None:
+    """Start a process that is ended, at the latest, when this one ends.
+
+    The caller's main program is not run again in it, unless `with_main` or something that it
+    defines itself makes that necessary: scripts need no guard, and may come from a pipe or a
+    notebook.
+
+    Raises:
+        ResourceError: this machine lets none start.
+    """
+    with _said_if_it_fails():
+        try:
+            with contextlib.nullcontext() if with_main else _main_unseen():
+                process.start()
+        except (PicklingError, AttributeError):  # it is defined in the main program
+            process.start()
+    _started_by[process] = os.getpid()
+
+
+def refuse_while_main_is_read() -> None:
+    """Refuse to start work in a process that is only reading the caller's main program.
+
+    Raises:
+        ResourceError: this is such a process.
+    """
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        what, expected = "the main program", 'work under `if __name__ == "__main__":`'
+        got = "work that starts whenever the program is imported, as each process does"
+        remedy = "that line above it, or what it defines in a module of its own"
+        raise ResourceError(mould(what, expected, got, remedy))
+
+
+@contextlib.contextmanager
+def _main_unseen() -> Iterator[None]:
+    """Let multiprocessing find an empty main program, which it does not run in the child."""
+    before = sys.modules["__main__"]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = before
+
+
+@contextlib.contextmanager
+def _said_if_it_fails() -> Iterator[None]:
+    """Turn what the system refuses into one clear error."""
+    try:
+        yield
+    except (OSError, EOFError) as error:
+        code = getattr(error, "errno", None)
+        got = str(error) or "a server of processes that ended at once"
+        remedy = _REMEDIES.get(code, "more memory, or a higher `ulimit -v`")
+        what, expected = "processes", "to start one for each cell"
+        raise ResourceError(mould(what, expected, got, remedy)) from error
+
+
+_REMEDIES: dict[int | None, str] = {
+    errno.EMFILE: "`ulimit -n 1024`",
+    errno.ENFILE: "to close other programs",
+    errno.EAGAIN: "a higher `ulimit -u`",
+    errno.ENOENT: "`cd` to a folder that exists",
+    errno.ENOSPC: "to free space in the folder of temporary files",
+}
+
+
+def _choose_a_folder_for_the_socket() -> None:
+    """Let multiprocessing keep its socket where the path is short enough.
+
+    Raises:
+        ResourceError: there is no such folder that can be written to.
+    """
+    try:
+        usual = tempfile.gettempdir()
+    except FileNotFoundError:
+        usual = ""
+    short = next((one for one in (usual, *_SHORT_FOLDERS) if _holds_a_socket(one)), None)
+    if short is None:
+        got = f"{usual or 'none'}, of {len(os.fsencode(usual))} bytes" if usual else "none"
+        expected = f"a folder one can write to, of at most {_LONGEST_FOLDER_BYTES} bytes"
+        raise ResourceError(mould("TMPDIR", expected, got, "TMPDIR=/tmp"))
+    before, tempfile.tempdir = tempfile.tempdir, short
+    try:
+        util.get_temp_dir()  # remembered from here on, and removed at the end
+    finally:
+        tempfile.tempdir = before
+
+
+def _holds_a_socket(folder: str) -> bool:
+    if not folder or len(os.fsencode(folder)) > _LONGEST_FOLDER_BYTES:
+        return False
+    return Path(folder).is_dir() and os.access(folder, os.W_OK | os.X_OK)
+
+
+def hold_standard_streams() -> None:
+    """Open what is closed of 0, 1, 2 as nothing: a file would get the number, and be written to."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            got = os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
+            if got != number:
+                os.dup2(got, number)
+                os.close(got)
+            os.set_inheritable(number, True)
+
+
+def _end_the_living() -> None:
+    """End processes that nobody waits for: multiprocessing would wait for them, for ever."""
+    for process, starter in list(_started_by.items()):
+        if starter == os.getpid():  # a fork of the caller's may end before the caller
+            with contextlib.suppress(ValueError, OSError):
+                process.kill()
+
+
+atexit.register(_end_the_living)  # after multiprocessing's own, so that it comes before it

@@ -1,0 +1,45 @@
+"""What the environment asks of cells, as far as it can be judged without torch."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from neurovisionlab.core.errors import ResourceError, mould
+
+_MOST_THREADS = 1024  # OpenMP dies of some thousands
+
+
+def num_threads() -> int:
+    """Return the CPU threads of a cell: NVL_THREADS, else one for each core.
+
+    Raises:
+        ResourceError: NVL_THREADS is no such number.
+    """
+    wish = os.environ.get("NVL_THREADS")
+    if wish is None:
+        return num_cores()
+    most = max(_MOST_THREADS, num_cores())
+    if not re.fullmatch("[0-9]{1,9}", wish) or not 1 <= int(wish) <= most:
+        expected = f"a whole number of at least 1, at most {most:,}"
+        raise ResourceError(mould("NVL_THREADS", expected, repr(wish[:50]), str(num_cores())))
+    return int(wish)
+
+
+def num_cores() -> int:
+    """Return the cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def wants_compiling() -> bool:
+    """Return whether NVL_COMPILE asks for torch.compile to be tried.
+
+    Raises:
+        ResourceError: it is neither 0 nor 1.
+    """
+    wish = os.environ.get("NVL_COMPILE", "0")
+    if wish not in ("0", "1"):
+        raise ResourceError(mould("NVL_COMPILE", "0 or 1", repr(wish[:50]), "1"))
+    return wish == "1"
