@@ -99,18 +99,22 @@ def decoded(content: bytes, where: str) -> str:
     Raises:
         SpecError: no Unicode text, or nobody can tell which.
     """
-    for mark, name in _MARKS:
-        if content.startswith(mark):
-            text = _decoded_as(content.removeprefix(mark), name, where)
-            break
-    else:
-        # no text in UTF-8 holds a NUL; ASCII letters in the wider forms do
-        wide = [one for one in _UNMARKED if _looks_like(content, one)] if b"\0" in content else []
-        text = _decoded_as(content, wide[0] if len(wide) == 1 else "utf-8", where)
+    name, mark = unicode_of(content)
+    text = _decoded_as(content.removeprefix(mark), name, where)
     if "\0" in text:
         line = text[: text.index("\0")].count("\n") + 1
         raise SpecError(mould(where, "text", f"a NUL byte in line {line}", "to save it as UTF-8"))
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def unicode_of(content: bytes) -> tuple[str, bytes]:
+    """Return in which form of Unicode bytes are written, if they are, and their mark."""
+    for mark, name in _MARKS:
+        if content.startswith(mark):
+            return name, mark
+    # no text in UTF-8 holds a NUL; ASCII letters in the wider forms do
+    wide = [one for one in _UNMARKED if _looks_like(content, one)] if b"\0" in content else []
+    return wide[0] if len(wide) == 1 else "utf-8", b""
 
 
 def _decoded_as(content: bytes, name: str, where: str) -> str:
