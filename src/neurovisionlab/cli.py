@@ -20,6 +20,7 @@ from neurovisionlab.cli_options import (
     JsonOption,
     LangOption,
     RunArgument,
+    forget_odd_sizes,
     new_console,
     open_run,
 )
@@ -271,6 +272,7 @@ def main() -> None:
     from neurovisionlab.out.streams import unfailing
 
     hold_standard_streams()
+    forget_odd_sizes()
     with unfailing() as streams:
         code = _answer()
         sys.stdout.flush()

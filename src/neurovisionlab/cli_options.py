@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -34,6 +36,13 @@ def new_console(stderr: bool = False) -> Console:
 
     # a file or a pipe has no width of its own: keep tables whole
     return Console(width=None if sys.stdout.isatty() else 140, highlight=False, stderr=stderr)
+
+
+def forget_odd_sizes() -> None:
+    """Take a terminal's size from the terminal where the environment tells none that can be."""
+    for name in ("COLUMNS", "LINES"):
+        if not re.fullmatch("[1-9][0-9]{0,4}", os.environ.get(name, "80")):
+            del os.environ[name]
 
 
 def open_run(folder: Path) -> Store:

@@ -14,7 +14,7 @@ import pytest
 from e2e.conftest import NVL, Nvl
 from e2e.studies import run_with_fakes, write_study
 from lab.fakes import fake_costs, fake_plan
-from neurovisionlab import Study, api
+from neurovisionlab import api
 from neurovisionlab.core.costs import Costs
 from neurovisionlab.core.errors import ModelError, ResourceError, StoreError
 from neurovisionlab.lab.store import Store
@@ -46,6 +46,18 @@ def test_a_run_ends_whoever_reads_it(tiny_npz: Path, redirection: str, encoding:
     assert (tiny_npz / "out" / "report.html").is_file()
     if encoding == "ascii":
         assert rb"[1/1] \u2713" in done.stdout
+
+
+@pytest.mark.parametrize("columns", ["", "0", "-1", "²", "1e9", "9" * 5000, "1", "40"])
+def test_a_terminal_s_size_may_be_odd(
+    nvl_here: Nvl, monkeypatch: pytest.MonkeyPatch, columns: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    monkeypatch.setenv("LINES", columns)
+    answer = nvl_here("data", "list")
+    assert answer.code == 0
+    assert "kmnist" in answer.out
+    assert os.environ.get("COLUMNS") == (columns if columns in ("1", "40") else None)
 
 
 @pytest.fixture
@@ -155,7 +167,7 @@ def test_a_folder_whose_name_is_no_utf_8_holds_a_run(nvl_here: Nvl, tiny_npz: Pa
 def test_a_full_disk_is_one_error_and_finished_cells_stay(
     tiny_npz: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    study = Study(name="x", datasets=(f"npz:{tiny_npz}",), models=("vit-tiny",))
+    study = write_study(tiny_npz, f"npz:{tiny_npz}")
 
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")

@@ -28,7 +28,7 @@ from neurovisionlab.core.errors import ResourceError, mould
 # a socket's path holds 104 bytes on macOS, 108 on Linux, one of them the end; multiprocessing
 # appends /pymp-XXXXXXXX/listener-XXXXXXXX to the folder
 _LONGEST_FOLDER_BYTES = 103 - 33
-_SHORT_FOLDERS = ("/tmp", "/var/tmp", "/dev/shm")
+_SHORT_FOLDERS = tuple(str(Path(os.sep, *p)) for p in (("tmp",), ("var", "tmp"), ("dev", "shm")))
 
 _started_by: weakref.WeakKeyDictionary[BaseProcess, int] = weakref.WeakKeyDictionary()
 
@@ -136,7 +136,7 @@ def _choose_a_folder_for_the_socket() -> None:
     if short is None:
         got = f"{usual or 'none'}, of {len(os.fsencode(usual))} bytes" if usual else "none"
         expected = f"a folder one can write to, of at most {_LONGEST_FOLDER_BYTES} bytes"
-        raise ResourceError(mould("TMPDIR", expected, got, "TMPDIR=/tmp"))
+        raise ResourceError(mould("TMPDIR", expected, got, f"TMPDIR={_SHORT_FOLDERS[0]}"))
     before, tempfile.tempdir = tempfile.tempdir, short
     try:
         util.get_temp_dir()  # remembered from here on, and removed at the end
