@@ -10,38 +10,35 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from neurovisionlab.core.costs import Costs, CostSpec, cost_spec, distinct
+from neurovisionlab.core.expand import weights_key
 from neurovisionlab.core.protocol import Protocol
-from neurovisionlab.core.recipes import RECIPES
 from neurovisionlab.core.records import CellRecord
 from neurovisionlab.core.spec import (
     CellSpec,
-    DataInfo,
     DataRef,
-    Split,
     Study,
-    hash_of,
     warnings_of,
-    weights_key,
 )
 from neurovisionlab.data.audit import Audit, audit
 from neurovisionlab.data.home import DataHome
 from neurovisionlab.data.official import OFFICIAL
 from neurovisionlab.data.pictures import Watch
 from neurovisionlab.data.remarks import remarks
-from neurovisionlab.data.sources import OWN_KINDS, SOURCES, load
+from neurovisionlab.data.sources import SOURCES, load
 from neurovisionlab.data.texts import is_there, possible_path
 from neurovisionlab.lab.conduct import Event, conduct, pending
 from neurovisionlab.lab.executors import Execute, local
 from neurovisionlab.lab.measure import Effort, measure
+from neurovisionlab.lab.messages import data_messages, folder_messages, recipe_messages
 from neurovisionlab.lab.processes import refuse_while_main_is_read, start_early
 from neurovisionlab.lab.store import Plan, Store
-from neurovisionlab.lab.studies import Difference, changes, differences, make_plan, read_study
+from neurovisionlab.lab.studies import Difference, differences, make_plan, read_study
 from neurovisionlab.learn.settings import num_threads, wants_compiling
 
 # imported once by the server that processes are forked from
@@ -146,10 +143,10 @@ def prepare(
     warnings = warnings_of(study) + _check_models(cells, todo) + _check_splits(todo, home)
     messages = [*(f"warning: {line}" for line in warnings), *notes]
     if todo:
-        messages += _recipe_messages(study)
-    messages += _data_messages(plan)
+        messages += recipe_messages(study)
+    messages += data_messages(plan)
     with store.writing():
-        messages += _folder_messages(plan, cells, store)
+        messages += folder_messages(plan, cells, store)
         store.keep_plan(plan)
     return Run(plan, store, home, cells, todo, tuple(messages))
 
@@ -345,84 +342,3 @@ def _unlike(cells: Sequence[CellSpec]) -> list[CellSpec]:
             size = (cell.image_px, cell.channels, cell.num_classes)
             kinds.setdefault((cell.model, size, settings), cell)
     return list(kinds.values())
-
-
-def _recipe_messages(study: Study) -> Iterator[str]:
-    """Say what a recipe stands for, or that one's own images are trained on without one."""
-    protocol = study.protocol
-    if protocol.recipe is not None:
-        base = RECIPES[protocol.recipe]
-        yield f"recipe {protocol.recipe}: {_listed({f: getattr(protocol, f) for f in base})}"
-        instead = {f: base[f] for f in base if not protocol.is_of_recipe(f)}
-        if instead:
-            yield f"the study's own go before the recipe's {_listed(instead)}"
-    own = [name for name in study.datasets if name.partition(":")[0] in OWN_KINDS]
-    if own and any(varied.is_published for _, varied in study.protocols()):
-        yield (
-            f"{', '.join(own)}: trained as the published study trained pretrained networks of "
-            f"224 px (Adam, constant rate); as one would train: recipe = "
-            f'"{next(iter(RECIPES))}" in [protocol]'
-        )
-
-
-def _listed(settings: Mapping[str, object]) -> str:
-    return ", ".join(f"{field} = {value}" for field, value in settings.items())
-
-
-def _data_messages(plan: Plan) -> Iterator[str]:
-    for _, info in plan.infos:
-        if info.synthetic:
-            yield f"{info.name}: synthetic images; results say nothing about real ones"
-        yield from (f"{info.name}: {note}" for note in info.notes)
-        yield from _idle_shares(plan.study, info)
-
-
-def _idle_shares(study: Study, info: DataInfo) -> Iterator[str]:
-    """Say where a share that the study sets is not needed: the set has that part of its own."""
-    shares = {
-        "val": ("protocol.val_frac", study.protocol.val_frac, Protocol().val_frac),
-        "test": ("split.test_frac", study.split.test_frac, Split().test_frac),
-    }
-    for part, (setting, share, default) in shares.items():
-        if share != default and info.num_images.get(part):
-            why = f"it has a {part} part of its own"
-            yield f"warning: {setting} has no effect on {info.name}: {why}"
-
-
-def _contents(plan: Plan) -> list[tuple[DataRef, str]]:
-    """Return what the data are, whatever is remarked about them: results lie beside them, say."""
-    return [(ref, info.digest) for ref, info in plan.infos]
-
-
-def _trained_anew(cells: Sequence[CellSpec], store: Store) -> Iterator[str]:
-    """Say which finished cells do not count because groups were divided by a wrong share."""
-    wrong: dict[str, int] = {}
-    for cell in cells:
-        former = cell.data.model_copy(update={"num_groups": None})
-        before = cell.model_copy(update={"data": former}).cell_id
-        if cell.group_division > 1 and not store.has(cell.cell_id) and store.has(before):
-            asked = " and ".join(f"{share:g}" for share in cell.shares.values())
-            wrong[asked] = wrong.get(asked, 0) + 1
-    for asked, count in wrong.items():
-        why = "an earlier version held out another share of the groups than was asked"
-        yield f"{count} finished cells are trained anew: {why} ({asked})"
-
-
-def _folder_messages(plan: Plan, cells: Sequence[CellSpec], store: Store) -> Iterator[str]:
-    """Say what an earlier wording of the study left in the folder."""
-    if not (store.root / "study.json").is_file():
-        return
-    earlier = store.plan()
-    differences = changes(earlier.study, plan.study)
-    ids = {cell.cell_id for cell in cells}
-    apart = len({hash_of(one) for one in store.stored_ids()} - {hash_of(one) for one in ids})
-    if differences or _contents(earlier) != _contents(plan):
-        what = "; ".join(differences) or "its data are others now"
-        yield f"the study changed since it was last run here: {what}"
-    yield from _trained_anew(cells, store)
-    if apart:
-        yield f"{apart} finished cells of other wordings stay in {store.root} and are not shown"
-    wants = plan.study.protocol.keep_weights == "all"
-    bare = [one for one in ids if store.has(one) and not store.has_weights(one)]
-    if wants and bare:
-        yield f"{len(bare)} cells were finished without weights; delete their folders to train anew"

@@ -209,7 +209,7 @@ def compare(
 @app.command()
 def presets(name: Annotated[str | None, typer.Argument(help="Print this one.")] = None) -> None:
     """List the studies that ship with the package, or print one."""
-    from neurovisionlab.core.spec import parse_study
+    from neurovisionlab.core.parse import parse_study
     from neurovisionlab.lab.studies import presets as shipped
 
     texts = shipped()

@@ -17,7 +17,7 @@ from scipy.stats import binom
 from torchvision import transforms
 
 import document
-from neurovisionlab.core.spec import parse_study
+from neurovisionlab.core.parse import parse_study
 from neurovisionlab.data.batches import Batches, Scaling, stage
 from neurovisionlab.data.images import ImageSet, Provenance
 from neurovisionlab.learn.zoo import Shape, build

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from neurovisionlab.core.expand import expand
 from neurovisionlab.core.protocol import Protocol
-from neurovisionlab.core.spec import CellSpec, DataInfo, DataRef, Study, expand
+from neurovisionlab.core.spec import CellSpec, DataInfo, DataRef, Study
 
 PLAIN_INFO = DataInfo(
     name="letters",

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from core.cells import cells_of, plain_cell, plain_info, plain_study
 from neurovisionlab.core.errors import SpecError
+from neurovisionlab.core.expand import resolve
 from neurovisionlab.core.protocol import Protocol, without_effect
 from neurovisionlab.core.spec import (
     CellSpec,
@@ -16,7 +17,6 @@ from neurovisionlab.core.spec import (
     Labels,
     Split,
     Subset,
-    resolve,
     slug,
     warnings_of,
 )

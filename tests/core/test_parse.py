@@ -8,8 +8,9 @@ import pytest
 from pydantic import ValidationError
 
 from neurovisionlab.core.errors import SpecError
+from neurovisionlab.core.parse import parse_study
 from neurovisionlab.core.protocol import Protocol
-from neurovisionlab.core.spec import Study, parse_study
+from neurovisionlab.core.spec import Study
 
 HEAD = 'name = "mini"\ndatasets = ["digits"]\nmodels = ["resnet18"]\n'
 KNOWN = {

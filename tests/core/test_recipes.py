@@ -9,9 +9,10 @@ import pytest
 from core.cells import cells_of, plain_study
 from neurovisionlab.core.costs import cost_spec
 from neurovisionlab.core.errors import SpecError
+from neurovisionlab.core.parse import parse_study
 from neurovisionlab.core.protocol import Protocol
 from neurovisionlab.core.recipes import RECIPES
-from neurovisionlab.core.spec import Study, parse_study, warnings_of
+from neurovisionlab.core.spec import Study, warnings_of
 
 HEAD = 'name = "mini"\ndatasets = ["digits"]\nmodels = ["resnet18"]\n[protocol]\n'
 

@@ -15,8 +15,9 @@ from torchvision import models as torchvision_models
 
 from house.source import ROOT
 from neurovisionlab import Protocol, Study, Subset, api
+from neurovisionlab.core.parse import parse_study
 from neurovisionlab.core.recipes import RECIPES
-from neurovisionlab.core.spec import parse_study, warnings_of
+from neurovisionlab.core.spec import warnings_of
 from neurovisionlab.lab.executors import execute_here
 from neurovisionlab.lab.studies import presets
 from neurovisionlab.learn.catalogue import MODELS

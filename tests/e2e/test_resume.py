@@ -87,7 +87,7 @@ def test_other_data_under_the_same_name_are_other_cells(tiny_npz: Path) -> None:
     (tiny_npz / "val.npz").write_bytes(test)
     after = run_with_fakes(study, out)
     assert len(after.pending) == 1
-    assert any("data are others now" in line for line in after.messages)
+    assert any("its images are others" in line for line in after.messages)
 
 
 def _family(process: psutil.Process) -> list[psutil.Process]:

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from core.cells import cells_of, plain_cell, plain_info, plain_study
 from neurovisionlab.core.errors import SpecError
+from neurovisionlab.core.parse import parse_study
 from neurovisionlab.core.protocol import Protocol, normalised
-from neurovisionlab.core.spec import CellSpec, DataRef, Split, Study, Subset, parse_study
+from neurovisionlab.core.spec import CellSpec, DataRef, Split, Study, Subset
 
 POSITIVE = st.floats(1e-6, 1e3)
 FRACTIONS = st.floats(0.001, 0.999)

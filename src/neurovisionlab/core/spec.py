@@ -13,7 +13,7 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
@@ -21,23 +21,19 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator, mo
 from neurovisionlab.core.documents import (
     MOST_CELLS,
     MOST_SEED,
-    check_plain,
-    mistakes,
-    parse_toml,
     product,
 )
-from neurovisionlab.core.errors import SpecError, mould, nearest
+from neurovisionlab.core.errors import mould, nearest
+from neurovisionlab.core.group_shares import is_one_fold
 from neurovisionlab.core.problems import problem_lines, shown
 from neurovisionlab.core.protocol import (
-    LEAST_PX,
-    MOST_PX,
     TOGETHER,
     Count,
     Frozen,
     Protocol,
-    normalised,
     without_effect,
 )
+from neurovisionlab.core.vary import vary_problems
 
 # Raised when the meaning of a stored cell changes: results of another version are kept apart.
 SCHEMA_VERSION = 1
@@ -180,7 +176,7 @@ class Study(Frozen):
     @field_validator("vary")
     @classmethod
     def _vary_is_protocol(cls, vary: dict[str, tuple[Any, ...]]) -> dict[str, tuple[Any, ...]]:
-        problems = list(_vary_problems(vary))
+        problems = list(vary_problems(vary))
         if problems:
             raise ValueError("\n".join(problems))
         return vary
@@ -334,24 +330,6 @@ def hash_of(cell_id: str) -> str:
     return cell_id.rpartition("-")[2]
 
 
-def fold_count(frac: float) -> int:
-    """Return how many folds there are of which one holds about `frac`; at least two.
-
-    >>> fold_count(0.3)
-    3
-    """
-    return max(2, round(min(1 / frac, 1e9)))
-
-
-def is_one_fold(frac: float) -> bool:
-    """Return whether one of `fold_count` folds comes near enough to a share, for whole groups.
-
-    >>> is_one_fold(0.3), is_one_fold(0.4)
-    (True, False)
-    """
-    return abs(1 / fold_count(frac) - frac) <= 0.035
-
-
 def slug(name: str) -> str:
     """Return `name` as a short piece of a file name.
 
@@ -360,93 +338,6 @@ def slug(name: str) -> str:
     """
     last = re.split(r"[/\\:]", name.rstrip("/\\"))[-1]
     return re.sub(r"[^a-z0-9._]+", "-", last.lower()).strip("-.")[:40] or "x"
-
-
-def expand(
-    study: Study,
-    infos: Mapping[DataRef, DataInfo],
-    model_digests: Mapping[str, str] | None = None,
-) -> tuple[CellSpec, ...]:
-    """Return the study's cells, each once, models innermost so that they finish side by side.
-
-    Args:
-        study: what is asked for.
-        infos: for every `DataRef` of the study, what is known of the set.
-        model_digests: by name, what identifies models beyond it (a digest of the user's own code,
-            a revision of the table's); by `weights_key(name)`, digests of pretrained weights.
-
-    Raises:
-        SpecError: an image size that cannot be told, or constants that do not fit the channels.
-    """
-    folds: Iterable[int | None] = range(study.split.folds) if study.split.folds else (None,)
-    cells: dict[str, CellSpec] = {}
-    for name, (variant, protocol), seed, fold, model in itertools.product(
-        study.datasets, study.protocols(), study.seeds, folds, study.models
-    ):
-        ref = study.data_ref(name, protocol.image_px)
-        cell = CellSpec(
-            data=infos[ref],
-            data_ref=ref,
-            model=model,
-            model_digest=_model_digest(model, protocol, model_digests or {}),
-            seed=seed,
-            fold=fold,
-            variant=variant,
-            protocol=resolve(protocol, infos[ref]),
-            subset=study.subset,
-            split=study.split,
-        )
-        cells.setdefault(cell.cell_id, cell)
-    return tuple(cells.values())
-
-
-def weights_key(model: str) -> str:
-    """Return the key under which the digest of a model's pretrained weights is kept."""
-    return f"weights of {model}"
-
-
-def _model_digest(model: str, protocol: Protocol, digests: Mapping[str, str]) -> str | None:
-    """Return what identifies a model beyond its name: its code, and weights that are used."""
-    keys = (model, weights_key(model)) if protocol.pretrained else (model,)
-    return "+".join(digests[key] for key in keys if key in digests) or None
-
-
-def resolve(protocol: Protocol, info: DataInfo) -> Protocol:
-    """Return the protocol with "native" replaced by what the data set has.
-
-    Raises:
-        SpecError: "native" for images that are not square, or of no size a model may see;
-            constants for other channels.
-    """
-    image_px = _native_px(info) if protocol.image_px == "native" else protocol.image_px
-    color = protocol.color
-    if color == "native":
-        color = "grey" if info.channels == 1 else "rgb"
-    channels = 1 if color == "grey" else 3
-    settled = normalised(protocol)
-    if settled.mean is not None and len(settled.mean) not in (1, channels):
-        raise SpecError(
-            mould(
-                "protocol.mean",
-                f"1 or {channels} values",
-                str(len(settled.mean)),
-                "one per channel",
-            )
-        )
-    return settled.changed(image_px=image_px, color=color)
-
-
-def _native_px(info: DataInfo) -> int:
-    """Return the side of a set's own images, in pixels; refuse what no study may ask for."""
-    size = f"images of {info.width_px}×{info.height_px} px"
-    native = 'for image_px = "native"'
-    if info.height_px != info.width_px:
-        raise SpecError(mould(info.name, f"square images {native}", size, "image_px = 64"))
-    if not LEAST_PX <= info.height_px <= MOST_PX:
-        near = "image_px = 32" if info.height_px < LEAST_PX else f"image_px = {MOST_PX} or less"
-        sides = f"sides of {LEAST_PX} to {MOST_PX} px {native}"
-        raise SpecError(mould(info.name, sides, size, near))
-    return info.height_px
 
 
 def warnings_of(study: Study) -> list[str]:
@@ -459,62 +350,3 @@ def warnings_of(study: Study) -> list[str]:
     if "keep_weights" in study.vary:
         lines.append("vary.keep_weights has no effect: it changes no measurement")
     return lines
-
-
-def _alone(field: str, value: Any) -> dict[str, Any]:
-    """Return a value with what it cannot do without: mean and std come together."""
-    pair = {"mean": "std", "std": "mean"}.get(field)
-    size = len(value) if isinstance(value, list | tuple) else 1
-    return {field: value} | ({pair: [1.0] * size} if pair else {})
-
-
-def _vary_problems(vary: Mapping[str, tuple[Any, ...]]) -> Iterator[str]:
-    for field, values in vary.items():
-        if field == "recipe":
-            yield "recipe: expected a field of the protocol, got a base of many; try two studies"
-            continue
-        if field not in Protocol.model_fields:
-            close = ", ".join(nearest(field, Protocol.model_fields))
-            yield f"{field}: expected a protocol field, got {field!r}; try {close}"
-            continue
-        if not values:
-            yield f"{field}: expected a list of values, got an empty one; try to leave it out"
-        for value in values:
-            try:
-                Protocol.model_validate_json(json.dumps(_alone(field, value)), strict=True)
-            except ValidationError as error:
-                yield from (f"{line}" for line in problem_lines(error, Protocol))
-
-
-def parse_study(
-    text: str, where: str = "study", known: Mapping[str, Iterable[str]] | None = None
-) -> Study:
-    """Read a study from TOML text; all mistakes are reported at once.
-
-    Args:
-        text: the TOML document.
-        where: what to call it in messages, say the file's name.
-        known: valid names for "datasets" and "models"; names with a colon are not looked up.
-
-    Raises:
-        SpecError: not TOML, or one line for every key, type, range or name that is wrong.
-    """
-    return study_from(parse_toml(text, where), where, known)
-
-
-def study_from(
-    document: Mapping[str, Any], where: str, known: Mapping[str, Iterable[str]] | None = None
-) -> Study:
-    """Build a study from plain values, strictly: no text where a number belongs.
-
-    Raises:
-        SpecError: one line for every mistake.
-    """
-    check_plain(document, where)
-    context = {key: list(names) for key, names in (known or {}).items()}
-    try:
-        # by way of JSON: strict about types, yet lists may stand for tuples
-        as_json = json.dumps(document, default=str)
-        return Study.model_validate_json(as_json, strict=True, context=context)
-    except ValidationError as error:
-        raise mistakes(where, problem_lines(error, Study)) from None

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurovisionlab.core.errors import DataError, mould
+from neurovisionlab.core.group_shares import fold_count, is_one_fold
 from neurovisionlab.core.records import SplitIndices
-from neurovisionlab.core.spec import CellSpec, fold_count, is_one_fold
+from neurovisionlab.core.spec import CellSpec
 from neurovisionlab.data.group_division import hold_out
 from neurovisionlab.data.images import ImageSet
 from neurovisionlab.data.notes import some_names

@@ -31,6 +31,7 @@ from pydantic import Field, ValidationError
 
 from neurovisionlab.core.costs import Costs, CostSpec
 from neurovisionlab.core.errors import StoreError, mould
+from neurovisionlab.core.expand import expand
 from neurovisionlab.core.protocol import Frozen
 from neurovisionlab.core.records import CellRecord, CellResult, Failure, Predictions, SplitIndices
 from neurovisionlab.core.spec import (
@@ -40,7 +41,6 @@ from neurovisionlab.core.spec import (
     DataRef,
     Study,
     ThisVersion,
-    expand,
     hash_of,
 )
 from neurovisionlab.data.audit import Audit

@@ -7,7 +7,8 @@ from importlib import resources
 from typing import NamedTuple
 
 from neurovisionlab.core.errors import SpecError, mould, nearest
-from neurovisionlab.core.spec import DataInfo, DataRef, Study, parse_study
+from neurovisionlab.core.parse import parse_study
+from neurovisionlab.core.spec import DataInfo, DataRef, Study
 from neurovisionlab.data.home import DataHome
 from neurovisionlab.data.pictures import Watch
 from neurovisionlab.data.sources import describe

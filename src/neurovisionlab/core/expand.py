@@ -1,0 +1,97 @@
+"""From a study and what is known of its data to its cells."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping
+
+from neurovisionlab.core.errors import SpecError, mould
+from neurovisionlab.core.protocol import LEAST_PX, MOST_PX, Protocol, normalised
+from neurovisionlab.core.spec import CellSpec, DataInfo, DataRef, Study
+
+
+def expand(
+    study: Study,
+    infos: Mapping[DataRef, DataInfo],
+    model_digests: Mapping[str, str] | None = None,
+) -> tuple[CellSpec, ...]:
+    """Return the study's cells, each once, models innermost so that they finish side by side.
+
+    Args:
+        study: what is asked for.
+        infos: for every `DataRef` of the study, what is known of the set.
+        model_digests: by name, what identifies models beyond it (a digest of the user's own code,
+            a revision of the table's); by `weights_key(name)`, digests of pretrained weights.
+
+    Raises:
+        SpecError: an image size that cannot be told, or constants that do not fit the channels.
+    """
+    folds: Iterable[int | None] = range(study.split.folds) if study.split.folds else (None,)
+    cells: dict[str, CellSpec] = {}
+    for name, (variant, protocol), seed, fold, model in itertools.product(
+        study.datasets, study.protocols(), study.seeds, folds, study.models
+    ):
+        ref = study.data_ref(name, protocol.image_px)
+        cell = CellSpec(
+            data=infos[ref],
+            data_ref=ref,
+            model=model,
+            model_digest=_model_digest(model, protocol, model_digests or {}),
+            seed=seed,
+            fold=fold,
+            variant=variant,
+            protocol=resolve(protocol, infos[ref]),
+            subset=study.subset,
+            split=study.split,
+        )
+        cells.setdefault(cell.cell_id, cell)
+    return tuple(cells.values())
+
+
+def weights_key(model: str) -> str:
+    """Return the key under which the digest of a model's pretrained weights is kept."""
+    return f"weights of {model}"
+
+
+def _model_digest(model: str, protocol: Protocol, digests: Mapping[str, str]) -> str | None:
+    """Return what identifies a model beyond its name: its code, and weights that are used."""
+    keys = (model, weights_key(model)) if protocol.pretrained else (model,)
+    return "+".join(digests[key] for key in keys if key in digests) or None
+
+
+def resolve(protocol: Protocol, info: DataInfo) -> Protocol:
+    """Return the protocol with "native" replaced by what the data set has.
+
+    Raises:
+        SpecError: "native" for images that are not square, or of no size a model may see;
+            constants for other channels.
+    """
+    image_px = _native_px(info) if protocol.image_px == "native" else protocol.image_px
+    color = protocol.color
+    if color == "native":
+        color = "grey" if info.channels == 1 else "rgb"
+    channels = 1 if color == "grey" else 3
+    settled = normalised(protocol)
+    if settled.mean is not None and len(settled.mean) not in (1, channels):
+        raise SpecError(
+            mould(
+                "protocol.mean",
+                f"1 or {channels} values",
+                str(len(settled.mean)),
+                "one per channel",
+            )
+        )
+    return settled.changed(image_px=image_px, color=color)
+
+
+def _native_px(info: DataInfo) -> int:
+    """Return the side of a set's own images, in pixels; refuse what no study may ask for."""
+    size = f"images of {info.width_px}×{info.height_px} px"
+    native = 'for image_px = "native"'
+    if info.height_px != info.width_px:
+        raise SpecError(mould(info.name, f"square images {native}", size, "image_px = 64"))
+    if not LEAST_PX <= info.height_px <= MOST_PX:
+        near = "image_px = 32" if info.height_px < LEAST_PX else f"image_px = {MOST_PX} or less"
+        sides = f"sides of {LEAST_PX} to {MOST_PX} px {native}"
+        raise SpecError(mould(info.name, sides, size, near))
+    return info.height_px
