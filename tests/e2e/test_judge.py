@@ -64,7 +64,7 @@ def test_claims_against_a_run_under_another_protocol(nvl_here: Nvl, run: str) ->
 def test_advice(nvl_here: Nvl, run: str) -> None:
     told = json.loads(nvl_here("advise", run, "--json").out)
     assert [list(row) for row in told["emnist-letters"]] == [
-        ["case", "choice", "reasons", "excluded", "tie"]
+        ["case", "choice", "reasons", "excluded", "tie", "caution"]
     ] * 3
     limited = nvl_here("advise", run, "--limit", "size_mib=0.1", "--prefer", "size")
     assert "over the limit of 0.1 MiB" in limited.out

@@ -143,7 +143,7 @@ def test_a_failed_cell_is_exit_code_1_and_the_others_are_shown(
         for cell in cells:
             yield cell, Failed("Killed", "out of memory") if cell.seed else Done(fake_result(cell))
 
-    monkeypatch.setattr(api, "local", lambda preload: half_fails)
+    monkeypatch.setattr(api, "local", lambda *_: half_fails)
     answer = nvl_here("run", str(study), "--no-measure", "--out", str(tiny_npz / "out"))
     assert answer.code == 1
     assert "Killed: out of memory" in answer.out

@@ -30,7 +30,7 @@ from torch import nn
 from lab.fakes import tiny_cells
 from neurovisionlab.core.records import EpochRow, Execution
 from neurovisionlab.data.batches import Staged, stage
-from neurovisionlab.learn import pace, run, train
+from neurovisionlab.learn import pace, parts, run, train
 from neurovisionlab.learn.run import run_cell
 from neurovisionlab.learn.zoo import build
 
@@ -121,7 +121,7 @@ def _without_smoothing(patch: pytest.MonkeyPatch) -> None:
 
 
 def _without_augmentation(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(run, "AUGMENTATIONS", {})
+    patch.setattr(parts, "AUGMENTATIONS", {})
 
 
 def _schedule_one_step_longer(patch: pytest.MonkeyPatch) -> None:
@@ -146,7 +146,7 @@ def _labels_of_others(patch: pytest.MonkeyPatch) -> None:
     def staged(images: Any, labels: Any, **given: Any) -> Staged:
         return stage(images, torch.from_numpy(labels).roll(1).numpy(), **given)
 
-    patch.setattr(run, "stage", staged)
+    patch.setattr(parts, "stage", staged)
 
 
 def _another_seed(patch: pytest.MonkeyPatch) -> None:
@@ -216,5 +216,5 @@ def test_a_trial_that_left_a_trace_would_be_noticed(
     monkeypatch.setattr(pace, "STEPS_WORTH_A_TRIAL", 1)
     monkeypatch.setattr(pace, "MARGIN", math.inf)
     losses, _ = _trained(tiny_npz, "glyphnet-small")
-    monkeypatch.setattr(pace, "_left_as_it_was", lambda *_: contextlib.nullcontext())
+    monkeypatch.setattr(pace, "left_as_it_was", lambda *_: contextlib.nullcontext())
     assert _trained(tiny_npz, "glyphnet-small")[0] != losses

@@ -22,7 +22,7 @@ RECIPES: Mapping[RecipeName, Mapping[str, Any]] = MappingProxyType(
                 "optimizer": "adamw",
                 "learning_rate": 0.005,
                 "schedule": "one-cycle",
-                "batch_size": 64,
+                "batch_size": 32,
                 "epochs": 40,
                 "weight_decay": 0.05,
                 "label_smoothing": 0.1,

@@ -16,7 +16,7 @@ from neurovisionlab.core.records import (
     Progress,
     best_on_validation,
 )
-from neurovisionlab.core.spec import CellSpec
+from neurovisionlab.core.spec import CellSpec, hash_of
 from neurovisionlab.lab.executors import Execute, Failed, Said, Work
 from neurovisionlab.lab.store import Store
 from neurovisionlab.learn.clock import now_iso
@@ -25,9 +25,9 @@ Event = EpochRow | Progress | CellRecord | Failure
 
 
 def pending(cells: Sequence[CellSpec], store: Store) -> list[CellSpec]:
-    """Return the cells that the store has not finished."""
-    finished = store.stored_ids()
-    return [cell for cell in cells if cell.cell_id not in finished]
+    """Return the cells that the store has not finished, whatever their data were called then."""
+    finished = {hash_of(one) for one in store.stored_ids()}
+    return [cell for cell in cells if hash_of(cell.cell_id) not in finished]
 
 
 def conduct(
