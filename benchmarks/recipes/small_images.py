@@ -1,12 +1,12 @@
-"""The recipe `small-images`: what suits four networks on letters, kana, digits and photographs.
+"""The recipe `small-images`: what suits four networks on letters, numbers and street photographs.
 
     python benchmarks/recipes/small_images.py write FOLDER [--data DIR]
     python benchmarks/recipes/small_images.py try FOLDER ROUND … [--jobs 1] [--seeds 1]
 
 `write` puts training and validation images of each set into FOLDER: test images are never read.
 `try` trains every line of a round of `ROUNDS` with the laboratory's own `fit`, and prints a JSON
-line for each training: its settings, validation accuracy and seconds. With 40 epochs ResNet-18 takes
-22 minutes of a CPU core.
+line for each training: its settings, validation accuracy and seconds. ResNet-18 takes 22 minutes
+of a CPU core for 40 epochs.
 """
 
 from __future__ import annotations
