@@ -308,7 +308,10 @@ def _look_at_models(study: Study) -> tuple[dict[str, str], list[str]]:
 
 
 def _check_models(cells: Sequence[CellSpec], todo: Sequence[CellSpec]) -> list[str]:
-    """Refuse models that do not suit the images; return a line where `stem` has no effect."""
+    """Refuse models that do not suit the images; return a line where `stem` has no effect.
+
+    A stem that a recipe brings along is nobody's wish for one model: it is passed over in silence.
+    """
     from neurovisionlab.learn.catalogue import kind_of, patch_side, recipe_of
 
     unchanged: dict[str, dict[str, None]] = {}  # by stem, in the order of the study
@@ -316,13 +319,15 @@ def _check_models(cells: Sequence[CellSpec], todo: Sequence[CellSpec]) -> list[s
         stem = cell.protocol.stem
         if kind_of(cell.model) == "table":
             patch_side(cell.model, cell.image_px)
-            if stem != "imagenet" and stem not in recipe_of(cell.model).stems:
+            is_wished = stem != "imagenet" and not cell.protocol.is_of_recipe("stem")
+            if is_wished and stem not in recipe_of(cell.model).stems:
                 unchanged.setdefault(stem, {})[cell.model] = None
     for cell in _unlike(todo):
         from neurovisionlab.learn.run import shape_of
         from neurovisionlab.learn.survey import check
 
-        if not check(cell.model, shape_of(cell), cell.protocol):
+        has_effect = check(cell.model, shape_of(cell), cell.protocol)
+        if not has_effect and not cell.protocol.is_of_recipe("stem"):
             unchanged.setdefault(cell.protocol.stem, {})[cell.model] = None
     return [
         f'stem = "{stem}" has no effect on {", ".join(models)}: their first layers stay as they are'
