@@ -60,6 +60,7 @@ BASE: dict[str, Any] = {
 ROUNDS: dict[str, tuple[tuple[str, ...], dict[str, list[Any]]]] = {
     "rate": (("few-signs",), {"learning_rate": [0.002, 0.005]}),
     "batch": (("few-signs",), {"learning_rate": [0.005], "batch_size": [32]}),
+    "longer": (("few-signs",), {"learning_rate": [0.005], "batch_size": [32], "epochs": [80]}),
     "short": (
         ("few-letters", "drawn-numbers"),
         {
