@@ -18,7 +18,7 @@ from neurovisionlab import Protocol, api
 from neurovisionlab.core.spec import warnings_of
 from neurovisionlab.lab.store import Store
 from neurovisionlab.learn.zoo import Shape, build
-from recipes import int8, larger, together, variants
+from recipes import int8, larger, small_images, together, variants
 
 RECIPES = Path(variants.__file__).parent
 STUDIES = sorted(path.name for path in RECIPES.glob("*.toml"))
@@ -39,6 +39,15 @@ def test_other_images_are_met_by_the_models_and_subset_of_the_preset() -> None:
     others, preset = api.load_study(str(RECIPES / "others.toml")), api.load_study("native-cpu")
     for part in ("models", "seeds", "subset"):
         assert getattr(others, part) == getattr(preset, part)
+
+
+@pytest.mark.parametrize("name", small_images.ROUNDS)
+def test_every_round_of_the_recipe_is_a_protocol_on_a_set_that_is_written(name: str) -> None:
+    tasks = list(small_images.tasks_of(Path(), name, 2))
+    assert {task.model for task in tasks} == set(small_images.MODELS)
+    for task in tasks:
+        Protocol.model_validate(small_images.BASE | task.changed)
+        assert task.set_name in small_images.SETS
 
 
 @pytest.mark.parametrize("name", NETWORKS)

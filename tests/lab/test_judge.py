@@ -193,6 +193,15 @@ def test_nothing_finished_and_folds_are_refused(tmp_path: Path) -> None:
         judge_run(folds)
 
 
+def test_a_run_whose_cells_all_diverged_is_not_told_to_run(tmp_path: Path) -> None:
+    store = _store(tmp_path, skip=tuple(SKILL))
+    with store.writing():
+        for cell in store.plan().cells():
+            store.put(fake_result(cell, diverged=True))
+    with pytest.raises(StoreError, match="did not diverge, got 9 that all diverged; try a lower"):
+        judge_run(store)
+
+
 def test_missing_predictions_are_refused(tmp_path: Path) -> None:
     store = _store(tmp_path)
     lost = store.root / "cells" / store.plan().cells()[0].cell_id / "predictions.npz"

@@ -14,7 +14,7 @@ RecipeName = Literal["small-images"]
 
 RECIPES: Mapping[RecipeName, Mapping[str, Any]] = MappingProxyType(
     {
-        # Characters and signs of 28 to 64 px, from scratch, some thousand images. How it was found:
+        # Characters and signs of 28 to 64 px, from scratch, a thousand images and more; found as in
         # docs/speed-log.md, "The recipe small-images", by benchmarks/recipes/small_images.py.
         "small-images": MappingProxyType(
             {

@@ -178,13 +178,17 @@ Group = dict[str, list[CellRecord]]
 def _groups(store: Store) -> dict[str, Group]:
     """Return {data set: {model: its finished cells with scores}}, in the order of the study."""
     groups: dict[str, Group] = {}
-    for record in store.finished(store.plan().cells()):
+    finished = store.finished(store.plan().cells())
+    for record in finished:
         cell = record.cell
         if cell.fold is not None:
             got, remedy = "folds: each seed met other test images", "nvl results RUN"
             raise DataError(mould("verdicts", "one test set for all", got, remedy))
         if record.status == "done":
             groups.setdefault(cell.data.name, {}).setdefault(cell.label, []).append(record)
+    if not groups and finished:
+        got, remedy = f"{len(finished)} that all diverged", "a lower protocol.learning_rate"
+        raise StoreError(mould(str(store.root), "cells that did not diverge", got, remedy))
     if not groups:
         raise StoreError(mould(str(store.root), "finished cells", "none", "nvl run"))
     return groups
