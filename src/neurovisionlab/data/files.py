@@ -1,0 +1,106 @@
+"""Files on a disk that may lose power and in folders that strangers may have filled.
+
+Written: complete or as before, whenever the power goes. Read: ordinary files alone, as opening a
+pipe or a device might never end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+_NO_ORDINARY_FILE = "no ordinary file"
+# file systems, some networks' among them, that cannot flush a folder
+_CANNOT_FLUSH = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP)
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """Open an ordinary file, or a link to one, for reading bytes; never waits.
+
+    Raises:
+        OSError: it is a pipe, a socket, a device or a folder, or cannot be opened.
+    """
+    _refuse_odd(path.stat(), path)  # before it is opened: that alone does something to a device
+    number = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    with os.fdopen(number, "rb") as file:
+        _refuse_odd(os.fstat(number), path)  # it may have been replaced in between
+        yield file
+
+
+def _refuse_odd(found: os.stat_result, path: Path) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, _NO_ORDINARY_FILE, str(path))
+
+
+def content_of(path: Path, most_bytes: int) -> bytes:
+    """Return the bytes of an ordinary file.
+
+    Raises:
+        OSError: it is another thing, cannot be read, or is larger than `most_bytes`.
+    """
+    with opened(path) as file:
+        content = file.read(most_bytes + 1)
+    if len(content) > most_bytes:
+        raise OSError(errno.EFBIG, f"more than {most_bytes:,} bytes", str(path))
+    return content
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that it is complete or as before, whenever the power goes.
+
+    What lies there is replaced, a link as such; a draft is not left behind.
+
+    Raises:
+        OSError: it cannot be written, or a folder, a pipe or a device has that name.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        found = path.lstat()
+        if not stat.S_ISLNK(found.st_mode):
+            _refuse_odd(found, path)
+    draft = path.with_name(f".{path.name[:200]}.{os.getpid()}")
+    try:
+        write_flushed(draft, content)
+        draft.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            draft.unlink(missing_ok=True)
+        raise
+    flush_folder(path.parent)
+
+
+def write_flushed(path: Path, content: bytes) -> None:
+    """Write a new file and wait until the disk has it; its name is flushed with its folder."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0)
+    number = os.open(path, flags, 0o666)
+    with os.fdopen(number, "wb") as file:
+        file.write(content)
+        file.flush()
+        _flush(number)
+
+
+def flush_folder(folder: Path) -> None:
+    """Wait until the disk has the names in a folder; where a file system cannot, do nothing."""
+    number = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        _flush(number)
+    except OSError as error:
+        if error.errno not in _CANNOT_FLUSH:
+            raise
+    finally:
+        os.close(number)
+
+
+def _flush(number: int) -> None:
+    if sys.platform == "darwin":  # where fsync leaves it in the disk's own memory
+        import fcntl
+
+        fcntl.fcntl(number, fcntl.F_FULLFSYNC)
+    else:
+        os.fsync(number)
