@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import disks
 import limits
+import nets
 
 ROOT = Path(__file__).parents[1]
 
@@ -24,7 +26,7 @@ os.environ["NVL_DEVICE"] = "cpu"
 KINDS = ("slow", "gpu")
 
 # {marker: whether what it needs is here}; else its tests are left out, not skipped
-NEEDS = {"cgroup": limits.can_limit}
+NEEDS = {"cgroup": limits.can_limit, "loopdevice": disks.can_mount, "netns": nets.can_cut}
 
 # set in CI, where everything that a test may want is installed
 SKIPPING_FORBIDDEN = os.environ.get("NVL_FORBID_SKIPS") == "1"

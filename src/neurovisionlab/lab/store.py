@@ -111,6 +111,7 @@ class Store:
                 raise StoreError(mould(str(self.root), "a free folder", got, "--out DIR")) from None
         try:
             self._folder.remove(AT_WORK)
+            self._folder.tidy("studies", "splits", "audits", "costs", "figures", "mistakes")
             yield
         finally:
             lock.release()
