@@ -375,6 +375,15 @@ class Store:
             return self._folder.content(*name.split("/"), most_bytes=most_bytes)
         return None
 
+    def place(self, name: str) -> Path:
+        """Return a folder of the run for somebody else's files.
+
+        Raises:
+            StoreError: it is a link.
+        """
+        with self._folder.said():
+            return self._folder.path(name)
+
     def write_text(self, name: str, text: str) -> Path:
         """Write a file people read, such as the report, and return its path.
 
