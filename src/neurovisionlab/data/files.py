@@ -12,6 +12,7 @@ import os
 import stat
 import sys
 from collections.abc import Iterator
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
@@ -21,7 +22,7 @@ _CANNOT_FLUSH = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP)
 
 
 @contextlib.contextmanager
-def opened(path: Path) -> Iterator[BinaryIO]:
+def opened(path: Path) -> Iterator[BufferedReader]:
     """Open an ordinary file, or a link to one, for reading bytes; never waits.
 
     Raises:
@@ -77,17 +78,29 @@ def write_whole(path: Path, content: bytes) -> None:
 
 def write_flushed(path: Path, content: bytes) -> None:
     """Write a new file and wait until the disk has it; its name is flushed with its folder."""
+    with flushed(path) as file:
+        file.write(content)
+
+
+@contextlib.contextmanager
+def flushed(path: Path) -> Iterator[BinaryIO]:
+    """Open a new file for writing bytes; in the end, wait until the disk has it."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0)
     number = os.open(path, flags, 0o666)
     with os.fdopen(number, "wb") as file:
-        file.write(content)
+        yield file
         file.flush()
         _flush(number)
 
 
 def flush_folder(folder: Path) -> None:
     """Wait until the disk has the names in a folder; where a file system cannot, do nothing."""
-    number = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    flush(folder)
+
+
+def flush(path: Path) -> None:
+    """Wait until the disk has a file, or a folder's names; do nothing where neither can be."""
+    number = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         _flush(number)
     except OSError as error:
