@@ -11,15 +11,8 @@ import numpy as np
 
 from neurovisionlab.core.errors import DataError, mould, nearest
 from neurovisionlab.core.spec import DataInfo, DataRef
-from neurovisionlab.data.home import (
-    DataHome,
-    cached_info,
-    cached_set,
-    file_facts,
-    fingerprint,
-    keep_info,
-    keep_set,
-)
+from neurovisionlab.data.cache import agree, cached_info, cached_set, keep_info, keep_set
+from neurovisionlab.data.home import DataHome, file_facts, fingerprint
 from neurovisionlab.data.images import ImageSet, Provenance, regroup, shared_groups
 from neurovisionlab.data.notes import SHARED_GROUPS, some_names
 from neurovisionlab.data.official import (
@@ -207,6 +200,14 @@ def load(ref: DataRef, home: DataHome, watch: Watch = lambda done, total: None) 
         DataError: a file is missing, broken or holds something else.
         ResourceError: the set does not fit into memory.
     """
+    images = _load(ref, home, watch)
+    set_key = _key(ref, home) if source_of(ref.name).is_slow else ""
+    if not agree(home, set_key, _key(ref, home, _INFO_VERSION), images):
+        images = _load(ref, home, watch)  # from its source: what was cached is gone
+    return images
+
+
+def _load(ref: DataRef, home: DataHome, watch: Watch) -> ImageSet:
     source = source_of(ref.name)
     key = _key(ref, home) if source.is_slow else ""
     images = cached_set(home, key) if source.is_slow else None
