@@ -31,6 +31,7 @@ _log = logging.getLogger(__name__)
 
 _SEAL = "seal"  # entries of the first versions have none
 _DRAFT = ".draft-"
+_DAMAGED = "a damaged entry of the cache counts as absent and is made anew"
 _MOST_BYTES = 256 << 20  # of what is no array
 _DAY_S = 86_400.0
 
@@ -227,7 +228,7 @@ def _take_away(path: Path) -> None:
     """Say that an entry is damaged, and remove it if that is allowed."""
     if not path.exists():  # another process took it away
         return
-    _log.warning("warning: a damaged entry of the cache counts as absent and is made anew: %s", path)
+    _log.warning("warning: %s: %s", _DAMAGED, path)
     with contextlib.suppress(OSError), _draft(path.parent) as away:
         path.rename(away)  # at once: nobody finds a half of it
 
