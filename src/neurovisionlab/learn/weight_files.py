@@ -17,10 +17,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from neurovisionlab.core.errors import ModelError, NvlError, mould
+from neurovisionlab.core.errors import ModelError, NvlError, ResourceError, mould
 from neurovisionlab.data.budget import available_bytes
 from neurovisionlab.data.files import opened
-from neurovisionlab.data.formats import check_fits
 from neurovisionlab.data.zips import opened_zip
 from neurovisionlab.learn.catalogue import one_line
 from neurovisionlab.learn.checkpoint import whole
@@ -45,6 +44,7 @@ def read(path: Path) -> State:
         ModelError: a file that is truncated, holds code, or other things than plain tensors.
         ResourceError: its tensors do not fit into memory.
     """
+    free_bytes = available_bytes()
     reader = _read_safetensors if path.suffix == ".safetensors" else _read_torch
     content = _sound(path, reader)
     for key in ("state_dict", "model"):
@@ -55,7 +55,7 @@ def read(path: Path) -> State:
     problem = next(_problems(content, tensors), None)
     if problem is not None:
         raise ModelError(mould(str(path), "tensors by name", problem, "model.state_dict()"))
-    _check_size(path, tensors)
+    _check_room(path, _checked_bytes(path, tensors), free_bytes)
     return {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
 
 
@@ -88,8 +88,8 @@ def shown(name: str) -> str:
     return repr(name[:80])[1:-1]
 
 
-def _check_size(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    """Refuse tensors that are much larger than their numbers in the file, or than the memory."""
+def _checked_bytes(path: Path, tensors: Mapping[str, Tensor]) -> int:
+    """Return how large tensors are; refuse those much larger than their numbers in the file."""
     told = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
     storages = {one.data_ptr(): one.nbytes() for one in map(_storage, tensors.values())}
     held = min(sum(storages.values()), path.stat().st_size)
@@ -97,7 +97,15 @@ def _check_size(path: Path, tensors: Mapping[str, Tensor]) -> None:
         largest = max(tensors, key=lambda name: tensors[name].numel())
         got = f"{shown(largest)} {list(tensors[largest].shape)}, numbers that are repeated"
         raise ModelError(mould(str(path), "tensors as large as the file", got, _REMEDY))
-    check_fits(told, str(path))
+    return told
+
+
+def _check_room(path: Path, num_bytes: int, free_bytes: int) -> None:
+    if num_bytes > free_bytes:
+        expected = f"weights of at most {free_bytes / 2**20:,.0f} MiB (the free memory)"
+        got = f"{num_bytes / 2**20:,.0f} MiB"
+        remedy = "a file of the weights alone, a smaller model, or a larger machine"
+        raise ResourceError(mould(str(path), expected, got, remedy))
 
 
 def _storage(tensor: Tensor) -> torch.UntypedStorage:
@@ -147,6 +155,7 @@ def _read_torch(path: Path) -> Any:
             # can lie outside of the file
             return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
         file.seek(0)
+        _check_room(path, os.fstat(file.fileno()).st_size, available_bytes())
         guarded: Any = _Guarded(file)
         return torch.load(guarded, map_location="cpu", weights_only=True)
 
@@ -193,7 +202,6 @@ class _Guarded:
     def __init__(self, file: BufferedReader) -> None:
         self._file = file
         self._length = os.fstat(file.fileno()).st_size
-        check_fits(self._length, str(file.name))
         self._left = _most_pickled()
 
     def read(self, size: int) -> bytes:
