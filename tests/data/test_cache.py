@@ -227,7 +227,7 @@ def test_drafts_of_processes_that_died_are_swept_and_others_stay(tmp_path: Path)
     assert sorted(folder.iterdir()) == sorted([living, elsewhere, folder / "key"])
     infos = home.cache_dir / "infos"
     infos.mkdir()
-    (infos / ".key.json.999999999").write_text("half")
+    (infos / ".key.json.999999999.draft").write_text("half")
     keep_info(home, "key", made_up_set({"train": [3, 3]}).info())
     assert [path.name for path in infos.iterdir()] == ["key.json"]
 
