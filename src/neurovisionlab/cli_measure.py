@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -41,6 +41,9 @@ def measure(
     data: DataOption = None,
     lang: KeptLangOption = None,
     as_json: JsonOption = False,
+    trust: Annotated[
+        bool, typer.Option("--trust", help="Import code that the run names, module:function.")
+    ] = False,
 ) -> None:
     """Measure size, speed, memory and energy of models on this machine, each in fresh processes."""
     from neurovisionlab import api
@@ -56,11 +59,15 @@ def measure(
             got = "one of --image-px, --classes, --channels, --batch"
             raise SpecError(mould(str(run), "the run's own shapes and batch", got, "--model"))
         store, write = open_run(run), _writer(data, lang)
-        found = _told(api.measure_run(store, seconds), as_json, mistakes)
+        found = _told(api.measure_run(store, seconds, trust=trust), as_json, mistakes)
+        _say_left_out(() if trust else api.code_of(store))
         rows = [_row(costs) for costs in found]
         if not as_json:
             typer.echo(f"report: {write(store)}")
     else:
+        if trust:
+            remedy = "it without --trust: what is asked for by name is imported"
+            raise SpecError(mould("--trust", "a run, which may name code", "--model", remedy))
         if data is not None:
             raise SpecError(mould("--data", "a run, whose report has pictures", "--model", "a run"))
         shape = (image_px or 28, channels or 1, classes or 26)
@@ -88,6 +95,13 @@ def _writer(data: Path | None, lang: str | None) -> Callable[[Store], Path]:
     home = None if data is None else DataHome.find(data)
     language = None if lang is None else voice_of(lang)
     return partial(write_report, home=home, language=language)
+
+
+def _say_left_out(models: Sequence[str]) -> None:
+    if models:
+        few = ", ".join(models[:5]) + (", …" if len(models) > 5 else "")
+        why = "code that the run names is imported with --trust alone"
+        typer.echo(f"not measured: {few}: {why}", err=True)
 
 
 def _told(costs: Iterable[Costs], quietly: bool, mistakes: list[NvlError]) -> list[Costs]:

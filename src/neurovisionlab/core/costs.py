@@ -9,7 +9,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from neurovisionlab.core.bounds import MOST_CLASSES, Amount, Measure, Moment, Name, Pixels, Words
+from neurovisionlab.core.bounds import (
+    MOST_CLASSES,
+    Amount,
+    Measure,
+    ModelName,
+    Moment,
+    Pixels,
+    Words,
+)
 from neurovisionlab.core.protocol import Count, Fraction, Frozen, Magnitude, Protocol
 from neurovisionlab.core.records import EpochRow, Machine
 from neurovisionlab.core.spec import CellSpec, slug
@@ -46,7 +54,7 @@ class CostSpec(Frozen):
         protocol: with image size and colour resolved.
     """
 
-    model: Name
+    model: ModelName
     model_digest: Words | None = None
     image_px: Pixels
     channels: Annotated[int, Field(ge=1, le=3)]

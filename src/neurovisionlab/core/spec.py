@@ -18,7 +18,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
-from neurovisionlab.core.bounds import MOST_CLASSES, Amount, Hex, Name, PartName, Pixels, Words
+from neurovisionlab.core.bounds import (
+    MOST_CLASSES,
+    Amount,
+    Hex,
+    ModelName,
+    Name,
+    PartName,
+    Pixels,
+    Words,
+)
 from neurovisionlab.core.documents import (
     MOST_CELLS,
     MOST_SEED,
@@ -88,7 +97,7 @@ class DataRef(Frozen):
     `image_px` matters to folders alone: their pictures have no common size until they get one.
     """
 
-    name: Name
+    name: str
     image_px: Pixels | None = None
     labels: Labels = Labels()
     groups: Words | None = None
@@ -130,7 +139,7 @@ class Study(Frozen):
     name: str
     description: Words = ""
     datasets: Names
-    models: Names
+    models: Annotated[tuple[ModelName, ...], Field(min_length=1, max_length=MOST_CELLS)]
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1, max_length=MOST_CELLS)] = (0,)
     protocol: Protocol = Protocol()
     subset: Subset = Subset()
@@ -250,7 +259,7 @@ class CellSpec(Frozen):
 
     data: DataInfo
     data_ref: DataRef
-    model: Name
+    model: ModelName
     model_digest: Words | None = None
     seed: Seed
     fold: Annotated[int, Field(ge=0, lt=MOST_FOLDS)] | None = None
