@@ -25,7 +25,8 @@ from neurovisionlab.core.records import (
     SplitIndices,
 )
 from neurovisionlab.core.spec import CellSpec, DataInfo, Study
-from neurovisionlab.lab.store import Plan, Store
+from neurovisionlab.lab.plan import Plan
+from neurovisionlab.lab.store import Store
 from neurovisionlab.out.language import voice_of
 from neurovisionlab.out.page.report import render
 

@@ -1,5 +1,11 @@
 """NeuroVisionLab: which image classifier should I use for these images, and how sure can I be?"""
 
+import sys
+
+if sys.argv[:1] == ["-m"] and "neurovisionlab" in sys.orig_argv and not sys.flags.safe_path:
+    # `python -m` looks for modules in the current folder first, which may be a stranger's
+    del sys.path[0]
+
 from neurovisionlab.core.protocol import Protocol
 from neurovisionlab.core.spec import Labels, Split, Study, Subset
 

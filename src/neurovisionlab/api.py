@@ -33,11 +33,13 @@ from neurovisionlab.data.remarks import remarks
 from neurovisionlab.data.sources import SOURCES, load
 from neurovisionlab.data.texts import is_there, possible_path
 from neurovisionlab.lab.conduct import Event, conduct, pending
+from neurovisionlab.lab.damage import Tell
 from neurovisionlab.lab.executors import Execute, local
 from neurovisionlab.lab.measure import Effort, measure
 from neurovisionlab.lab.messages import data_messages, folder_messages, recipe_messages
+from neurovisionlab.lab.plan import Plan
 from neurovisionlab.lab.processes import refuse_while_main_is_read, start_early
-from neurovisionlab.lab.store import Plan, Store
+from neurovisionlab.lab.store import Store, warn
 from neurovisionlab.lab.studies import Difference, differences, make_plan, read_study
 from neurovisionlab.lab.trust import own_models, trusted
 from neurovisionlab.learn.settings import num_threads, wants_compiling
@@ -119,6 +121,7 @@ def prepare(
     data_dir: str | Path | None = None,
     out_dir: str | Path | None = None,
     watch: Watch = lambda done, total: None,
+    tell: Tell = warn,
 ) -> Run:
     """Look at data, models and folder; write down what is to be run. Trains nothing.
 
@@ -127,13 +130,14 @@ def prepare(
         data_dir: where data sets lie; else NVL_DATA, else the user's cache folder.
         out_dir: where results go; else runs/NAME.
         watch: told of pictures read, (done, total).
+        tell: told, a line each, what is damaged in the folder and counts as absent.
 
     Raises:
         NvlError: anything a user can mend.
     """
     refuse_while_main_is_read()
     home = DataHome.find(data_dir)
-    store = Store(possible_path(out_dir or Path("runs") / study.name, "--out"))
+    store = Store(possible_path(out_dir or Path("runs") / study.name, "--out"), tell)
     if not is_there(store.root):  # there will be something to train: seconds of imports, meanwhile
         start_early(_workers(study))
     digests, notes = _look_at_models(study)

@@ -23,6 +23,7 @@ from neurovisionlab.cli_options import (
     forget_odd_sizes,
     new_console,
     open_run,
+    tell,
 )
 from neurovisionlab.core.errors import NvlError, SpecError, mould, nearest
 
@@ -79,7 +80,7 @@ def run(
     if wanted.num_cells >= MANY_CELLS:  # looking at them takes a while: say so first
         console.print(wanted.count(), markup=False)
     with screen.counting("reading pictures", console) as watch:
-        prepared = api.prepare(wanted, data, out, watch)
+        prepared = api.prepare(wanted, data, out, watch, tell)
     for message in prepared.messages:
         console.print(message, style="yellow", markup=False)
     todo = prepared.pending

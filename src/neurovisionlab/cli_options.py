@@ -46,7 +46,7 @@ def forget_odd_sizes() -> None:
 
 
 def open_run(folder: Path) -> Store:
-    """Return the store of a run.
+    """Return the store of a run; what is damaged in it is said.
 
     Raises:
         StoreError: there is no run in that folder.
@@ -54,7 +54,12 @@ def open_run(folder: Path) -> Store:
     from neurovisionlab.data.texts import possible_path
     from neurovisionlab.lab.store import Store
 
-    return Store.existing(possible_path(folder, "RUN"))
+    return Store.existing(possible_path(folder, "RUN"), tell)
+
+
+def tell(line: str) -> None:
+    """Print a warning beside what was asked for."""
+    typer.secho(f"warning: {line}", fg="yellow", err=True)
 
 
 def echo_json(value: object) -> None:

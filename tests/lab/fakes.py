@@ -22,9 +22,11 @@ from neurovisionlab.core.records import (
 )
 from neurovisionlab.core.spec import CellSpec, DataInfo, Study
 from neurovisionlab.data.home import DataHome
-from neurovisionlab.lab.store import Plan
+from neurovisionlab.lab.plan import Plan
 from neurovisionlab.lab.studies import make_plan
 
+# the smallest file of weights: a head of two bytes, which names no tensor
+WEIGHTS = (2).to_bytes(8, "little") + b"{}"
 HOSTILE_NAMES = ("<script>alert(1)</script>", "a&b_%$\"'", "Щітка", "き")
 
 
@@ -79,7 +81,7 @@ def fake_predictions(cell: CellSpec, part: str, skill: float) -> Predictions:
 
 
 def fake_result(
-    cell: CellSpec, skill: float = 2.0, diverged: bool = False, weights: bytes | None = b"w"
+    cell: CellSpec, skill: float = 2.0, diverged: bool = False, weights: bytes | None = WEIGHTS
 ) -> CellResult:
     """Return what a finished cell would have left."""
     told = {} if diverged else {p: fake_predictions(cell, p, skill) for p in ("val", "test")}

@@ -202,12 +202,16 @@ def test_a_run_whose_cells_all_diverged_is_not_told_to_run(tmp_path: Path) -> No
         judge_run(store)
 
 
-def test_missing_predictions_are_refused(tmp_path: Path) -> None:
+def test_a_cell_without_its_predictions_counts_as_not_done(tmp_path: Path) -> None:
     store = _store(tmp_path)
-    lost = store.root / "cells" / store.plan().cells()[0].cell_id / "predictions.npz"
-    lost.unlink()
-    with pytest.raises(StoreError, match="expected stored predictions, got none"):
-        judge_run(store)
+    lost = store.plan().cells()[0]
+    (store.root / "cells" / lost.cell_id / "predictions.npz").unlink()
+    told: list[str] = []
+    judged = judge_run(Store(store.root, told.append))
+    assert len(told) == 1
+    assert "predictions.npz" in told[0]
+    by_model = {one.model: one.num_seeds for one in judged.datasets[0].verdicts.estimates}
+    assert by_model.pop(lost.label) + 1 == next(iter(by_model.values()))
 
 
 def test_other_test_images_for_one_model_are_refused(tmp_path: Path) -> None:

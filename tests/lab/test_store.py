@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lab.fakes import fake_plan, fake_result
+from lab.fakes import WEIGHTS, fake_plan, fake_result
 from neurovisionlab.core.errors import StoreError
 from neurovisionlab.core.records import Failure
-from neurovisionlab.lab.store import Plan, Store
+from neurovisionlab.lab.plan import Plan
+from neurovisionlab.lab.store import Store
 
 
 @pytest.fixture
@@ -26,7 +28,7 @@ def store(tmp_path: Path) -> Store:
 
 def test_a_result_comes_back_as_it_was(store: Store) -> None:
     cell = fake_plan().cells()[0]
-    result = fake_result(cell, weights=b"abc")
+    result = fake_result(cell, weights=WEIGHTS)
     assert not store.has(cell.cell_id)
     store.put(result)
     assert store.has(cell.cell_id)
@@ -41,7 +43,7 @@ def test_a_result_comes_back_as_it_was(store: Store) -> None:
     for name in ("train_N", "val_N", "test_N"):
         np.testing.assert_array_equal(getattr(split, name), getattr(result.split, name))
     weights = store.root / "cells" / cell.cell_id / "weights.safetensors"
-    assert weights.read_bytes() == b"abc"
+    assert weights.read_bytes() == WEIGHTS
 
 
 def test_a_diverged_cell_is_finished_without_arrays(store: Store) -> None:
@@ -53,7 +55,7 @@ def test_a_diverged_cell_is_finished_without_arrays(store: Store) -> None:
         store.predictions(cell.cell_id, "test")
 
 
-@pytest.mark.parametrize("broken", ["savez", "write_bytes", "rename"])
+@pytest.mark.parametrize("broken", ["savez", "fsync", "rename"])
 def test_a_crash_while_storing_leaves_nothing_that_counts(
     store: Store, monkeypatch: pytest.MonkeyPatch, broken: str
 ) -> None:
@@ -64,7 +66,8 @@ def test_a_crash_while_storing_leaves_nothing_that_counts(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(np if broken == "savez" else Path, broken, crash)
+        owners = {"savez": np, "fsync": os, "rename": Path}
+        patch.setattr(owners[broken], broken, crash)
         with pytest.raises(KeyboardInterrupt):
             store.put(fake_result(second))
     assert store.stored_ids() == {first.cell_id}
@@ -83,7 +86,7 @@ def test_a_cell_whose_record_was_deleted_can_be_stored_anew(store: Store) -> Non
     store.put(fake_result(cell))
     (store.root / "cells" / cell.cell_id / "record.json").unlink()
     assert not store.has(cell.cell_id)
-    store.put(fake_result(cell, weights=b"new"))
+    store.put(fake_result(cell, weights=WEIGHTS))
     assert store.has(cell.cell_id)
 
 
@@ -158,24 +161,6 @@ def test_a_folder_without_permission_is_said(
             pass
 
 
-@pytest.mark.parametrize("content", ["", "{", '{"study": 3}', "\0\1\2"])
-def test_a_damaged_study_is_said(store: Store, content: str) -> None:
-    (store.root / "study.json").write_text(content)
-    with pytest.raises(StoreError, match=r"study\.json: expected a study"):
-        Store.existing(store.root).plan()
-
-
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"cell_id": "x"}'])
-def test_a_damaged_record_is_said(store: Store, content: str) -> None:
-    cell = fake_plan().cells()[0]
-    store.put(fake_result(cell))
-    (store.root / "cells" / cell.cell_id / "record.json").write_text(content)
-    with pytest.raises(StoreError, match=rf"{cell.cell_id}.*expected a record"):
-        store.get(cell.cell_id)
-    with pytest.raises(StoreError):
-        store.finished(fake_plan().cells())
-
-
 def test_no_run_is_said(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"expected a run \(study.json\)"):
         Store.existing(tmp_path)
@@ -211,5 +196,5 @@ def test_a_run_of_another_schema_version_is_refused(tmp_path: Path) -> None:
         store.keep_plan(fake_plan())
     path = tmp_path / "study.json"
     path.write_text(path.read_text().replace('"schema_version": 1', '"schema_version": 99'))
-    with pytest.raises(StoreError, match="expected a study of schema 1"):
+    with pytest.raises(StoreError, match="99, of a newer version"):
         store.plan()

@@ -9,7 +9,8 @@ import pytest
 from lab.fakes import fake_plan, fake_result
 from neurovisionlab.core.errors import SpecError
 from neurovisionlab.core.protocol import Protocol
-from neurovisionlab.lab.store import Plan, Store
+from neurovisionlab.lab.plan import Plan
+from neurovisionlab.lab.store import Store
 from neurovisionlab.out.page.compare import Side, compare_runs, settings_table
 from out.test_report import Page
 

@@ -13,7 +13,8 @@ from lab.fakes import HOSTILE_NAMES, fake_plan, fake_result
 from neurovisionlab.core.records import Failure
 from neurovisionlab.data.audit import audit
 from neurovisionlab.data.images import ImageSet, Provenance
-from neurovisionlab.lab.store import Plan, Store
+from neurovisionlab.lab.plan import Plan
+from neurovisionlab.lab.store import Store
 from neurovisionlab.out.page.report import render, write_report
 
 VOID = {"meta", "link", "br", "img", "input", "hr"}

@@ -10,7 +10,7 @@ import pytest
 
 from lab.fakes import fake_plan, fake_result
 from neurovisionlab.core.records import Failure
-from neurovisionlab.lab.store import Plan
+from neurovisionlab.lab.plan import Plan
 from neurovisionlab.out.tables import (
     RESULT_COLUMNS,
     Row,

@@ -76,13 +76,34 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def write_flushed(path: Path, content: bytes) -> None:
-    """Write a new file and wait until the disk has it; its name is flushed with its folder."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0)
-    number = os.open(path, flags, 0o666)
-    with os.fdopen(number, "wb") as file:
+    """Write a file and wait until the disk has it; its name is flushed with its folder."""
+    with flushed(path) as file:
         file.write(content)
+
+
+@contextlib.contextmanager
+def flushed(path: Path, appending: bool = False) -> Iterator[BinaryIO]:
+    """Open a file for writing, emptied unless `appending`; the disk has it at the end.
+
+    Raises:
+        OSError: it cannot be written, is a link or no ordinary file.
+    """
+    how = os.O_APPEND if appending else os.O_TRUNC
+    flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | how
+    number = os.open(path, flags, 0o666)
+    with os.fdopen(number, "ab" if appending else "wb") as file:
+        _refuse_odd(os.fstat(number), path)
+        yield file
         file.flush()
         _flush(number)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, and what lies above it, and wait until the disk has their names."""
+    made = [one for one in (folder, *folder.parents) if not one.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for one in reversed(made):
+        flush_folder(one.parent)
 
 
 def flush_folder(folder: Path) -> None:

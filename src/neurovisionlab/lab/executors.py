@@ -16,7 +16,7 @@ from multiprocessing.connection import Connection
 from typing import Any, Protocol, TypeVar
 
 from neurovisionlab.core.errors import NvlError
-from neurovisionlab.lab.processes import start, start_early
+from neurovisionlab.lab.processes import SAFE_PATH, start, start_early
 
 Cell = TypeVar("Cell")
 Work = Callable[[Any, Callable[[Any], None]], Any]
@@ -98,7 +98,12 @@ def local(preload: Sequence[str] = (), with_main: bool = False) -> Execute:
 
 
 def _settings() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if name.startswith("NVL_")}
+    """Return the settings that a process has like its parent, whatever its server has."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith("NVL_") or name == SAFE_PATH
+    }
 
 
 def _in_process(

@@ -8,7 +8,8 @@ from neurovisionlab.core.protocol import Protocol
 from neurovisionlab.core.recipes import RECIPES
 from neurovisionlab.core.spec import CellSpec, DataInfo, DataRef, Split, Study, hash_of
 from neurovisionlab.data.sources import OWN_KINDS
-from neurovisionlab.lab.store import Plan, Store
+from neurovisionlab.lab.plan import Plan
+from neurovisionlab.lab.store import Store
 from neurovisionlab.lab.studies import changes
 
 
@@ -76,9 +77,9 @@ def _trained_anew(cells: Sequence[CellSpec], store: Store) -> Iterator[str]:
 
 def folder_messages(plan: Plan, cells: Sequence[CellSpec], store: Store) -> Iterator[str]:
     """Say what an earlier wording of the study left in the folder."""
-    if not (store.root / "study.json").is_file():
+    earlier = store.known_plan()
+    if earlier is None:
         return
-    earlier = store.plan()
     differences = changes(earlier.study, plan.study)
     ids = {cell.cell_id for cell in cells}
     apart = len({hash_of(one) for one in store.stored_ids()} - {hash_of(one) for one in ids})

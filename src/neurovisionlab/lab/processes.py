@@ -30,6 +30,8 @@ from neurovisionlab.core.errors import ResourceError, mould
 _LONGEST_FOLDER_BYTES = 103 - 33
 _SHORT_FOLDERS = tuple(str(Path(os.sep, *p)) for p in (("tmp",), ("var", "tmp"), ("dev", "shm")))
 
+SAFE_PATH = "PYTHONSAFEPATH"
+
 _started_by: weakref.WeakKeyDictionary[BaseProcess, int] = weakref.WeakKeyDictionary()
 
 
@@ -47,14 +49,32 @@ def start_early(preload: Sequence[str]) -> None:
     with _said_if_it_fails():
         multiprocessing.set_forkserver_preload(list(preload))
         _choose_a_folder_for_the_socket()
-        # Ctrl-C reaches the whole group; the server would die of it, with a traceback, while it
-        # imports
-        resource_tracker.ensure_running()  # starting it within would lift the block
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
-            forkserver.ensure_running()
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        with _safe_path():
+            # Ctrl-C reaches the whole group; the server would die of it, with a traceback, while
+            # it imports
+            resource_tracker.ensure_running()  # starting it within would lift the block
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+            try:
+                forkserver.ensure_running()
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextlib.contextmanager
+def _safe_path() -> Iterator[None]:
+    """Let Pythons that are started here import nothing from the current folder.
+
+    multiprocessing starts them by `-c`, which looks there first: a stranger's `random.py` would
+    run.
+    """
+    before = os.environ.get(SAFE_PATH)
+    os.environ[SAFE_PATH] = "1"
+    try:
+        yield
+    finally:
+        del os.environ[SAFE_PATH]
+        if before is not None:
+            os.environ[SAFE_PATH] = before
 
 
 def start(process: BaseProcess, with_main: bool = False) -> None:

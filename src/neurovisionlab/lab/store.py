@@ -14,53 +14,50 @@ A cell's folder is written under another name and renamed into place: it is comp
 
 from __future__ import annotations
 
-import errno
+import contextlib
 import hashlib
 import io
 import json
-import os
-import shutil
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from filelock import FileLock, Timeout
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
 from neurovisionlab.core.costs import Costs, CostSpec
 from neurovisionlab.core.errors import StoreError, mould
-from neurovisionlab.core.expand import expand
-from neurovisionlab.core.protocol import Frozen
 from neurovisionlab.core.records import CellRecord, CellResult, Failure, Predictions, SplitIndices
 from neurovisionlab.core.spec import (
     SCHEMA_VERSION,
     CellSpec,
-    DataInfo,
-    DataRef,
-    Study,
-    ThisVersion,
     hash_of,
 )
+from neurovisionlab.data import files
 from neurovisionlab.data.audit import Audit
 from neurovisionlab.data.texts import is_there
+from neurovisionlab.lab.damage import (
+    Part,
+    Reader,
+    Tell,
+    are_weights,
+    read_predictions,
+    read_split,
+)
+from neurovisionlab.lab.folder import RunFolder, Write
+from neurovisionlab.lab.plan import Plan
 
-WEIGHTS = "weights.safetensors"
-_WRITING_FAILS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+RECORD, PREDICTIONS, WEIGHTS = "record.json", "predictions.npz", "weights.safetensors"
+AT_WORK = "unfinished"
+_MOST_LOG_BYTES = 1 << 28
 
 
-class Plan(Frozen):
-    """A study and what was known of its data and models: `cells()` needs nothing else."""
-
-    study: Study
-    infos: tuple[tuple[DataRef, DataInfo], ...]
-    model_digests: dict[str, str] = Field(default_factory=dict)
-    schema_version: ThisVersion = SCHEMA_VERSION
-
-    def cells(self) -> tuple[CellSpec, ...]:
-        """Return the study's cells."""
-        return expand(self.study, dict(self.infos), self.model_digests)
+def warn(line: str) -> None:
+    """Say a line as a warning of Python's."""
+    warnings.warn(line, stacklevel=2)
 
 
 class PageSettings(NamedTuple):
@@ -71,22 +68,30 @@ class PageSettings(NamedTuple):
 
 
 class Store:
-    """Results below one folder; see the head of this file for its layout."""
+    """Results below one folder; see the head of this file for its layout.
 
-    def __init__(self, root: Path) -> None:
+    What is empty, cut or changed there counts as absent, and is said once; a file of a newer
+    version is refused. See `RunFolder` for what a hostile folder cannot do.
+    """
+
+    def __init__(self, root: Path, tell: Tell = warn) -> None:
+        """Take `root` as the run's folder; `tell` is told what is damaged, a line each."""
         self.root = root
+        self._folder = RunFolder(root)
+        self._reader = Reader(self._folder, tell)
         self._listed: tuple[int, dict[str, str]] | None = None
+        self._known: dict[str, tuple[object, CellRecord | None]] = {}
 
     @classmethod
-    def existing(cls, root: Path) -> Store:
+    def existing(cls, root: Path, tell: Tell = warn) -> Store:
         """Return the store of a run.
 
         Raises:
             StoreError: there is no run in that folder.
         """
-        if not is_there(root / "study.json"):
+        if not is_there(root / "study.json") and not is_there(root / "studies"):
             raise StoreError(mould(str(root), "a run (study.json)", "none", "runs/NAME"))
-        return cls(root)
+        return cls(root, tell)
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -95,83 +100,119 @@ class Store:
         Raises:
             StoreError: the folder cannot be written, or another run holds it.
         """
-        lock = FileLock(self.root / ".lock", timeout=0)
+        with self._folder.said():
+            files.make_folder(self.root)
+            files.make_folder(self._folder.path("cells"))
+            lock = FileLock(self._folder.path(".lock"), timeout=0)
+            try:
+                lock.acquire()
+            except Timeout:
+                got = "one that another run is writing to"
+                raise StoreError(mould(str(self.root), "a free folder", got, "--out DIR")) from None
         try:
-            (self.root / "cells").mkdir(parents=True, exist_ok=True)
-            lock.acquire()
-        except Timeout:
-            got = "one that another run is writing to"
-            raise StoreError(mould(str(self.root), "a free folder", got, "--out DIR")) from None
-        except OSError as error:  # no permission, a file in the way, a read-only disk
-            raise self._unwritable(error) from None
-        try:
-            shutil.rmtree(self.root / "unfinished", ignore_errors=True)
+            self._folder.remove(AT_WORK)
             yield
-        except OSError as error:
-            if error.errno not in _WRITING_FAILS:
-                raise
-            raise self._unwritable(error) from None
         finally:
             lock.release()
-
-    def _unwritable(self, error: OSError) -> StoreError:
-        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        remedy = "to free space; finished cells are kept" if is_full else "--out DIR"
-        return StoreError(mould(str(self.root), "a folder one can write to", str(error), remedy))
 
     # the study
 
     def plan(self) -> Plan:
-        """Return the study of this run.
+        """Return the study of this run; where it is damaged, its last wording that is not.
 
         Raises:
-            StoreError: study.json is damaged or of another version.
+            StoreError: there is none, or it is of a newer version.
         """
-        path = self.root / "study.json"
-        try:
-            return Plan.model_validate_json(path.read_bytes())
-        except ValidationError as error:
-            got = f"{error.error_count()} problems, first: {error.errors()[0]['msg']}"
-            raise StoreError(
-                mould(str(path), f"a study of schema {SCHEMA_VERSION}", got, "a new --out DIR")
-            ) from None
+        plan = self.known_plan()
+        if plan is None:
+            got, remedy = "none that can be read", "`nvl run` with its study, or a new --out DIR"
+            what = str(self.root / "study.json")
+            raise StoreError(mould(what, f"a study of schema {SCHEMA_VERSION}", got, remedy))
+        return plan
+
+    def known_plan(self) -> Plan | None:
+        """Return the study of this run as `plan` does; None where there is none.
+
+        Raises:
+            StoreError: it is of a newer version.
+        """
+        found = self._reader.record(Plan, "study.json")
+        if found is not None:
+            return found
+        names = self._folder.names("studies")
+        by_age = sorted(names, key=lambda name: self._folder.state("studies", name)[2])
+        kept = (self._reader.record(Plan, "studies", name) for name in reversed(by_age))
+        return next((plan for plan in kept if plan is not None), None)
 
     def keep_plan(self, plan: Plan) -> None:
         """Make `plan` the study of this run; earlier wordings are kept aside."""
-        text = plan.model_dump_json(indent=2)
-        name = hashlib.sha256(text.encode()).hexdigest()[:12]
-        (self.root / "studies").mkdir(exist_ok=True)
-        _write(self.root / "studies" / f"{name}.json", text.encode())
-        _write(self.root / "study.json", text.encode())
+        text = plan.model_dump_json(indent=2).encode()
+        name = hashlib.sha256(text).hexdigest()[:12]
+        self._folder.write(text, "studies", f"{name}.json")
+        self._folder.write(text, "study.json")
 
     # cells
 
     def has(self, cell_id: str) -> bool:
-        """Return whether a finished cell is stored."""
-        return (self._folder(cell_id) / "record.json").is_file()
+        """Return whether a finished cell is stored, whole.
 
-    def _folder(self, cell_id: str) -> Path:
+        Raises:
+            StoreError: it is of a newer version.
+        """
+        return self._cell(self._name_of(cell_id)) is not None
+
+    def _name_of(self, cell_id: str) -> str:
         """Return a cell's folder, also where its data set had another name when it ran."""
-        exact = self.root / "cells" / cell_id
-        if exact.is_dir():
-            return exact
-        return exact.with_name(self._names_by_hash().get(hash_of(cell_id), cell_id))
+        names = self._names_by_hash()
+        return cell_id if cell_id in names.values() else names.get(hash_of(cell_id), cell_id)
 
     def _names_by_hash(self) -> dict[str, str]:
         """Return {hash: name} of all cells' folders, listed anew only after a change."""
         folder = self.root / "cells"
         changed_ns = folder.stat().st_mtime_ns if folder.is_dir() else 0
         if self._listed is None or self._listed[0] != changed_ns:
-            names = [path.name for path in folder.iterdir()] if changed_ns else []
+            names = self._folder.names("cells")
             self._listed = changed_ns, {hash_of(name): name for name in names}
         return self._listed[1]
 
+    def _cell(self, name: str) -> CellRecord | None:
+        """Return the record of a cell's folder, looked at anew only after a change.
+
+        Raises:
+            StoreError: it is of a newer version.
+        """
+        state = [self._folder.state("cells", name, file) for file in (RECORD, PREDICTIONS)]
+        if name not in self._known or self._known[name][0] != state:
+            self._known[name] = state, self._checked(name)
+        return self._known[name][1]
+
+    def _checked(self, name: str) -> CellRecord | None:
+        """Return the record of a cell whose files are all whole."""
+        record = self._reader.record(CellRecord, "cells", name, RECORD)
+        if record is None:
+            return None
+        if record.cell_id != name:
+            self._reader.say(f"its id is {record.cell_id!r:.90}", "cells", name, RECORD)
+            return None
+        parts: tuple[Part, ...] = ("val", "test") if record.status == "done" else ()
+        told = [self._predictions(name, record, part) for part in parts]
+        return None if None in told else record
+
+    def _predictions(self, name: str, record: CellRecord, part: Part) -> Predictions | None:
+        pieces = ("cells", name, PREDICTIONS)
+        if not self._folder.is_file(*pieces):
+            self._reader.say("no ordinary file", *pieces)
+        return self._reader.read(lambda file: read_predictions(file, record, part), *pieces)
+
     def put(self, result: CellResult) -> None:
-        """Store a finished cell, all of it or nothing."""
+        """Store a finished cell, all of it or nothing.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
         record = result.record
-        draft = self.root / "unfinished" / record.cell_id
-        draft.mkdir(parents=True, exist_ok=True)
-        (draft / "record.json").write_text(record.model_dump_json(indent=1))
+        text = record.model_dump_json(indent=1).encode()
+        parts: dict[str, Write] = {RECORD: lambda file: file.write(text)}
         if result.predictions:
             arrays: dict[str, Any] = {
                 f"{part}_{kind}": array
@@ -182,132 +223,132 @@ class Store:
                     ("indices", p.indices_N),
                 )
             }
-            np.savez(draft / "predictions.npz", **arrays)
-        if result.weights is not None:
-            (draft / WEIGHTS).write_bytes(result.weights)
+            parts[PREDICTIONS] = lambda file: np.savez(file, **arrays)
+        weights = result.weights
+        if weights is not None:
+            parts[WEIGHTS] = lambda file: file.write(weights)
         self._keep_split(record.split_id, result.split)
-        target = self.root / "cells" / record.cell_id
-        shutil.rmtree(target, ignore_errors=True)  # what is left of a cell whose record is gone
-        draft.rename(target)
+        draft = (AT_WORK, record.cell_id)
+        self._folder.put_folder(parts, draft, "cells", record.cell_id)
 
     def _keep_split(self, split_id: str, split: SplitIndices) -> None:
-        path = self.root / "splits" / f"{split_id}.npz"
-        if path.is_file():
+        if self._split(split_id) is not None:
             return
-        path.parent.mkdir(exist_ok=True)
         buffer = io.BytesIO()
         np.savez_compressed(buffer, train=split.train_N, val=split.val_N, test=split.test_N)
-        _write(path, buffer.getvalue())
+        self._folder.write(buffer.getvalue(), "splits", f"{split_id}.npz")
 
     def get(self, cell_id: str) -> CellRecord:
         """Return the record of a finished cell.
 
         Raises:
-            StoreError: it is absent, damaged or of another schema version.
+            StoreError: it is absent, damaged or of a newer version.
         """
-        path = self._folder(cell_id) / "record.json"
-        try:
-            return CellRecord.model_validate_json(path.read_bytes())
-        except FileNotFoundError:
-            raise StoreError(mould(str(path), "a finished cell", "none", "nvl run")) from None
-        except ValidationError as error:
-            got = f"{error.error_count()} problems, first: {error.errors()[0]['msg']}"
-            raise StoreError(
-                mould(str(path), f"a record of schema {SCHEMA_VERSION}", got, "to delete that cell")
-            ) from None
+        record = self._cell(self._name_of(cell_id))
+        if record is None:
+            what = str(self.root / "cells" / cell_id)
+            raise StoreError(mould(what, "a finished cell", "none", "nvl run"))
+        return record
 
     def finished(self, cells: tuple[CellSpec, ...]) -> list[CellRecord]:
         """Return the records of those `cells` that are finished, in their order.
 
         Names of data sets and variants are those of `cells`: the study may call them otherwise
         than when a cell ran.
+
+        Raises:
+            StoreError: one is of a newer version.
         """
+        found = ((cell, self._cell(self._name_of(cell.cell_id))) for cell in cells)
         return [
-            self.get(cell.cell_id).model_copy(update={"cell": cell, "cell_id": cell.cell_id})
-            for cell in cells
-            if self.has(cell.cell_id)
+            record.model_copy(update={"cell": cell, "cell_id": cell.cell_id})
+            for cell, record in found
+            if record is not None
         ]
 
     def stored_ids(self) -> set[str]:
-        """Return the ids of all finished cells, of every wording of the study."""
-        return {path.parent.name for path in (self.root / "cells").glob("*/record.json")}
+        """Return the ids of all finished cells, of every wording of the study.
 
-    def predictions(self, cell_id: str, part: Literal["val", "test"]) -> Predictions:
+        Raises:
+            StoreError: one is of a newer version.
+        """
+        return {name for name in self._folder.names("cells") if self._cell(name) is not None}
+
+    def predictions(self, cell_id: str, part: Part) -> Predictions:
         """Return logits, labels and indices of a finished cell.
 
         Raises:
             StoreError: none are stored.
         """
-        path = self._folder(cell_id) / "predictions.npz"
-        if not path.is_file():
-            raise StoreError(mould(str(path), "stored predictions", "none", "another cell"))
-        with np.load(path, allow_pickle=False) as arrays:
-            return Predictions(
-                *(arrays[f"{part}_{kind}"] for kind in ("logits", "labels", "indices"))
-            )
+        name = self._name_of(cell_id)
+        record = self.get(cell_id)
+        told = None if record.status == "diverged" else self._predictions(name, record, part)
+        if told is None:
+            what = str(self.root / "cells" / name / PREDICTIONS)
+            raise StoreError(mould(what, "stored predictions", "none", "another cell"))
+        return told
 
     def split(self, split_id: str) -> SplitIndices:
-        """Return the division that cells of that `split_id` used."""
-        with np.load(self.root / "splits" / f"{split_id}.npz", allow_pickle=False) as arrays:
-            return SplitIndices(arrays["train"], arrays["val"], arrays["test"])
+        """Return the division that cells of that `split_id` used.
+
+        Raises:
+            StoreError: there is none, or it is damaged.
+        """
+        found = self._split(split_id)
+        if found is None:
+            what = str(self.root / "splits" / f"{split_id}.npz")
+            raise StoreError(mould(what, "a stored division", "none", "nvl run"))
+        return found
+
+    def _split(self, split_id: str) -> SplitIndices | None:
+        return self._reader.read(read_split, "splits", f"{split_id}.npz")
 
     def has_weights(self, cell_id: str) -> bool:
-        """Return whether the weights of a finished cell are stored."""
-        return (self._folder(cell_id) / WEIGHTS).is_file()
+        """Return whether the weights of a finished cell are stored, whole."""
+        pieces = ("cells", self._name_of(cell_id), WEIGHTS)
+        return self._reader.read(are_weights, *pieces) is not None
 
     def drop_weights(self, cell_id: str) -> None:
-        """Delete the weights of a finished cell; its record and predictions stay."""
-        (self._folder(cell_id) / WEIGHTS).unlink(missing_ok=True)
+        """Delete the weights of a finished cell; its record and predictions stay.
+
+        Raises:
+            StoreError: they cannot be deleted.
+        """
+        self._folder.remove("cells", self._name_of(cell_id), WEIGHTS)
 
     # audits of the data
 
     def put_audit(self, audit: Audit) -> None:
         """Keep what was found in a data set; its digest names it."""
-        path = self._audit_path(audit.digest)
-        path.parent.mkdir(exist_ok=True)
-        _write(path, audit.model_dump_json(indent=1).encode())
+        text = audit.model_dump_json(indent=1).encode()
+        self._folder.write(text, "audits", f"{audit.digest[:16]}.json")
 
     def audit(self, digest: str) -> Audit | None:
         """Return what was found in the data set of that digest; None where nobody looked yet."""
-        path = self._audit_path(digest)
-        with suppress(FileNotFoundError, ValidationError):  # of another version: look again
-            return Audit.model_validate_json(path.read_bytes())
-        return None
-
-    def _audit_path(self, digest: str) -> Path:
-        return self.root / "audits" / f"{digest[:16]}.json"
+        return self._reader.record(Audit, "audits", f"{digest[:16]}.json")
 
     # costs of models
 
     def put_costs(self, costs: Costs) -> None:
         """Keep what a model costs; an earlier measurement of the same is replaced."""
-        path = self._costs_path(costs.spec)
-        path.parent.mkdir(exist_ok=True)
-        _write(path, costs.model_dump_json(indent=1).encode())
+        text = costs.model_dump_json(indent=1).encode()
+        self._folder.write(text, "costs", f"{costs.spec.cost_id}.json")
 
     def costs(self, spec: CostSpec) -> Costs | None:
         """Return what was measured; None where nothing was, or by another version."""
-        with suppress(FileNotFoundError, ValidationError):
-            return Costs.model_validate_json(self._costs_path(spec).read_bytes())
-        return None
-
-    def _costs_path(self, spec: CostSpec) -> Path:
-        return self.root / "costs" / f"{spec.cost_id}.json"
+        return self._reader.record(Costs, "costs", f"{spec.cost_id}.json")
 
     # failures
 
     def put_failure(self, failure: Failure) -> None:
         """Write down that a cell ended in an exception."""
-        with (self.root / "failures.jsonl").open("a", encoding="utf-8") as file:
-            file.write(failure.model_dump_json() + "\n")
+        self._folder.append(failure.model_dump_json().encode() + b"\n", "failures.jsonl")
 
     def failures(self) -> list[Failure]:
         """Return every failure so far, oldest first."""
-        path = self.root / "failures.jsonl"
-        if not path.is_file():
-            return []
+        log = self._reader.read(lambda file: file.read(_MOST_LOG_BYTES), "failures.jsonl") or b""
         failures = []
-        for line in path.read_text(encoding="utf-8").splitlines():
+        for line in log.splitlines():
             with suppress(ValidationError):  # a line torn by a crash; the next run tells anew
                 failures.append(Failure.model_validate_json(line))
         return failures
@@ -318,28 +359,36 @@ class Store:
         """Keep how the report was written, for whoever writes it anew; not part of the page."""
         # as ASCII: a folder's name may hold bytes that are no text
         text = json.dumps({"language": settings.language, "data_dir": str(settings.data_dir)})
-        _write(self.root / "page.json", text.encode("ascii"))
+        self._folder.write(text.encode("ascii"), "page.json")
 
     def page(self) -> PageSettings:
         """Return how the report was last written."""
         with suppress(OSError, ValueError, TypeError, KeyError):
-            kept = json.loads((self.root / "page.json").read_bytes())
+            kept = json.loads(self._folder.content("page.json", most_bytes=1 << 20))
             return PageSettings(str(kept["language"]), Path(kept["data_dir"]))
         return PageSettings()
 
+    def read_bytes(self, name: str, most_bytes: int) -> bytes | None:
+        """Return a file made from the results; None where there is none that can be read."""
+        with contextlib.suppress(OSError):
+            return self._folder.content(*name.split("/"), most_bytes=most_bytes)
+        return None
+
     def write_text(self, name: str, text: str) -> Path:
-        """Write a file people read, such as the report, and return its path."""
+        """Write a file people read, such as the report, and return its path.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
         return self.write_bytes(name, text.encode("utf-8"))
 
     def write_bytes(self, name: str, content: bytes) -> Path:
-        """Write a file made from the results, below the run's folder, and return its path."""
-        path = self.root / name
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            _write(path, content)
-        except OSError as error:
-            raise self._unwritable(error) from None
-        return path
+        """Write a file made from the results, below the run's folder, and return its path.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        return self._folder.write(content, *name.split("/"))
 
 
 def write_page(path: Path, text: str) -> None:
@@ -349,14 +398,7 @@ def write_page(path: Path, text: str) -> None:
         StoreError: there is no such folder, or it cannot be written to.
     """
     try:
-        _write(path, text.encode("utf-8"))
+        files.write_whole(path, text.encode("utf-8"))
     except OSError as error:
         got, remedy = f"{error.strerror}", "another --out"
         raise StoreError(mould(str(path), "a file that can be written", got, remedy)) from error
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file so that it is complete or unchanged, whenever the power goes."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_bytes(content)
-    draft.replace(path)

@@ -13,7 +13,7 @@ from neurovisionlab.data.home import DataHome
 from neurovisionlab.data.pictures import Watch
 from neurovisionlab.data.sources import describe
 from neurovisionlab.data.texts import is_there, read_text, user_path
-from neurovisionlab.lab.store import Plan
+from neurovisionlab.lab.plan import Plan
 
 
 def presets() -> dict[str, str]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import importlib.util
 import inspect
 import os
 import re
@@ -213,12 +214,13 @@ def own_function(name: str) -> ModelFunction:
 
 
 def _own_module(name: str, module_name: str) -> ModuleType:
-    # last, so that a user's files hide nobody else's; absolute, so that worker processes, which
-    # inherit the search path, find it wherever they run
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.append(here)
     importlib.invalidate_caches()
+    if not _is_known(module_name.partition(".")[0]):
+        # last, so that a user's files hide nobody else's; absolute, so that worker processes,
+        # which inherit the search path, find it wherever they run
+        here = str(Path.cwd())
+        if here not in sys.path:
+            sys.path.append(here)
     try:
         return importlib.import_module(module_name)
     except ModuleNotFoundError as error:
@@ -233,6 +235,14 @@ def _own_module(name: str, module_name: str) -> ModuleType:
     except Exception as error:  # whatever a user's file raises while it is read
         remedy = f"`python -c 'import {module_name}'`"
         raise ModelError(mould(name, "a module that imports", one_line(error), remedy)) from error
+
+
+def _is_known(module_name: str) -> bool:
+    """Return whether Python finds a module without the current folder; imports nothing."""
+    try:
+        return module_name in sys.modules or importlib.util.find_spec(module_name) is not None
+    except (ImportError, ValueError):
+        return False
 
 
 def digest_of(name: str) -> str | None:

@@ -11,8 +11,9 @@ from neurovisionlab.core.records import CellRecord
 from neurovisionlab.core.speech import ENGLISH, Sentence, Voice, number, speaking
 from neurovisionlab.core.verdicts import ModelEstimate
 from neurovisionlab.lab.judge import Judgements, judge_run
+from neurovisionlab.lab.plan import Plan
 from neurovisionlab.lab.resources import resource_rows
-from neurovisionlab.lab.store import Plan, Store
+from neurovisionlab.lab.store import Store
 from neurovisionlab.out.charts.quality import interval_chart
 from neurovisionlab.out.page.chapters import ONE_SEED_MARK, one_seed_notes
 from neurovisionlab.out.page.html import Drawing, drawn, page

@@ -10,7 +10,7 @@ from neurovisionlab.core.candidates import Advice
 from neurovisionlab.core.records import CellRecord
 from neurovisionlab.core.speech import Counted, Sentence
 from neurovisionlab.lab.judge import Judgements
-from neurovisionlab.lab.store import Plan
+from neurovisionlab.lab.plan import Plan
 from neurovisionlab.out.charts.evidence import interval_rows, model_names
 from neurovisionlab.out.charts.quality import interval_chart, rank_chart
 from neurovisionlab.out.page.html import Drawing, drawn

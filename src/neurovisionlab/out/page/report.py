@@ -30,9 +30,10 @@ from neurovisionlab.data.home import DataHome
 from neurovisionlab.data.notes import NOTES
 from neurovisionlab.lab.evidence import evidence_of
 from neurovisionlab.lab.judge import Judgements, all_answers, judge_run
+from neurovisionlab.lab.plan import Plan
 from neurovisionlab.lab.publications import read_publication, shipped
 from neurovisionlab.lab.resources import resource_rows
-from neurovisionlab.lab.store import PageSettings, Plan, Store
+from neurovisionlab.lab.store import PageSettings, Store
 from neurovisionlab.out.language import CODES, voice_of
 from neurovisionlab.out.page.chapters import Chapter, Sources, chapter
 from neurovisionlab.out.page.html import page
