@@ -236,7 +236,7 @@ def _rows(store: Store) -> list[dict[str, Any]]:
 def _write_report(store: Store, home: DataHome) -> None:
     from neurovisionlab.out.page.report import write_report
 
-    write_report(store, home)
+    write_report(store, home, is_own=True)  # of the study that the user gave
 
 
 def _show_results(store: Store, console: Console, to_accuracy: float | None = None) -> None:

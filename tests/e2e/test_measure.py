@@ -96,8 +96,6 @@ def test_measuring_a_run_takes_where_the_data_lie(
     folder.mkdir()
     assert nvl_here("measure", str(store.root), "--data", str(folder)).code == 0
     assert store.page().data_dir == folder
-    assert nvl_here("measure", str(store.root)).code == 0
-    assert store.page().data_dir == folder
 
 
 @pytest.mark.parametrize(
