@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import limits
+
 ROOT = Path(__file__).parents[1]
 
 # before torch is imported anywhere: tests share the machine
@@ -20,6 +22,9 @@ os.environ["NVL_DEVICE"] = "cpu"
 
 # left out unless asked for, by the option of that name; then nothing else is run
 KINDS = ("slow", "gpu")
+
+# {marker: whether what it needs is here}; else its tests are left out, not skipped
+NEEDS = {"cgroup": limits.can_limit}
 
 # set in CI, where everything that a test may want is installed
 SKIPPING_FORBIDDEN = os.environ.get("NVL_FORBID_SKIPS") == "1"
@@ -47,8 +52,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if len(wanted) > 1:
         raise pytest.UsageError("expected --slow or --gpu, got both; try one after the other")
     chosen = [item for item in items if {k for k in KINDS if item.get_closest_marker(k)} == wanted]
+    chosen = [item for item in chosen if _has_all(item)]
     config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
     items[:] = chosen
+
+
+def _has_all(item: pytest.Item) -> bool:
+    return all(is_here() for need, is_here in NEEDS.items() if item.get_closest_marker(need))
 
 
 @pytest.fixture(autouse=True)

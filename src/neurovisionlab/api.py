@@ -13,7 +13,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from neurovisionlab.core.costs import Costs, CostSpec, cost_spec, distinct
 from neurovisionlab.core.expand import weights_key
@@ -32,6 +32,7 @@ from neurovisionlab.data.pictures import Watch
 from neurovisionlab.data.remarks import remarks
 from neurovisionlab.data.sources import SOURCES, load
 from neurovisionlab.data.texts import is_there, possible_path
+from neurovisionlab.lab.apart import asked
 from neurovisionlab.lab.conduct import Event, conduct, pending
 from neurovisionlab.lab.damage import Tell
 from neurovisionlab.lab.executors import Execute, local
@@ -43,6 +44,9 @@ from neurovisionlab.lab.store import Store, warn
 from neurovisionlab.lab.studies import Difference, differences, make_plan, read_study
 from neurovisionlab.lab.trust import own_models, trusted
 from neurovisionlab.learn.settings import num_threads, wants_compiling
+
+if TYPE_CHECKING:
+    from neurovisionlab.learn.survey import Facts
 
 # imported once by the server that processes are forked from
 WORKERS = ("neurovisionlab.learn.run", "neurovisionlab.learn.meter")
@@ -258,10 +262,7 @@ def measure_models(
     Raises:
         ModelError: no such model, or one that does not take such images.
     """
-    from neurovisionlab.learn.catalogue import digest_of
     from neurovisionlab.learn.meter import measure_part
-    from neurovisionlab.learn.survey import check, check_name
-    from neurovisionlab.learn.zoo import Shape
 
     _check_settings()
     image_px, channels, num_classes = shape
@@ -269,12 +270,12 @@ def measure_models(
     protocol = Protocol(image_px=image_px, color=color, batch_size=batch_size)
     specs = []
     for model in models:
-        check_name(model)
-        check(model, Shape(*shape), protocol)
+        digest = _identified(model)
+        _checked(model, [(image_px, channels, num_classes, protocol)])
         specs.append(
             CostSpec(
                 model=model,
-                model_digest=digest_of(model),
+                model_digest=digest,
                 image_px=image_px,
                 channels=channels,
                 num_classes=num_classes,
@@ -283,6 +284,22 @@ def measure_models(
             )
         )
     yield from measure(specs, measure_part, local(WORKERS), Effort(seconds))
+
+
+def model_facts(name: str) -> Facts:
+    """Return what is known of a model; a user's own is asked in a process of its own.
+
+    Raises:
+        ModelError: no such model, or it cannot be built.
+    """
+    from neurovisionlab.learn import questions, survey
+    from neurovisionlab.learn.catalogue import kind_of, make_findable
+
+    if kind_of(name) != "own":
+        return survey.facts(name)
+    make_findable(name)
+    known: Facts = asked(questions.look, name, name, WORKERS)
+    return known
 
 
 def difference(first: str, second: str) -> list[Difference]:
@@ -302,25 +319,54 @@ def _look_at_models(study: Study) -> tuple[dict[str, str], list[str]]:
 
     Names of the table are looked up without torch.
     """
-    from neurovisionlab.learn.catalogue import digest_of, kind_of
     from neurovisionlab.learn.weights import find
 
     digests: dict[str, str] = {}
     notes: list[str] = []
     is_pretrained = any(protocol.pretrained for _, protocol in study.protocols())
     for model in study.models:
-        digest = digest_of(model)
+        digest = _identified(model)
         if digest is not None:
             digests[model] = digest
-        if kind_of(model) in ("timm", "torchvision"):
-            from neurovisionlab.learn.survey import check_name
-
-            check_name(model)
         if is_pretrained:
             weights = find(model)
             digests[weights_key(model)] = weights.digest
             notes.append(f"{model}: pretrained, {weights.origin} ({weights.path})")
     return digests, notes
+
+
+def _identified(model: str) -> str | None:
+    """Return what identifies a model beyond its name; code is asked in a process of its own.
+
+    Raises:
+        ModelError: nothing stands for that name, or its code ends the process.
+    """
+    from neurovisionlab.learn.catalogue import digest_of, kind_of, make_findable
+
+    if kind_of(model) == "table":
+        return digest_of(model)
+    if kind_of(model) == "own":
+        make_findable(model)
+    from neurovisionlab.learn import questions
+
+    digest: str | None = asked(questions.identify, model, model, WORKERS)
+    return digest
+
+
+def _checked(model: str, builds: list[tuple[int, int, int, Protocol]]) -> list[bool]:
+    """Build a model in a process of its own; return of each build whether `stem` changed it.
+
+    Args:
+        model: its name.
+        builds: (image_px, channels, num_classes, protocol) of each.
+
+    Raises:
+        ModelError: it does not suit, or it ends the process.
+    """
+    from neurovisionlab.learn import questions
+
+    changed: list[bool] = asked(questions.check, (model, builds), model, WORKERS)
+    return changed
 
 
 def _check_models(cells: Sequence[CellSpec], todo: Sequence[CellSpec]) -> list[str]:
@@ -338,21 +384,19 @@ def _check_models(cells: Sequence[CellSpec], todo: Sequence[CellSpec]) -> list[s
             is_wished = stem != "imagenet" and not cell.protocol.is_of_recipe("stem")
             if is_wished and stem not in recipe_of(cell.model).stems:
                 unchanged.setdefault(stem, {})[cell.model] = None
-    for cell in _unlike(todo):
-        from neurovisionlab.learn.run import shape_of
-        from neurovisionlab.learn.survey import check
-
-        has_effect = check(cell.model, shape_of(cell), cell.protocol)
-        if not has_effect and not cell.protocol.is_of_recipe("stem"):
-            unchanged.setdefault(cell.protocol.stem, {})[cell.model] = None
+    for model, unlike in _unlike(todo).items():
+        builds = [(c.image_px, c.channels, c.num_classes, c.protocol) for c in unlike]
+        for cell, has_effect in zip(unlike, _checked(model, builds), strict=True):
+            if not has_effect and not cell.protocol.is_of_recipe("stem"):
+                unchanged.setdefault(cell.protocol.stem, {})[model] = None
     return [
         f'stem = "{stem}" has no effect on {", ".join(models)}: their first layers stay as they are'
         for stem, models in unchanged.items()
     ]
 
 
-def _unlike(cells: Sequence[CellSpec]) -> list[CellSpec]:
-    """Return the cells whose models must be built to be checked, one of each build."""
+def _unlike(cells: Sequence[CellSpec]) -> dict[str, list[CellSpec]]:
+    """Return {model: cells} where a model must be built to be checked, one cell of each build."""
     from neurovisionlab.learn.catalogue import kind_of
 
     kinds: dict[object, CellSpec] = {}
@@ -362,4 +406,7 @@ def _unlike(cells: Sequence[CellSpec]) -> list[CellSpec]:
             settings = (protocol.pretrained, protocol.stem, protocol.stem_weights, protocol.dropout)
             size = (cell.image_px, cell.channels, cell.num_classes)
             kinds.setdefault((cell.model, size, settings), cell)
-    return list(kinds.values())
+    by_model: dict[str, list[CellSpec]] = {}
+    for cell in kinds.values():
+        by_model.setdefault(cell.model, []).append(cell)
+    return by_model

@@ -21,6 +21,8 @@ from neurovisionlab.cli_options import (
     LangOption,
     RunArgument,
     forget_odd_sizes,
+    hear_no_more,
+    hearing_stops,
     new_console,
     open_run,
     tell,
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from neurovisionlab.out.track import Event
 
 MANY_CELLS = 1000
+STOPPED = 130  # as shells say it of Ctrl-C: 128 and the signal's number
 
 app = typer.Typer(
     help="Which image classifier should I use for these images, and how sure can I be?",
@@ -274,7 +277,7 @@ def main() -> None:
 
     hold_standard_streams()
     forget_odd_sizes()
-    with unfailing() as streams:
+    with unfailing() as streams, hearing_stops():
         code = _answer()
         sys.stdout.flush()
         lost = next((one.failure for one in streams if one.failure is not None), None)
@@ -292,8 +295,17 @@ def _answer() -> int:
     except NvlError as error:
         typer.echo(f"error: {error}", err=True)
         return 2
+    except KeyboardInterrupt:  # before typer listens, or after
+        return _stopped()
     except SystemExit as end:
-        if end.code == 130:  # what typer makes of Ctrl-C
-            typer.echo("\nstopped; finished cells are kept, the same command goes on", err=True)
+        if end.code == STOPPED:  # what typer makes of Ctrl-C
+            return _stopped()
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     return 0
+
+
+def _stopped() -> int:
+    """Say what a stop leaves behind; return its exit code."""
+    hear_no_more()
+    typer.echo("\nstopped; finished cells are kept, the same command goes on", err=True)
+    return STOPPED

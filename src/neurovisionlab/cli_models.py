@@ -26,16 +26,17 @@ def models(
     as_json: JsonOption = False,
 ) -> None:
     """List models: parameters, multiply-accumulates (MACs) an image, whose weights, licence."""
-    from neurovisionlab.learn.survey import facts, list_names
+    from neurovisionlab.api import model_facts
+    from neurovisionlab.learn.survey import list_names
 
     names = list_names(pattern)
     if as_json:
-        typer.echo(json.dumps([_row(facts(name)) for name in names], indent=1))
+        typer.echo(json.dumps([_row(model_facts(name)) for name in names], indent=1))
         return
     width = max(len(name) for name in ["model", *names])
     typer.echo(f"{'model':{width}}  {'parameters':>11}  {'MACs':>14}  {'input':11}  weights")
     for name in names:
-        typer.echo(_line(facts(name), width))
+        typer.echo(_line(model_facts(name), width))
 
 
 def _row(known: Facts) -> dict[str, object]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
+import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +18,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from neurovisionlab.lab.store import Store
+
+_STOPS = (signal.SIGTERM, signal.SIGHUP)
 
 DataOption = Annotated[
     Path | None, typer.Option("--data", help="Folder of data sets (else NVL_DATA, else the cache).")
@@ -65,3 +70,26 @@ def tell(line: str) -> None:
 def echo_json(value: object) -> None:
     r"""Print JSON in ASCII (other letters as \u2713): the same on every terminal."""
     typer.echo(json.dumps(value, indent=1))
+
+
+@contextlib.contextmanager
+def hearing_stops() -> Iterator[None]:
+    """Let a wish to end (SIGTERM) and a closed terminal (SIGHUP) end a command as Ctrl-C does.
+
+    Where they are ignored, as under `nohup`, they stay so.
+    """
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, *_STOPS)}
+    for number, handler in before.items():
+        if handler is signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def hear_no_more() -> None:
+    """Let nothing interrupt the last words: a group's end is often said more than once."""
+    for number in (signal.SIGINT, *_STOPS):
+        signal.signal(number, signal.SIG_IGN)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -157,15 +156,26 @@ def _finish(study: Path) -> api.Run:
     return prepared
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs process groups")
-def test_ctrl_c_keeps_finished_cells_and_leaves_no_process(tiny_npz: Path) -> None:
+# what a terminal, a service manager, a closed window and a person with `kill` send, and to whom
+STOPS = [
+    pytest.param(os.killpg, signal.SIGINT, id="Ctrl-C"),
+    pytest.param(os.killpg, signal.SIGTERM, id="terminated-group"),
+    pytest.param(os.kill, signal.SIGTERM, id="terminated"),
+    pytest.param(os.killpg, signal.SIGHUP, id="hung-up"),
+]
+
+
+@pytest.mark.parametrize(("send", "number"), STOPS)
+def test_a_stop_keeps_finished_cells_and_leaves_no_process(
+    tiny_npz: Path, send: Callable[[int, int], None], number: int
+) -> None:
     study = _long_study(tiny_npz)
     with _running(study) as process:
         _read_until(process, "[1/2]")
         _read_until(process, "epoch 2/3000")
         family = _family(psutil.Process(process.pid))
         assert len(family) >= 3  # itself, the fork server, the cell
-        os.killpg(process.pid, signal.SIGINT)
+        send(process.pid, number)
         _, err = process.communicate(timeout=60)
         assert process.returncode == 130
     assert "stopped; finished cells are kept" in err
@@ -177,7 +187,6 @@ def test_ctrl_c_keeps_finished_cells_and_leaves_no_process(tiny_npz: Path) -> No
     assert prepared.store.failures() == []
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs process groups")
 def test_a_killed_run_can_go_on_and_its_child_ends(tiny_npz: Path) -> None:
     study = _long_study(tiny_npz)
     with _running(study) as process:

@@ -173,3 +173,48 @@ def test_the_server_can_be_started_before_there_is_work_and_outlives_ctrl_c() ->
         start_new_session=True,
     )
     assert (done.stdout, done.stderr) == ("served by the one from before\n", "")
+
+
+HANGS = """
+import sys
+from lab import workers
+from neurovisionlab.lab.executors import local
+for _, outcome in local()([1], workers.hang_hard):
+    print(*outcome.content, flush=True)
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGSEGV])
+def test_a_cell_that_hangs_ends_with_its_parent_however_that_ends(how: signal.Signals) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", HANGS],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), SRC])},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as parent:
+        assert parent.stdout is not None
+        cell, server = map(int, parent.stdout.readline().split())
+        parent.send_signal(how)
+        parent.wait(30)
+    assert _is_gone(cell)
+    assert _is_gone(server)
+
+
+def test_a_cell_that_says_nothing_for_too_long_is_ended_and_the_others_go_on() -> None:
+    execute = local(limit_s=3.0)
+    ends = _ends(execute, workers.sleep_on_two, [1, 2, 3])
+    assert [ends[0][1], ends[2][1]] == [Done(1), Done(3)]
+    assert (ends[1][1].kind, "said nothing for 3 s" in ends[1][1].message) == ("TimedOut", True)
+
+
+@pytest.mark.parametrize(
+    ("work", "kind"),
+    [(workers.hang_after_its_answer, None), (workers.close_everything_and_hang, "TimedOut")],
+)
+def test_a_process_that_does_not_end_by_itself_is_ended(
+    monkeypatch: pytest.MonkeyPatch, work: Any, kind: str | None
+) -> None:
+    monkeypatch.setattr(executors, "_LAST_S", 1.0)
+    ((_, end),) = _ends(local(), work, [1])
+    assert end == Done(1) if kind is None else end.kind == kind

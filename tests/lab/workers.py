@@ -115,3 +115,30 @@ def settings(cell: int, say: Say) -> dict[str, str]:
 def parent_of(cell: int, say: Say) -> int:
     """Return the process that this one was forked from."""
     return os.getppid()
+
+
+def hang_hard(cell: int, say: Say) -> int:
+    """Say who is at work and who serves it, then compute without ever giving Python a turn."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, range(1, signal.NSIG))
+    say((os.getpid(), os.getppid()))
+    return sum(range(10**15))
+
+
+def hang_after_its_answer(cell: int, say: Say) -> int:
+    """Return, and leave a thread behind that keeps the process from ending."""
+    threading.Thread(target=time.sleep, args=(600,)).start()
+    return cell
+
+
+def close_everything_and_hang(cell: int, say: Say) -> int:
+    """Close every file, the pipe to the parent among them, and never end."""
+    os.closerange(3, 1000)
+    time.sleep(600)
+    return cell
+
+
+def sleep_on_two(cell: int, say: Say) -> int:
+    """Never come back from cell 2."""
+    if cell == 2:
+        time.sleep(600)
+    return cell

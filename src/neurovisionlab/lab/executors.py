@@ -9,14 +9,16 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from typing import Any, Protocol, TypeVar
 
 from neurovisionlab.core.errors import NvlError
-from neurovisionlab.lab.processes import SAFE_PATH, start, start_early
+from neurovisionlab.lab.processes import SAFE_PATH, end_with_parent, start, start_early
 
 Cell = TypeVar("Cell")
 Work = Callable[[Any, Callable[[Any], None]], Any]
@@ -43,7 +45,8 @@ class Failed:
     Attributes:
         kind: name of the exception's class; where a process died without one: "Killed" (by
             SIGKILL, as a system short of memory does), "Stopped" (by another signal that somebody
-            sends), "Crashed" (by one that it brings upon itself) or "Exited" (with a code).
+            sends), "Crashed" (by one that it brings upon itself), "Exited" (with a code) or
+            "TimedOut" (by us).
         message: its text.
         trace: its traceback as text.
         is_user_error: whether a user can mend it.
@@ -78,21 +81,24 @@ def execute_here(cells: Iterable[Cell], work: Work) -> Iterator[tuple[Cell, Outc
             yield cell, Done(result)
 
 
-def local(preload: Sequence[str] = (), with_main: bool = False) -> Execute:
+def local(
+    preload: Sequence[str] = (), with_main: bool = False, limit_s: float | None = None
+) -> Execute:
     """Return an executor that gives each cell a fresh process on this machine, one at a time.
 
     Processes are forked from a server that has imported the modules `preload` and done nothing
     else: a cell starts in milliseconds and inherits no state from the one before. The settings
     (NVL_…) are those of the moment in which it starts. The caller's main program is read again in
-    each only `with_main`, or where the work itself is defined in it.
+    each only `with_main`, or where the work itself is defined in it. One that says nothing for
+    `limit_s` seconds is ended; None: never. All of them end with the caller, however it ends.
     """
 
     def execute(cells: Iterable[Cell], work: Work) -> Iterator[tuple[Cell, Outcome]]:
         context = multiprocessing.get_context("forkserver")
         start_early(preload)
         for cell in cells:
-            outcomes = _in_process(context, cell, work, with_main)
-            yield from ((cell, outcome) for outcome in outcomes)
+            own = _Own(context, with_main, limit_s)
+            yield from ((cell, outcome) for outcome in own.outcomes(cell, work))
 
     return execute
 
@@ -106,32 +112,63 @@ def _settings() -> dict[str, str]:
     }
 
 
-def _in_process(
-    context: multiprocessing.context.ForkServerContext, cell: Any, work: Work, with_main: bool
-) -> Iterator[Outcome]:
-    """Run one cell in a process of its own; end the process if nobody listens any more."""
-    ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_child, args=(theirs, cell, work, _settings()))
-    start(process, with_main)
-    theirs.close()
-    has_ended = False
-    try:
-        while not has_ended:
+@dataclass(frozen=True)
+class _Own:
+    """A process for one cell."""
+
+    context: multiprocessing.context.ForkServerContext
+    with_main: bool
+    limit_s: float | None
+
+    def outcomes(self, cell: Any, work: Work) -> Iterator[Outcome]:
+        """Run one cell; end its process if nobody listens any more."""
+        ours, theirs = self.context.Pipe(duplex=False)
+        lifeline, held = self.context.Pipe(duplex=False)
+        ends = (theirs, lifeline)
+        process = self.context.Process(target=_child, args=(ends, cell, work, _settings()))
+        with contextlib.closing(ours), contextlib.closing(held):
+            start(process, self.with_main)
+            for end in ends:
+                end.close()
+            has_ended = False
             try:
-                outcome = ours.recv()
-            except (EOFError, OSError):  # between two messages, or within one
-                process.join()
-                outcome = _death(process.exitcode)
-            has_ended = not isinstance(outcome, Said)
-            yield outcome
-    finally:
-        ours.close()
-        if not has_ended:
-            process.kill()
-        process.join()
+                while not has_ended:
+                    outcome = self._next(ours, process)
+                    has_ended = not isinstance(outcome, Said)
+                    yield outcome
+            finally:
+                if not has_ended:
+                    process.kill()
+                _end(process)
+
+    def _next(self, ours: Connection, process: BaseProcess) -> Outcome:
+        try:
+            if not ours.poll(self.limit_s):
+                process.kill()
+                return Failed("TimedOut", f"its process said nothing for {self.limit_s:g} s")
+            outcome: Outcome = ours.recv()
+            return outcome
+        except (EOFError, OSError):  # between two messages, or within one
+            if _end(process):
+                return _death(process.exitcode)
+            return Failed("TimedOut", "its process closed what it answers by, and went on")
 
 
-def _child(pipe: Connection, cell: Any, work: Work, settings: dict[str, str]) -> None:
+def _end(process: BaseProcess) -> bool:
+    """Wait for a process that has nothing more to say; return whether it ended by itself."""
+    process.join(_LAST_S)
+    if not process.is_alive():
+        return True
+    process.kill()
+    process.join()
+    return False
+
+
+def _child(
+    ends: tuple[Connection, Connection], cell: Any, work: Work, settings: dict[str, str]
+) -> None:
+    pipe, lifeline = ends
+    end_with_parent(lifeline)
     for name in _settings().keys() - settings.keys():
         del os.environ[name]
     os.environ.update(settings)  # the server's own are as old as the server
@@ -167,6 +204,9 @@ def _failure(error: Exception) -> Failed:
     return Failed(type(error).__name__, str(error), trace, isinstance(error, NvlError))
 
 
+_LAST_S = 10.0  # for a process to end once it has answered
+# between the signals to processes of one group
+_SAME_SIGNAL_S = 0.2
 _SENT = {signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT}
 
 
@@ -183,5 +223,8 @@ def _death(exit_code: int | None) -> Failed:
         return Failed(
             "Killed", f"its process was ended by {name}, signal {number} (out of memory?)"
         )
-    kind = "Stopped" if number in _SENT else "Crashed"
+    kind = "Crashed"
+    if number in _SENT:
+        kind = "Stopped"
+        time.sleep(_SAME_SIGNAL_S)  # who ends a whole group means us, too: let it arrive
     return Failed(kind, f"its process was ended by {name}, signal {number}")

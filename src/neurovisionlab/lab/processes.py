@@ -10,15 +10,18 @@ from __future__ import annotations
 import atexit
 import contextlib
 import errno
+import fcntl
 import multiprocessing
 import os
 import signal
 import sys
 import tempfile
+import threading
 import types
 import weakref
 from collections.abc import Iterator, Sequence
 from multiprocessing import forkserver, resource_tracker, util
+from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from pickle import PicklingError
@@ -58,6 +61,29 @@ def start_early(preload: Sequence[str]) -> None:
                 forkserver.ensure_running()
             finally:
                 signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def end_with_parent(lifeline: Connection) -> None:
+    """Let this process be killed when the one that started it is gone, whatever it is doing.
+
+    Args:
+        lifeline: the reading end of a pipe whose other end the starter alone holds, and never
+            writes to.
+    """
+    if sys.platform == "linux":  # the kernel sees to it: also where no Python can run
+        number = lifeline.fileno()
+        fcntl.fcntl(number, fcntl.F_SETOWN, os.getpid())
+        fcntl.fcntl(number, fcntl.F_SETSIG, signal.SIGKILL)
+        fcntl.fcntl(number, fcntl.F_SETFL, fcntl.fcntl(number, fcntl.F_GETFL) | os.O_ASYNC)
+        if lifeline.poll(0):  # it was gone before
+            os.kill(os.getpid(), signal.SIGKILL)
+    else:
+        threading.Thread(target=_watch, args=(lifeline,), daemon=True).start()
+
+
+def _watch(lifeline: Connection) -> None:
+    lifeline.poll(None)
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 @contextlib.contextmanager

@@ -214,13 +214,7 @@ def own_function(name: str) -> ModelFunction:
 
 
 def _own_module(name: str, module_name: str) -> ModuleType:
-    importlib.invalidate_caches()
-    if not _is_known(module_name.partition(".")[0]):
-        # last, so that a user's files hide nobody else's; absolute, so that worker processes,
-        # which inherit the search path, find it wherever they run
-        here = str(Path.cwd())
-        if here not in sys.path:
-            sys.path.append(here)
+    make_findable(name)
     try:
         return importlib.import_module(module_name)
     except ModuleNotFoundError as error:
@@ -235,6 +229,18 @@ def _own_module(name: str, module_name: str) -> ModuleType:
     except Exception as error:  # whatever a user's file raises while it is read
         remedy = f"`python -c 'import {module_name}'`"
         raise ModelError(mould(name, "a module that imports", one_line(error), remedy)) from error
+
+
+def make_findable(name: str) -> None:
+    """Look for a user's module in the current folder, too, unless Python finds it elsewhere.
+
+    Last, so that a user's files hide nobody else's; as an absolute path, so that processes, which
+    inherit the search path, find it wherever they run. Imports nothing.
+    """
+    importlib.invalidate_caches()
+    here = str(Path.cwd())
+    if here not in sys.path and not _is_known(re.split("[.:]", name)[0]):
+        sys.path.append(here)
 
 
 def _is_known(module_name: str) -> bool:

@@ -26,6 +26,19 @@ def num_threads() -> int:
     return int(wish)
 
 
+def check_limit_s() -> float:
+    """Return for how many seconds a model may be silent while it is checked: NVL_CHECK_S, else 120.
+
+    Raises:
+        ResourceError: NVL_CHECK_S is no such number.
+    """
+    wish = os.environ.get("NVL_CHECK_S", "120")
+    if not re.fullmatch("[0-9]{1,6}", wish) or int(wish) < 1:
+        expected = "a whole number of seconds, at least 1"
+        raise ResourceError(mould("NVL_CHECK_S", expected, repr(wish[:50]), "600"))
+    return float(wish)
+
+
 def num_cores() -> int:
     """Return the cores this process may use."""
     if hasattr(os, "sched_getaffinity"):

@@ -136,8 +136,7 @@ def list_names(pattern: str | None) -> list[str]:
     kind = "table" if pattern is None else kind_of(pattern.replace("*", "x").replace("?", "x"))
     if pattern is None:
         return list(MODELS)
-    if kind == "own":
-        check_name(pattern)
+    if kind == "own":  # whether it is there, its own process will say
         return [pattern]
     prefix = "" if kind == "table" else f"{kind}:"
     bare = pattern.removeprefix(prefix)

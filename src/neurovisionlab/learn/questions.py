@@ -1,0 +1,55 @@
+"""What may be asked about a model in a process of its own; imports torch only there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from neurovisionlab.core.protocol import Protocol
+
+if TYPE_CHECKING:
+    from neurovisionlab.learn.survey import Facts
+
+Say = Callable[[Any], None]
+Build = tuple[int, int, int, Protocol]  # image_px, channels, num_classes, protocol
+
+
+def identify(name: str, say: Say) -> str | None:
+    """Return what identifies a model beyond its name: see `catalogue.digest_of`.
+
+    Raises:
+        ModelError: nothing stands for that name.
+    """
+    from neurovisionlab.learn.catalogue import digest_of
+    from neurovisionlab.learn.survey import check_name
+
+    check_name(name)
+    return digest_of(name)
+
+
+def check(subject: tuple[str, list[Build]], say: Say) -> list[bool]:
+    """Build a model in each way and look at its answer: see `survey.check`.
+
+    Args:
+        subject: its name, and how to build it.
+        say: not used.
+
+    Raises:
+        ModelError: the first way that does not suit it.
+    """
+    from neurovisionlab.learn import survey
+    from neurovisionlab.learn.zoo import Shape
+
+    name, builds = subject
+    return [survey.check(name, Shape(*sizes), protocol) for *sizes, protocol in builds]
+
+
+def look(name: str, say: Say) -> Facts:
+    """Return what is known of a model: see `survey.facts`.
+
+    Raises:
+        ModelError: it cannot be built.
+    """
+    from neurovisionlab.learn import survey
+
+    return survey.facts(name)
