@@ -123,16 +123,18 @@ def test_no_name_holds_a_command_of_tex(name: str) -> None:
 
 
 @pytest.mark.slow
-def test_latex_sets_every_hostile_name_and_runs_none(tmp_path: Path) -> None:
+@pytest.mark.parametrize("code", ["en", "uk"])
+def test_latex_sets_every_hostile_name_and_runs_none(tmp_path: Path, code: str) -> None:
     records = [fake_result(cell).record for cell in fake_plan().cells()]
     costs = [
         dict.fromkeys(("train_s", "train_peak_mib", "infer_peak_mib", "weights_mib"), 1234.5)
         | {"dataset": name, "label": name, "is_for_ranking": True}
         for name in (*TEX, *HOSTILE)
     ]
-    (tmp_path / "page.tex").write_text(
-        DOCUMENT % (r"\usepackage{booktabs}", latex(records, costs)), encoding="utf-8"
-    )
+    with speaking(voice_of(code)):
+        text = latex(records, costs)
+    packages = "\n".join(re.findall(r"^% (\\usepackage.*)$", text, re.MULTILINE))
+    (tmp_path / "page.tex").write_text(DOCUMENT % (packages, text), encoding="utf-8")
     done = subprocess.run(
         ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-shell-escape", "page.tex"],
         cwd=tmp_path,
