@@ -73,6 +73,7 @@ bench: dev
 	$(BIN)/python benchmarks/batches.py
 	$(BIN)/python benchmarks/loading.py
 	$(BIN)/python benchmarks/auditing.py
+	$(BIN)/python benchmarks/storing.py
 	$(BIN)/python benchmarks/measuring.py
 	$(BIN)/python benchmarks/verdicts.py --large
 	$(BIN)/python benchmarks/report.py

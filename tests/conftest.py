@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import disks
 import limits
+import nets
 
 ROOT = Path(__file__).parents[1]
 
@@ -24,7 +26,7 @@ os.environ["NVL_DEVICE"] = "cpu"
 KINDS = ("slow", "gpu")
 
 # {marker: whether what it needs is here}; else its tests are left out, not skipped
-NEEDS = {"cgroup": limits.can_limit}
+NEEDS = {"cgroup": limits.can_limit, "loopdevice": disks.can_mount, "netns": nets.can_cut}
 
 # set in CI, where everything that a test may want is installed
 SKIPPING_FORBIDDEN = os.environ.get("NVL_FORBID_SKIPS") == "1"
@@ -88,12 +90,17 @@ def real_data() -> Path:
 
 @pytest.fixture
 def tiny_npz(tmp_path: Path) -> Path:
-    """Return an npz set a model can learn: 3 classes of 12 px, a bar at the top, middle, bottom."""
+    """Return a folder with an npz set a model can learn."""
+    write_tiny_npz(tmp_path)
+    return tmp_path
+
+
+def write_tiny_npz(folder: Path) -> None:
+    """Write an npz set of 3 classes of 12 px: a bar at the top, in the middle, at the bottom."""
     rng = np.random.default_rng(0)
     for part, per_class in (("train", 24), ("test", 8)):
         labels = np.repeat(np.arange(3), per_class)
         images = rng.integers(0, 60, (len(labels), 12, 12), dtype=np.uint8)
         for image, label in zip(images, labels, strict=True):
             image[4 * label : 4 * label + 3] += 180
-        np.savez(tmp_path / f"{part}.npz", images=images, labels=labels)
-    return tmp_path
+        np.savez(folder / f"{part}.npz", images=images, labels=labels)

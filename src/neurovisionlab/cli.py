@@ -89,7 +89,7 @@ def run(
         console.print(message, style="yellow", markup=False)
     todo = prepared.pending
     console.print(f"{len(todo)} of {len(prepared.cells)} cells to run", markup=False)
-    events = _tracked(prepared.events(), track, prepared.store.root)
+    events = _tracked(prepared.events(), track, prepared.store)
     num_failed = screen.follow(events, todo, console) if todo else 0
     news: list[object] = list(prepared.audit_data())
     if not no_measure:
@@ -121,10 +121,10 @@ def _check_tracker(track: str | None) -> None:
         raise SpecError(mould("--track", "a known tracker", repr(track), near))
 
 
-def _tracked(events: Iterable[Event], track: str | None, root: Path) -> Iterable[Event]:
+def _tracked(events: Iterable[Event], track: str | None, store: Store) -> Iterable[Event]:
     from neurovisionlab.out.track import to_tensorboard
 
-    return events if track is None else to_tensorboard(events, root / "tensorboard")
+    return events if track is None else to_tensorboard(events, store.place("tensorboard"))
 
 
 def _measured(prepared: Run, console: Console) -> list[Costs]:

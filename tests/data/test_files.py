@@ -6,6 +6,7 @@ import errno
 import os
 import socket
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -103,3 +104,14 @@ def test_nothing_but_files_is_written_over(tmp_path: Path) -> None:
         with pytest.raises(OSError, match="no ordinary file"):
             files.write_whole(tmp_path / name, b"1")
     assert sorted(one.name for one in tmp_path.iterdir()) == ["folder", "pipe"]
+
+
+def test_drafts_of_the_dead_are_removed_and_those_of_the_living_stay(tmp_path: Path) -> None:
+    with subprocess.Popen(["true"]) as gone:
+        pass
+    names = {f".a.{gone.pid}.draft", f".a.{os.getpid()}.draft", ".a.draft", "a.1.draft", ".x"}
+    for name in names:
+        (tmp_path / name).write_text("")
+    files.remove_drafts(tmp_path)
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == names - {f".a.{gone.pid}.draft"}

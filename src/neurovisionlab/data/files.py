@@ -15,6 +15,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+import psutil
+
+_DRAFT = ".draft"
 _NO_ORDINARY_FILE = "no ordinary file"
 # file systems, some networks' among them, that cannot flush a folder
 _CANNOT_FLUSH = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP)
@@ -64,7 +67,7 @@ def write_whole(path: Path, content: bytes) -> None:
         found = path.lstat()
         if not stat.S_ISLNK(found.st_mode):
             _refuse_odd(found, path)
-    draft = path.with_name(f".{path.name[:200]}.{os.getpid()}")
+    draft = path.with_name(f".{path.name[:200]}.{os.getpid()}{_DRAFT}")
     try:
         write_flushed(draft, content)
         draft.replace(path)
@@ -73,6 +76,15 @@ def write_whole(path: Path, content: bytes) -> None:
             draft.unlink(missing_ok=True)
         raise
     flush_folder(path.parent)
+
+
+def remove_drafts(folder: Path) -> None:
+    """Delete what processes that are gone were writing in a folder when they were killed."""
+    for draft in folder.glob(f".*.*{_DRAFT}"):
+        number = draft.name.removesuffix(_DRAFT).rpartition(".")[2]
+        if number.isdecimal() and not psutil.pid_exists(int(number)):
+            with contextlib.suppress(OSError):
+                draft.unlink()
 
 
 def write_flushed(path: Path, content: bytes) -> None:

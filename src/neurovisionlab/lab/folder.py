@@ -122,7 +122,7 @@ class RunFolder:
             place, target = self.path(*draft), self.path(*pieces)
             try:
                 shutil.rmtree(place, ignore_errors=True)
-                files.make_folder(place)
+                place.mkdir(parents=True)
                 for name, write in parts.items():
                     with files.flushed(place / name) as file:
                         write(file)
@@ -147,6 +147,13 @@ class RunFolder:
                 shutil.rmtree(path)
             else:
                 path.unlink(missing_ok=True)
+
+    def tidy(self, *folders: str) -> None:
+        """Delete what killed processes left half written in `root` and in folders of it."""
+        files.remove_drafts(self.root)
+        for name in folders:
+            with contextlib.suppress(OSError):  # a link: nothing there is ours
+                files.remove_drafts(self.path(name))
 
     @contextlib.contextmanager
     def said(self) -> Iterator[None]:

@@ -111,6 +111,7 @@ class Store:
                 raise StoreError(mould(str(self.root), "a free folder", got, "--out DIR")) from None
         try:
             self._folder.remove(AT_WORK)
+            self._folder.tidy("studies", "splits", "audits", "costs", "figures", "mistakes")
             yield
         finally:
             lock.release()
@@ -373,6 +374,15 @@ class Store:
         with contextlib.suppress(OSError):
             return self._folder.content(*name.split("/"), most_bytes=most_bytes)
         return None
+
+    def place(self, name: str) -> Path:
+        """Return a folder of the run for somebody else's files.
+
+        Raises:
+            StoreError: it is a link.
+        """
+        with self._folder.said():
+            return self._folder.path(name)
 
     def write_text(self, name: str, text: str) -> Path:
         """Write a file people read, such as the report, and return its path.
