@@ -108,8 +108,10 @@ def to_csv(rows: Sequence[Row], columns: Sequence[str] = RESULT_COLUMNS) -> str:
 
 def summary_tables(rows: Sequence[Row]) -> list[Table]:
     """Return a table per data set: mean ± standard deviation over seeds (and folds)."""
-    datasets = dict.fromkeys(row["dataset"] for row in rows)
-    return [_summary(name, [row for row in rows if row["dataset"] == name]) for name in datasets]
+    by_set: dict[str, list[Row]] = {}
+    for row in rows:
+        by_set.setdefault(row["dataset"], []).append(row)
+    return [_summary(name, of_set) for name, of_set in by_set.items()]
 
 
 def _summary(dataset: str, rows: Sequence[Row]) -> Table:
