@@ -19,7 +19,7 @@ from neurovisionlab.core.protocol import Protocol
 from neurovisionlab.core.records import CellResult, EpochRow
 from neurovisionlab.data.augment import AUGMENTATIONS
 from neurovisionlab.data.batches import Batches, Scaling, stage
-from neurovisionlab.learn import pace
+from neurovisionlab.learn import pace, run
 from neurovisionlab.learn.answer import predict
 from neurovisionlab.learn.clock import Stopwatches
 from neurovisionlab.learn.device import (
@@ -106,6 +106,20 @@ def test_the_same_seed_gives_the_same_bits(tiny_npz: Path, model: str) -> None:
     ]
     np.testing.assert_array_equal(
         first.predictions["test"].logits_NC, second.predictions["test"].logits_NC
+    )
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
+@pytest.mark.parametrize("model", TRIO_AND_OURS)
+def test_a_rehearsal_leaves_no_trace(
+    tiny_npz: Path, monkeypatch: pytest.MonkeyPatch, model: str, precision: str
+) -> None:
+    settings = {"epochs": 2, "batch_size": 10, "augmentation": "character-safe"}
+    rehearsed = _run(tiny_npz, model, precision=precision, **settings)
+    monkeypatch.setattr(run, "rehearse", lambda *_: None)
+    plain = _run(tiny_npz, model, precision=precision, **settings)
+    np.testing.assert_array_equal(
+        rehearsed.predictions["test"].logits_NC, plain.predictions["test"].logits_NC
     )
 
 
