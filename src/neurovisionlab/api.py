@@ -42,6 +42,7 @@ from neurovisionlab.lab.plan import Plan
 from neurovisionlab.lab.processes import refuse_while_main_is_read, start_early
 from neurovisionlab.lab.store import Store, warn
 from neurovisionlab.lab.studies import Difference, differences, make_plan, read_study
+from neurovisionlab.lab.trust import own_models, trusted
 from neurovisionlab.learn.settings import num_threads, wants_compiling
 
 if TYPE_CHECKING:
@@ -111,7 +112,8 @@ class Run:
         Args:
             seconds: about how long each timing takes.
         """
-        yield from measure_run(self.store, seconds, anew=False)
+        # the models are those of the study that the user gave
+        yield from measure_run(self.store, seconds, anew=False, trust=True)
 
     def records(self) -> list[CellRecord]:
         """Return the records of the study's finished cells."""
@@ -208,7 +210,14 @@ def _check_splits(cells: Iterable[CellSpec], home: DataHome) -> list[str]:
     return list(said.values())
 
 
-def measure_run(store: Store, seconds: float, anew: bool = True) -> Iterator[Costs]:
+def code_of(store: Store) -> tuple[str, ...]:
+    """Return the models of a run that are code of somebody's own, "module:function"."""
+    return own_models(cost_spec(cell) for cell in store.plan().cells())
+
+
+def measure_run(
+    store: Store, seconds: float, anew: bool = True, trust: bool = False
+) -> Iterator[Costs]:
     """Measure what each model of a run costs, once for each shape of data; keep and yield.
 
     Nothing else should be running: others are noticed, and named in the conditions.
@@ -217,13 +226,16 @@ def measure_run(store: Store, seconds: float, anew: bool = True) -> Iterator[Cos
         store: the run.
         seconds: about how long each timing takes.
         anew: measure again what is known already.
+        trust: import the code that the run names (`code_of`), if it is still what the run was
+            made with; otherwise such models are left out.
 
     Raises:
         StoreError: the folder cannot be written.
-        ModelError: a model cannot be built.
+        ModelError: a model cannot be built, or code changed, or code is all that there is.
     """
     specs = distinct(cost_spec(cell) for cell in store.plan().cells())
     todo = [spec for spec in specs if anew or store.costs(spec) is None]
+    todo = trusted(todo, trust)
     if not todo:
         return
     _check_settings()

@@ -28,6 +28,7 @@ from neurovisionlab.cli_options import (
     tell,
 )
 from neurovisionlab.core.errors import NvlError, SpecError, mould, nearest
+from neurovisionlab.out.neutral import echo
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -147,10 +148,10 @@ def status(run: RunArgument, as_json: JsonOption = False) -> None:
         counts[row["status"]] += 1
     name = store.plan().study.name
     if as_json:
-        typer.echo(json.dumps({"name": name, "cells": sum(counts.values()), **counts}))
+        echo(json.dumps({"name": name, "cells": sum(counts.values()), **counts}))
     else:
         parts = ", ".join(f"{count} {word}" for word, count in counts.items())
-        typer.echo(f"{name}: {sum(counts.values())} cells: {parts}")
+        echo(f"{name}: {sum(counts.values())} cells: {parts}")
 
 
 @app.command()
@@ -168,7 +169,7 @@ def results(
 
     store = open_run(run)
     if as_json:
-        typer.echo(json.dumps(_rows(store), indent=1))
+        echo(json.dumps(_rows(store), indent=1))
     elif as_csv:
         typer.echo(to_csv(_rows(store)).encode(), nl=False)  # UTF-8 on every terminal
     else:
@@ -186,11 +187,11 @@ def report(run: RunArgument, data: DataOption = None, lang: LangOption = "en") -
 
     language, store = voice_of(lang), open_run(run)
     home = None if data is None else DataHome.find(data)
-    typer.echo(f"report:  {write_report(store, home, language)}")
+    echo(f"report:  {write_report(store, home, language)}")
     with speaking(language):
         exports = write_exports(store)
     names = [str(path.relative_to(store.root)) for path in exports if path.parent == store.root]
-    typer.echo(f"exports: {', '.join(names)}, {len(exports) - len(names)} figures")
+    echo(f"exports: {', '.join(names)}, {len(exports) - len(names)} figures")
 
 
 @app.command()
@@ -207,7 +208,7 @@ def compare(
     language = voice_of(lang)
     stores = [open_run(folder) for folder in runs]
     write_page(out, compare_runs(stores, language))
-    typer.echo(f"page: {out}")
+    echo(f"page: {out}")
 
 
 @app.command()
@@ -220,9 +221,9 @@ def presets(name: Annotated[str | None, typer.Argument(help="Print this one.")] 
     if name is None:
         width = max(map(len, texts))
         for key, text in sorted(texts.items()):
-            typer.echo(f"{key:{width}}  {parse_study(text, key).description}")
+            echo(f"{key:{width}}  {parse_study(text, key).description}")
     elif name in texts:
-        typer.echo(texts[name], nl=False)
+        echo(texts[name], nl=False)
     else:
         raise SpecError(
             mould("preset", "a known name", repr(name), ", ".join(nearest(name, texts)))
@@ -239,7 +240,7 @@ def _rows(store: Store) -> list[dict[str, Any]]:
 def _write_report(store: Store, home: DataHome) -> None:
     from neurovisionlab.out.page.report import write_report
 
-    write_report(store, home)
+    write_report(store, home, is_own=True)  # of the study that the user gave
 
 
 def _show_results(store: Store, console: Console, to_accuracy: float | None = None) -> None:
@@ -282,7 +283,7 @@ def main() -> None:
         sys.stdout.flush()
         lost = next((one.failure for one in streams if one.failure is not None), None)
         if lost is not None:
-            typer.echo(f"warning: not all could be printed: {lost.strerror}", err=True)
+            echo(f"warning: not all could be printed: {lost.strerror}", err=True)
             if sys.argv[1:2] != ["run"]:  # what a run keeps is in its folder
                 code = code or 1
     sys.exit(code)
@@ -293,7 +294,7 @@ def _answer() -> int:
     try:
         app()
     except NvlError as error:
-        typer.echo(f"error: {error}", err=True)
+        echo(f"error: {error}", err=True)
         return 2
     except KeyboardInterrupt:  # before typer listens, or after
         return _stopped()
@@ -307,5 +308,5 @@ def _answer() -> int:
 def _stopped() -> int:
     """Say what a stop leaves behind; return its exit code."""
     hear_no_more()
-    typer.echo("\nstopped; finished cells are kept, the same command goes on", err=True)
+    echo("\nstopped; finished cells are kept, the same command goes on", err=True)
     return STOPPED

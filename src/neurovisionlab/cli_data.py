@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from neurovisionlab.cli_options import DataOption, JsonOption, echo_json, new_console
+from neurovisionlab.out.neutral import echo, in_one_line
 
 if TYPE_CHECKING:
     from neurovisionlab.core.spec import DataInfo, DataRef
@@ -102,7 +103,7 @@ def audit(
     else:
         _show_audit(found)
     if sheet is not None:
-        typer.echo(f"contact sheet: {write_sheet(images, sheet)}", err=as_json)
+        echo(f"contact sheet: {write_sheet(images, sheet)}", err=as_json)
 
 
 @data_app.command()
@@ -113,9 +114,9 @@ def fetch(name: NameArgument, data: DataOption = None) -> None:
     home = _home(data)
     for download in missing(name, home):
         for path in _with_bar(download.path, lambda watch, d=download: obtain(d, home, watch)):
-            typer.echo(f"fetched {path}")
+            echo(f"fetched {path}")
     folder = (home.data_dir / downloads_of(name)[0].path).parent
-    typer.echo(f"{name} is complete in {folder}; see `nvl data info {name}`")
+    echo(f"{name} is complete in {folder}; see `nvl data info {name}`")
 
 
 @data_app.command()
@@ -130,9 +131,9 @@ def sheet(
     from neurovisionlab.data.sheets import write_sheet
 
     images = _load(_ref(name, px, skip_bad), _home(data))
-    typer.echo(f"contact sheet: {write_sheet(images, file)}")
+    echo(f"contact sheet: {write_sheet(images, file)}")
     for note in images.provenance.notes:
-        typer.echo(f"note: {note}", err=True)
+        echo(f"note: {note}", err=True)
 
 
 def _home(data: Path | None) -> DataHome:
@@ -147,7 +148,7 @@ def _ref(name: str, px: int | None, skip_bad: bool) -> DataRef:
     if not name.startswith("folder:"):
         given = {"--px": px is not None, "--skip-bad": skip_bad}
         for option in (option for option, is_given in given.items() if is_given):
-            typer.echo(f"warning: {option} has no effect on {name}: it is no folder:DIR", err=True)
+            echo(f"warning: {option} has no effect on {name}: it is no folder:DIR", err=True)
         return DataRef(name=name)
     return DataRef(name=name, image_px=px, on_bad_image="skip" if skip_bad else "stop")
 
@@ -223,7 +224,7 @@ def _show_lines(title: str, lines: dict[str, str]) -> None:
 
     grid = Table.grid(padding=(0, 2))
     for key, value in lines.items():
-        grid.add_row(f"[dim]{key}[/dim]", escape(value))
+        grid.add_row(f"[dim]{key}[/dim]", escape(in_one_line(value)))
     console = new_console()
     console.print(title, style="bold", markup=False)
     console.print(grid)
@@ -237,13 +238,15 @@ def _show_audit(found: Audit) -> None:
     table = Table(
         title=f"{found.name}: images per class",
         columns=("class", *(one.part for one in found.parts)),
-        rows=tuple((n, *(f"{one.num_per_class[n]:,}" for one in found.parts)) for n in names),
+        rows=tuple(
+            (in_one_line(n), *(f"{one.num_per_class[n]:,}" for one in found.parts)) for n in names
+        ),
         notes=(f"digest {found.digest}",),
     )
     console = new_console()
     show_table(table, console)
     for sentence in found.summary():
-        console.print(f"• {sentence}", markup=False)
+        console.print(f"• {in_one_line(sentence)}", markup=False)
 
 
 def _with_bar(path: str, work: Any) -> list[Path]:

@@ -11,6 +11,7 @@ import typer
 
 from neurovisionlab.cli_options import JsonOption, RunArgument, echo_json, open_run
 from neurovisionlab.core.errors import SpecError, mould, nearest
+from neurovisionlab.out.neutral import echo
 
 if TYPE_CHECKING:
     from neurovisionlab.core.candidates import Limits
@@ -29,8 +30,8 @@ def verdicts(run: RunArgument, as_json: JsonOption = False) -> None:
         echo_json(found.model_dump(mode="json"))
         return
     for _, title, lines in paragraphs(found):
-        typer.secho(title, bold=True)
-        typer.echo("\n".join(f"  {line}" for line in lines) + "\n")
+        echo(title, bold=True)
+        echo("\n".join(f"  {line}" for line in lines) + "\n")
 
 
 def claims(
@@ -50,12 +51,12 @@ def claims(
     else:
         rows = judge_claims(publication, evidence_of(open_run(run)))
     if as_json:
-        typer.echo(json.dumps([row.model_dump(mode="json") for row in rows], indent=1))
+        echo(json.dumps([row.model_dump(mode="json") for row in rows], indent=1))
     else:
-        typer.echo("\n".join(_claim_lines(rows)))
+        echo("\n".join(_claim_lines(rows)))
         if run is None:
             num = sum(row.is_flagged for row in rows)
-            typer.echo(f"{num} of {len(rows)}: the text speaks against itself, or proves nothing")
+            echo(f"{num} of {len(rows)}: the text speaks against itself, or proves nothing")
 
 
 def _claim_lines(rows: Sequence[ClaimRow]) -> list[str]:
@@ -92,13 +93,13 @@ def advise(
     found = advise_run(open_run(run), limits, prefer or "accuracy")  # type: ignore[arg-type]
     if as_json:
         rows = {name: [a.model_dump(mode="json") for a in some] for name, some in found.items()}
-        typer.echo(json.dumps(rows, indent=1))
+        echo(json.dumps(rows, indent=1))
         return
     for name, some in found.items():
-        typer.secho(name, bold=True)
+        echo(name, bold=True)
         for one in some:
-            typer.echo("\n".join(f"  {line}" for line in advice_paragraph(one)))
-        typer.echo()
+            echo("\n".join(f"  {line}" for line in advice_paragraph(one)))
+        echo()
 
 
 def _limits(words: Sequence[str]) -> Limits:

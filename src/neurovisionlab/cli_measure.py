@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,6 +12,7 @@ import typer
 
 from neurovisionlab.cli_options import DataOption, JsonOption, KeptLangOption, open_run
 from neurovisionlab.core.errors import NvlError, SpecError, mould
+from neurovisionlab.out.neutral import echo
 
 if TYPE_CHECKING:
     from neurovisionlab.core.costs import Costs
@@ -41,6 +42,9 @@ def measure(
     data: DataOption = None,
     lang: KeptLangOption = None,
     as_json: JsonOption = False,
+    trust: Annotated[
+        bool, typer.Option("--trust", help="Import code that the run names, module:function.")
+    ] = False,
 ) -> None:
     """Measure size, speed, memory and energy of models on this machine, each in fresh processes."""
     from neurovisionlab import api
@@ -56,13 +60,13 @@ def measure(
             got = "one of --image-px, --classes, --channels, --batch"
             raise SpecError(mould(str(run), "the run's own shapes and batch", got, "--model"))
         store, write = open_run(run), _writer(data, lang)
-        found = _told(api.measure_run(store, seconds), as_json, mistakes)
+        found = _told(api.measure_run(store, seconds, trust=trust), as_json, mistakes)
+        _say_left_out(() if trust else api.code_of(store))
         rows = [_row(costs) for costs in found]
         if not as_json:
-            typer.echo(f"report: {write(store)}")
+            echo(f"report: {write(store)}")
     else:
-        if data is not None:
-            raise SpecError(mould("--data", "a run, whose report has pictures", "--model", "a run"))
+        _refuse_of_runs(data, trust)
         shape = (image_px or 28, channels or 1, classes or 26)
         found = _told(
             api.measure_models(model or [], shape, batch or 64, seconds), as_json, mistakes
@@ -70,7 +74,7 @@ def measure(
         rows = [_row(costs) for costs in found]
     if as_json:
         is_single = run is None and len(rows) == 1
-        typer.echo(json.dumps(rows[0] if is_single else rows, indent=1))
+        echo(json.dumps(rows[0] if is_single else rows, indent=1))
     for mistake in mistakes:
         raise mistake
 
@@ -90,6 +94,22 @@ def _writer(data: Path | None, lang: str | None) -> Callable[[Store], Path]:
     return partial(write_report, home=home, language=language)
 
 
+def _refuse_of_runs(data: Path | None, trust: bool) -> None:
+    """Refuse options that mean something for runs alone."""
+    if trust:
+        remedy = "it without --trust: what is asked for by name is imported"
+        raise SpecError(mould("--trust", "a run, which may name code", "--model", remedy))
+    if data is not None:
+        raise SpecError(mould("--data", "a run, whose report has pictures", "--model", "a run"))
+
+
+def _say_left_out(models: Sequence[str]) -> None:
+    if models:
+        few = ", ".join(models[:5]) + (", …" if len(models) > 5 else "")
+        why = "code that the run names is imported with --trust alone"
+        echo(f"not measured: {few}: {why}", err=True)
+
+
 def _told(costs: Iterable[Costs], quietly: bool, mistakes: list[NvlError]) -> list[Costs]:
     """Collect measurements, saying each as it is done; what ended them goes to `mistakes`."""
     found = []
@@ -97,7 +117,7 @@ def _told(costs: Iterable[Costs], quietly: bool, mistakes: list[NvlError]) -> li
         for one in costs:
             found.append(one)
             if not quietly:
-                typer.echo("\n".join(lines(one)))
+                echo("\n".join(lines(one)))
     except NvlError as error:
         if not found:
             raise

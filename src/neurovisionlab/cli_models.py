@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from neurovisionlab.cli_options import JsonOption
+from neurovisionlab.out.neutral import echo
 
 if TYPE_CHECKING:
     from neurovisionlab.learn.survey import Facts
@@ -31,12 +32,12 @@ def models(
 
     names = list_names(pattern)
     if as_json:
-        typer.echo(json.dumps([_row(model_facts(name)) for name in names], indent=1))
+        echo(json.dumps([_row(model_facts(name)) for name in names], indent=1))
         return
     width = max(len(name) for name in ["model", *names])
-    typer.echo(f"{'model':{width}}  {'parameters':>11}  {'MACs':>14}  {'input':11}  weights")
+    echo(f"{'model':{width}}  {'parameters':>11}  {'MACs':>14}  {'input':11}  weights")
     for name in names:
-        typer.echo(_line(model_facts(name), width))
+        echo(_line(model_facts(name), width))
 
 
 def _row(known: Facts) -> dict[str, object]:
@@ -59,17 +60,17 @@ def diff(study_a: StudyArgument, study_b: StudyArgument, as_json: JsonOption = F
     found = api.difference(study_a, study_b)
     if as_json:
         rows = [{"setting": d.setting, study_a: d.first, study_b: d.second} for d in found]
-        typer.echo(json.dumps(rows, indent=1))
+        echo(json.dumps(rows, indent=1))
         return
     if not found:
-        typer.echo("no difference in protocol or data")
+        echo("no difference in protocol or data")
         return
     table = [("setting", study_a, study_b)]
     table += [(d.setting, _plain(d.first), _plain(d.second)) for d in found]
     widths = [max(len(row[column]) for row in table) for column in range(3)]
     for row in table:
         cells = (text.ljust(width) for text, width in zip(row, widths, strict=True))
-        typer.echo("  ".join(cells).rstrip())
+        echo("  ".join(cells).rstrip())
 
 
 def _plain(value: object) -> str:

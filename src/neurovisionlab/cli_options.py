@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from neurovisionlab.out.neutral import echo, neutral_console
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -37,10 +39,8 @@ RunArgument = Annotated[Path, typer.Argument(help="A run's folder, such as runs/
 
 def new_console(stderr: bool = False) -> Console:
     """Return where a command prints."""
-    from rich.console import Console
-
     # a file or a pipe has no width of its own: keep tables whole
-    return Console(width=None if sys.stdout.isatty() else 140, highlight=False, stderr=stderr)
+    return neutral_console(width=None if sys.stdout.isatty() else 140, stderr=stderr)
 
 
 def forget_odd_sizes() -> None:
@@ -64,12 +64,12 @@ def open_run(folder: Path) -> Store:
 
 def tell(line: str) -> None:
     """Print a warning beside what was asked for."""
-    typer.secho(f"warning: {line}", fg="yellow", err=True)
+    echo(f"warning: {line}", fg="yellow", err=True)
 
 
 def echo_json(value: object) -> None:
     r"""Print JSON in ASCII (other letters as \u2713): the same on every terminal."""
-    typer.echo(json.dumps(value, indent=1))
+    echo(json.dumps(value, indent=1))
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from browser.visit import LOOK_AT_ALL, visiting
+from hostile import HOSTILE, NAMES
 from lab.fakes import HOSTILE_NAMES, fake_costs, fake_plan, fake_result
 from neurovisionlab.core.records import Failure
 from neurovisionlab.lab.store import Store
@@ -218,3 +219,58 @@ STRAY_IDS = """() => [...document.querySelectorAll("figure.chart [clip-path], fi
   .filter(([element, found]) => found &&
     !element.closest("figure").contains(document.getElementById(found[1])))
   .map(([, found]) => found[1])"""
+
+
+def test_no_name_is_more_than_a_name(browser: Browser, tmp_path: Path) -> None:
+    """Every hostile string as class, model, data set or message; the mouse over every mark."""
+    models = ("vit-tiny", *(name for name in NAMES if len(name) < 30))
+    store = _store(
+        tmp_path / "run",
+        class_names=HOSTILE,
+        datasets=("digits", NAMES[0]),
+        models=models[:8],
+        seeds=(0, 1),
+        description=HOSTILE[1],
+    )
+    for cell, message in zip(store.plan().cells(), HOSTILE, strict=False):
+        store.put_failure(_failure(cell.cell_id, message))
+    path = _page(tmp_path, render(store))
+    other = _page((tmp_path / "run"), compare_runs([store, store]))
+    for page in (path, other):
+        with visiting(browser, page, viewport={"width": 1200, "height": 900}) as visit:
+            title = visit.page.title()
+            visit.page.evaluate("() => { window.alert = () => { document.title = 'hacked'; }; }")
+            visit.read_all()
+            marks = visit.page.locator("figure.chart svg.marks")
+            num_hovers = 0
+            for number in range(min(marks.count(), 30)):
+                box = marks.nth(number).bounding_box()
+                if box is None:
+                    continue
+                marks.nth(number).scroll_into_view_if_needed()
+                box = marks.nth(number).bounding_box() or box
+                for share in (0.2, 0.35, 0.5, 0.65, 0.8):
+                    x, y = box["x"] + share * box["width"], box["y"] + share * box["height"]
+                    visit.page.mouse.move(x, y)
+                    num_hovers += 1
+            assert num_hovers >= 50 or page == other
+            assert visit.page.title() == title
+            odd = "script[src], iframe, object, embed, a[href^='http']"
+            assert visit.page.locator(f"main :is({odd})").count() == 0
+            assert visit.page.evaluate(INLINE_HANDLERS) == 0
+
+
+INLINE_HANDLERS = """() => [...document.querySelectorAll("*")].filter(
+  (one) => [...one.attributes].some((a) => a.name.startsWith("on") || /^javascript:/i.test(a.value))
+).length"""
+
+
+def _failure(cell_id: str, message: str) -> Failure:
+    return Failure(
+        cell_id=cell_id,
+        kind=message,
+        message=message,
+        traceback=message,
+        is_user_error=False,
+        failed_at="2026-01-01T00:00:00+00:00",
+    )

@@ -15,6 +15,7 @@ from neurovisionlab.core.answers import Answers, answers_of
 from neurovisionlab.core.differ import confusion_difference, differences, most_confused
 from neurovisionlab.core.errors import DataError
 from neurovisionlab.core.ranks import Overall, Refusal, overall, wilcoxon
+from neurovisionlab.core.records import Predictions
 from neurovisionlab.core.samples import METRICS, Rules
 from neurovisionlab.core.speech import Voice, speaking
 from neurovisionlab.core.verdicts import DatasetVerdicts, compare, estimate, verdicts_of_dataset
@@ -169,6 +170,12 @@ class TestErrors:
             compare(with_shares([0.9]), with_shares([0.8]), "accuracy")
 
 
+def _of_many_classes(labels_N: NDArray[np.int64], answers_N: list[int]) -> Predictions:
+    logits_NC = np.zeros((len(answers_N), 100_000), np.float32)
+    logits_NC[np.arange(len(answers_N)), answers_N] = 9
+    return Predictions(logits_NC, labels_N, np.arange(len(answers_N)))
+
+
 class TestWhereTheyDiffer:
     labels_N = np.array([0, 0, 1, 1, 2, 3])
 
@@ -186,6 +193,18 @@ class TestWhereTheyDiffer:
         first, second = most_confused(a)
         assert (first.truth, first.answer, first.num_images, first.share_frac) == (0, 1, 1.0, 0.5)
         assert (second.truth, second.answer, second.num_images) == (2, 3, 0.5)
+
+    def test_classes_that_do_not_occur_cost_nothing(self) -> None:
+        """A matrix of these would take 80 GB."""
+        given = {
+            name: answers_of(name, {0: _of_many_classes(self.labels_N, row)})
+            for name, row in (("a", [0, 1, 1, 1, 3, 3]), ("b", [0, 0, 1, 1, 3, 99_999]))
+        }
+        found = differences(list(given.values()))
+        many = [(one.truth, one.answer, one.num_images) for one in found.confused["b"]]
+        assert many == [(2, 3, 1.0), (3, 99_999, 1.0)]
+        gaps = [(one.a, one.b, one.truth, one.answer, one.num_images) for one in found.gaps]
+        assert gaps == [("a", "b", 0, 1, 1.0), ("b", "a", 3, 99_999, 1.0)]
 
     def test_images_right_alone_and_never(self) -> None:
         a = self.model("a", [0, 1, 1, 2, 2, 1], [0, 1, 1, 2, 2, 1])

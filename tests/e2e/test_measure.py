@@ -60,7 +60,7 @@ def test_a_run_is_measured_at_its_end_unless_told_otherwise(nvl: Nvl, tiny_npz: 
     assert "What does it cost?" in report
 
 
-def _no_measurements(store: Store, seconds: float) -> Iterator[Costs]:
+def _no_measurements(store: Store, seconds: float, trust: bool) -> Iterator[Costs]:
     return iter(())
 
 
@@ -96,8 +96,6 @@ def test_measuring_a_run_takes_where_the_data_lie(
     folder.mkdir()
     assert nvl_here("measure", str(store.root), "--data", str(folder)).code == 0
     assert store.page().data_dir == folder
-    assert nvl_here("measure", str(store.root)).code == 0
-    assert store.page().data_dir == folder
 
 
 @pytest.mark.parametrize(
@@ -109,6 +107,7 @@ def test_measuring_a_run_takes_where_the_data_lie(
         (["RUN", "--batch", "8"], "expected the run's own shapes and batch, got one of"),
         (["RUN", "--lang", "klingon"], "language: expected en or uk, got 'klingon'"),
         (["--model", "glyphnet", "--data", "x"], "--data: expected a run"),
+        (["--model", "glyphnet", "--trust"], "--trust: expected a run"),
         (["--model", "glyfnet"], "expected a known name, got 'glyfnet'; try glyphnet"),
         (["--model", "vit-b16"], "image_px = 16 or image_px = 32"),
         (["--model", "glyphnet", "--channels", "2"], "expected 1 or 3, got 2"),
@@ -122,3 +121,24 @@ def test_mistakes_are_one_line(nvl_here: Nvl, tmp_path: Path, words: list[str], 
     assert answer.code == 2
     assert said in answer.err
     assert "Traceback" not in answer.err
+
+
+@pytest.mark.parametrize("models", [("evil:net",), ("glyphnet-small", "evil:net")])
+def test_measuring_a_strangers_run_imports_no_code_of_theirs(
+    nvl: Nvl, tmp_path: Path, models: tuple[str, ...]
+) -> None:
+    (tmp_path / "evil.py").write_text("import pathlib\npathlib.Path('mark').touch()\n")
+    store = Store(tmp_path / "run")
+    with store.writing():
+        plan = fake_plan(models=models)
+        store.keep_plan(plan.changed(model_digests={"evil:net": "0" * 64}))
+    told = nvl("measure", "run", "--seconds", "0.1")
+    assert "evil:net" in told.err
+    assert "--trust" in told.err
+    assert told.code == (2 if len(models) == 1 else 0), told.err
+    assert ("glyphnet-small · 16×16×1" in told.out) == (len(models) > 1)
+    refused = nvl("measure", "run", "--trust")
+    assert refused.code == 2
+    assert "which was not imported" in refused.err
+    assert "Traceback" not in told.err + refused.err
+    assert not (tmp_path / "mark").exists()

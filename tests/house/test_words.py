@@ -92,3 +92,22 @@ def test_no_path_of_one_machine_is_in_the_source() -> None:
     for path in (*PACKAGE.rglob("*.py"), *PACKAGE.rglob("*.toml"), *PACKAGE.rglob("*.j2")):
         found = re.findall(r"/(?:work|tmp|root|home/(?!ann/))\w*", path.read_text(encoding="utf-8"))
         assert not found, (path, found)
+
+
+def _printing(tree: ast.AST) -> set[str]:
+    """Return calls that print, other than by way of `out.neutral`."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            name = ast.unparse(node.func)
+            if name in ("print", "Console", "typer.echo", "typer.secho", "click.echo") or (
+                name in ("sys.stdout.write", "sys.stderr.write")
+            ):
+                found.add(name)
+    return found
+
+
+def test_commands_print_in_one_place() -> None:
+    printing = {file: found for file, tree in modules().items() if (found := _printing(tree))}
+    # cli.py: bytes of CSV, in whose cells nothing is obeyed
+    assert printing == {"out/neutral.py": {"typer.echo"}, "cli.py": {"typer.echo"}}

@@ -11,6 +11,7 @@ from pathlib import Path
 import pyarrow.parquet
 import pytest
 
+from hostile import HOSTILE, TEX
 from lab.fakes import HOSTILE_NAMES, fake_plan, fake_result
 from neurovisionlab.core.speech import speaking
 from neurovisionlab.lab.judge import judge_run
@@ -109,6 +110,47 @@ DOCUMENT = r"""\documentclass{article}
 %s
 \end{document}
 """
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_no_name_holds_a_command_of_tex(name: str) -> None:
+    shown = escaped(name)
+    allowed = r"\\text(backslash|asciitilde|asciicircum|less|greater)\{\}|\$(\\pm|-)\$|\\[&%$#_{}]"
+    rest = re.sub(allowed, "", shown)
+    assert not set(rest) & set("\\%$#_{}^&"), shown
+    assert "\n" not in shown
+    assert all(letter.isprintable() for letter in shown)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("code", ["en", "uk"])
+def test_latex_sets_every_hostile_name_and_runs_none(tmp_path: Path, code: str) -> None:
+    records = [fake_result(cell).record for cell in fake_plan().cells()]
+    costs = [
+        dict.fromkeys(("train_s", "train_peak_mib", "infer_peak_mib", "weights_mib"), 1234.5)
+        | {"dataset": name, "label": name, "is_for_ranking": True}
+        for name in (*TEX, *HOSTILE)
+    ]
+    with speaking(voice_of(code)):
+        text = latex(records, costs)
+    packages = "\n".join(re.findall(r"^% (\\usepackage.*)$", text, re.MULTILINE))
+    (tmp_path / "page.tex").write_text(DOCUMENT % (packages, text), encoding="utf-8")
+    done = subprocess.run(
+        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-shell-escape", "page.tex"],
+        cwd=tmp_path,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout.decode(errors="replace")[-2000:]
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "page.tex",
+        "page.pdf",
+        "page.aux",
+        "page.log",
+    }
+    read = (tmp_path / "page.log").read_text(errors="replace")
+    assert "passwd" not in read
+    assert "runsystem" not in read
 
 
 @pytest.mark.slow

@@ -4,26 +4,40 @@ from __future__ import annotations
 
 import base64
 import io
+import os
+import re
+import struct
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from markupsafe import escape
 from PIL import Image
 
 from lab.fakes import fake_result
+from neurovisionlab.core.errors import StoreError
 from neurovisionlab.core.protocol import Protocol
 from neurovisionlab.core.spec import DataRef, Study
-from neurovisionlab.core.speech import ENGLISH, Voice
+from neurovisionlab.core.speech import Voice
 from neurovisionlab.data.home import DataHome
 from neurovisionlab.data.sources import load
 from neurovisionlab.lab.judge import judge_run
-from neurovisionlab.lab.store import Store
+from neurovisionlab.lab.store import PageSettings, Store
 from neurovisionlab.lab.studies import make_plan
 from neurovisionlab.out.language import voice_of
-from neurovisionlab.out.page.gallery import shelves, uri
+from neurovisionlab.out.page.album import Album, Albums
+from neurovisionlab.out.page.gallery import NOT_AT_HAND, shelves
+from neurovisionlab.out.page.picture import png
 from neurovisionlab.out.page.report import render, write_report
+
+
+def _album(store: Store, home: DataHome) -> Album:
+    (dataset,) = store.plan().study.datasets
+    found = Albums(store, home).of(dataset)
+    assert found is not None
+    return found
 
 
 def _pixels(address: str) -> np.ndarray[Any, Any]:
@@ -54,7 +68,7 @@ def test_mistakes_show_the_image_its_class_and_the_answer(
     store, home, ref = run
     (judged,) = judge_run(store, ("accuracy",)).datasets
     images = load(ref, home)
-    nobody, sure, confused = shelves(store, judged, home)
+    nobody, sure, confused = shelves(store, judged, _album(store, home))
     assert len(nobody.pictures) == len(judged.differences.suspects) == 12
     for picture, suspect in zip(nobody.pictures, judged.differences.suspects, strict=True):
         shown = _pixels(picture.uri)
@@ -76,17 +90,19 @@ def test_mistakes_show_the_image_its_class_and_the_answer(
 def test_what_one_model_alone_recognises_is_shown(
     run: tuple[Store, DataHome, DataRef],
 ) -> None:
-    store, home, ref = run
+    store, home, _ = run
     for cell in store.plan().cells():
         if cell.model == "glyphnet":
             store.put(fake_result(cell, skill=50.0))
     (judged,) = judge_run(store, ("accuracy",)).datasets
-    alone = shelves(store, judged, home)[-1]
+    alone = shelves(store, judged, _album(store, home))[-1]
     assert alone.title == "Right in every network of glyphnet, in none of another model"
     truths = [picture.truth for picture in alone.pictures]
-    labels_N = load(ref, home).labels_N[list(judged.differences.alone["glyphnet"])]
+    told = store.predictions(store.plan().cells()[0].cell_id, "test")
+    labels = dict(zip(told.indices_N.tolist(), told.labels_N.tolist(), strict=True))
     assert len(truths) == 12
-    assert truths == [judged.class_names[label] for label in labels_N]
+    indices = judged.differences.alone["glyphnet"]
+    assert truths == [judged.class_names[labels[index]] for index in indices]
     assert {picture.answer for picture in alone.pictures} == {None}
 
 
@@ -94,15 +110,15 @@ def test_other_images_are_never_shown_in_their_place(
     run: tuple[Store, DataHome, DataRef], tiny_npz: Path
 ) -> None:
     store, home, _ = run
-    assert "<figure>" in render(store, home)
+    assert "<figure>" in render(store, Albums(store, home))
     with np.load(tiny_npz / "test.npz") as arrays:
         content = dict(arrays)
     content["images"] = 255 - content["images"]
     np.savez(tiny_npz / "test.npz", **content)
-    assert "<figure>" not in render(store, home)
+    assert "<figure>" not in render(store, Albums(store, home))
     (tiny_npz / "test.npz").unlink()
     (tiny_npz / "train.npz").unlink()
-    assert "<figure>" not in render(store, home)
+    assert "<figure>" not in render(store, Albums(store, home))
 
 
 @pytest.mark.parametrize(
@@ -110,7 +126,7 @@ def test_other_images_are_never_shown_in_their_place(
 )
 def test_pictures_of_any_shape(shape: tuple[int, int, int]) -> None:
     image = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-    shown = _pixels(uri(image))
+    shown = np.asarray(Image.open(io.BytesIO(png(image))))
     assert max(shown.shape[:2]) <= 4 * 56
     assert (shown.ndim == 3) == (shape[2] == 3)
 
@@ -146,40 +162,131 @@ def test_a_report_written_anew_keeps_its_language_and_its_pictures(
 ) -> None:
     store, data_dir = apart
     assert _seen(store, DataHome.find(data_dir), voice_of("uk")) == ("uk", True)
+    before = (store.root / "report.html").read_text("utf-8")
     (store.root / "report.html").unlink()
+    data_dir.rename(data_dir.with_name("moved"))
     assert _seen(store) == ("uk", True)
-    page = (store.root / "report.html").read_text("utf-8")  # to be shown to strangers
-    assert str(data_dir) not in page
+    page = (store.root / "report.html").read_text("utf-8")
+    shown, shown_before = (re.findall(f'{PICTURES},[^"]+', text) for text in (page, before))
+    assert shown == shown_before  # the very pictures
+    assert str(data_dir) not in page  # to be shown to strangers
     assert str(store.root.parent) not in page
 
 
-@pytest.fixture
-def quick(apart: tuple[Store, Path], monkeypatch: pytest.MonkeyPatch) -> tuple[Store, Path]:
-    """Return the same run; its page is only as long as it must be for these tests."""
-
-    def render(store: Store, home: DataHome, language: Voice) -> str:
-        found = (home.data_dir / "mine" / "test.npz").is_file()
-        return f'<!doctype html>\n<html lang="{language.code}">{PICTURES if found else ""}'
-
-    monkeypatch.setattr("neurovisionlab.out.page.report.render", render)
-    return apart
-
-
-def test_what_is_given_goes_before_what_was_kept(quick: tuple[Store, Path]) -> None:
-    store, data_dir = quick
+def test_a_run_without_its_pictures_says_how_to_get_them(apart: tuple[Store, Path]) -> None:
+    store, data_dir = apart
+    store.keep_page(PageSettings("en", data_dir))  # a stranger may have written that
     assert _seen(store) == ("en", False)
-    assert _seen(store, DataHome.find(data_dir), voice_of("uk")) == ("uk", True)
-    assert _seen(store, language=ENGLISH) == ("en", True)
+    assert escape(str(NOT_AT_HAND)) in (store.root / "report.html").read_text("utf-8")
+    assert _seen(store, DataHome.find(data_dir)) == ("en", True)
+    assert str(NOT_AT_HAND) not in (store.root / "report.html").read_text("utf-8")
+    assert _seen(store, DataHome.find(data_dir / "other")) == ("en", True)  # of those kept
+
+
+def test_what_lies_in_the_usual_place_is_shown(
+    apart: tuple[Store, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, data_dir = apart
+    monkeypatch.setenv("NVL_DATA", str(data_dir))
     assert _seen(store) == ("en", True)
-    assert _seen(store, DataHome.find(data_dir / "other")) == ("en", False)
-    assert _seen(store) == ("en", False)
 
 
-def test_a_page_of_an_earlier_version_keeps_its_language(quick: tuple[Store, Path]) -> None:
-    store, data_dir = quick
+@pytest.mark.parametrize("how", ["absolute", "up", "linked"])
+def test_a_users_own_study_may_name_any_place(
+    apart: tuple[Store, Path], monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    first, data_dir = apart
+    elsewhere = data_dir.with_name("elsewhere")
+    (data_dir / "mine").rename(elsewhere)
+    if how == "linked":
+        (data_dir / "mine").symlink_to(elsewhere)
+    name = {"absolute": f"npz:{elsewhere}", "up": "npz:../elsewhere", "linked": "npz:mine"}[how]
+    home = DataHome.find(data_dir)
+    plan = make_plan(first.plan().study.changed(datasets=(name,)), home)
+    store = Store(first.root.with_name("second"))
+    with store.writing():
+        store.keep_plan(plan)
+        for cell in plan.cells():
+            store.put(fake_result(cell, skill=-50.0))
+    assert Albums(store, home).of(name) is None  # nvl report --data
+    _kept_by_run(store, home)
+    after = Albums(store, home).of(name)
+    assert after is not None
+    assert after.picture(3) is not None
+
+
+def _kept_by_run(store: Store, home: DataHome) -> None:
+    albums = Albums(store, home, is_own=True)
+    album = albums.of(store.plan().study.datasets[0])
+    assert album is not None
+    assert album.picture(3) is not None
+    albums.keep()
+
+
+def _kept(store: Store) -> Path:
+    (path,) = (store.root / "mistakes").iterdir()
+    return path
+
+
+BAD_PICTURES = {
+    "no JSON": b"{",
+    "a list": b"[]",
+    "no picture": b'{"digest": "DIGEST", "pictures": {"1": "PHNjcmlwdD4="}}',
+    "no base64": b'{"digest": "DIGEST", "pictures": {"1": ""><script>alert(1)</script>"}}',
+    "another set": b'{"digest": "00000000", "pictures": {}}',
+    "a negative index": b'{"digest": "DIGEST", "pictures": {"-1": ""}}',
+}
+
+
+@pytest.mark.parametrize("how", [*BAD_PICTURES, "large", "cut", "a link", "a folder"])
+def test_pictures_that_are_none_are_not_shown(apart: tuple[Store, Path], how: str) -> None:
+    store, data_dir = apart
+    _kept_by_run(store, DataHome.find(data_dir))
+    path = _kept(store)
+    whole, digest = path.read_bytes(), store.plan().infos[0][1].digest
+    content = BAD_PICTURES.get(how, whole).replace(b"DIGEST", digest.encode())
+    if how == "large":
+        huge = base64.b64encode(png_of_size(100_000)).decode()
+        content = f'{{"digest": "{digest}", "pictures": {{"1": "{huge}"}}}}'.encode()
+    elif how == "cut":
+        content = whole[: len(whole) // 2]
+    path.unlink()
+    if how == "a folder":
+        path.mkdir()
+    elif how == "a link":
+        (data_dir / "elsewhere.json").write_bytes(whole)
+        path.symlink_to(data_dir / "elsewhere.json")
+    else:
+        path.write_bytes(content)
+    assert Albums(store).of("npz:mine") is None
+
+
+def png_of_size(side_px: int) -> bytes:
+    """Return the head of a PNG that a browser would need gigabytes for."""
+    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sII", 13, b"IHDR", side_px, side_px) + b"x" * 8
+
+
+def test_what_is_kept_has_an_end(
+    apart: tuple[Store, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, data_dir = apart
+    monkeypatch.setattr("neurovisionlab.out.page.album.MOST_BYTES", 600)
+    assert _seen(store, DataHome.find(data_dir)) == ("en", True)
+    assert 100 < _kept(store).stat().st_size < 800
+
+
+def test_a_page_of_an_earlier_version_keeps_its_language(apart: tuple[Store, Path]) -> None:
+    store, data_dir = apart
     write_report(store, DataHome.find(data_dir), voice_of("uk"))
     (store.root / "page.json").unlink()
-    assert _seen(store) == ("uk", False)
+    assert _seen(store) == ("uk", True)
+
+
+def test_a_page_that_is_a_pipe_is_not_waited_for(apart: tuple[Store, Path]) -> None:
+    store, _ = apart
+    os.mkfifo(store.root / "report.html")
+    with pytest.raises(StoreError):  # nor replaced
+        write_report(store)
 
 
 @pytest.mark.parametrize(
@@ -195,20 +302,13 @@ def test_a_page_of_an_earlier_version_keeps_its_language(quick: tuple[Store, Pat
         b'{"language": "en", "data_dir": "a\\u0000b"}',
     ],
 )
-def test_damaged_settings_cost_no_report(quick: tuple[Store, Path], kept: bytes) -> None:
-    store, _ = quick
+def test_damaged_settings_cost_no_report(
+    apart: tuple[Store, Path], kept: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def render(store: Store, albums: Albums, language: Voice) -> str:
+        return f'<!doctype html>\n<html lang="{language.code}">'
+
+    monkeypatch.setattr("neurovisionlab.out.page.report.render", render)
+    store, _ = apart
     store.write_bytes("page.json", kept)
     assert _seen(store) == ("en", False)
-
-
-def test_a_folder_that_is_gone_is_looked_for_where_it_is_now(
-    quick: tuple[Store, Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    store, data_dir = quick
-    write_report(store, DataHome.find(data_dir))
-    moved = data_dir.rename(data_dir.with_name("moved \udcff"))  # no text, but a folder's name
-    assert _seen(store) == ("en", False)
-    monkeypatch.setenv("NVL_DATA", str(moved))
-    assert _seen(store) == ("en", True)
-    monkeypatch.delenv("NVL_DATA")
-    assert _seen(store) == ("en", True)

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from hostile import HOSTILE as HOSTILE_ELSEWHERE
 from lab.fakes import fake_plan, fake_result
 from neurovisionlab.lab.judge import judge_run
 from neurovisionlab.lab.store import Store
@@ -86,6 +87,23 @@ PLACES = {
 }
 
 
+def visible(text: str) -> str:
+    """Return text without what is shown as a space: controls, directions that overrule."""
+    return re.sub(
+        "[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]", " ", text
+    )
+
+
+@pytest.mark.parametrize("text", [text for text in HOSTILE_ELSEWHERE if text.strip("\x7f")])
+def test_what_is_hostile_elsewhere_is_text_here(text: str) -> None:
+    written = in_markdown(text)
+    for place, tags in PLACES.items():
+        read = Read(place.format(written))
+        assert words(read.text) == words(visible(text))
+        assert read.tags == tags
+    assert not set("<>") & set(written)  # nor to readers that know no backslash before them
+
+
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("text", HOSTILE)
 def test_markup_is_text_wherever_it_stands(text: str, place: str) -> None:
@@ -102,8 +120,7 @@ def test_a_half_of_a_character_and_a_fixed_space() -> None:
 @given(st.text(st.characters(codec="ascii"), max_size=30) | st.text(max_size=30))
 def test_any_text_is_text(text: str) -> None:
     read = Read(f"x {in_markdown(text)}")
-    shown = re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", " ", text)
-    assert words(read.text) == words(f"x {shown}")
+    assert words(read.text) == words(f"x {visible(text)}")
     assert read.tags == ["p"]
 
 

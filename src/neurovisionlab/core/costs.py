@@ -5,11 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from neurovisionlab.core.protocol import Frozen, Protocol
+from neurovisionlab.core.bounds import (
+    MOST_CLASSES,
+    Amount,
+    Measure,
+    ModelName,
+    Moment,
+    Pixels,
+    Words,
+)
+from neurovisionlab.core.protocol import Count, Fraction, Frozen, Magnitude, Protocol
 from neurovisionlab.core.records import EpochRow, Machine
 from neurovisionlab.core.spec import CellSpec, slug
 from neurovisionlab.core.speech import Sentence
@@ -45,12 +54,12 @@ class CostSpec(Frozen):
         protocol: with image size and colour resolved.
     """
 
-    model: str
-    model_digest: str | None = None
-    image_px: int
-    channels: int
-    num_classes: int
-    source_px: int
+    model: ModelName
+    model_digest: Words | None = None
+    image_px: Pixels
+    channels: Annotated[int, Field(ge=1, le=3)]
+    num_classes: Annotated[int, Field(ge=1, le=MOST_CLASSES)]
+    source_px: Pixels
     protocol: Protocol
 
     @property
@@ -92,13 +101,13 @@ class Window(Frozen):
             the peak (`memory_differs`); else null.
     """
 
-    window_s: float
-    contention_frac: float | None
-    num_warm_up: int
-    num_repeats: int
-    num_processes: int = 1
-    spread_frac: float | None = None
-    memory_spread_mib: float | None = None
+    window_s: Measure
+    contention_frac: Fraction | None
+    num_warm_up: Amount
+    num_repeats: Amount
+    num_processes: Amount = 1
+    spread_frac: Measure | None = None
+    memory_spread_mib: Measure | None = None
 
     @property
     def is_contended(self) -> bool:
@@ -178,14 +187,14 @@ class Conditions(Frozen):
     """
 
     machine: Machine | None
-    driver: str | None = None
-    windows: dict[str, Window]
-    training_batch: int
-    memory_method: str
-    gpu_temperature_c: float | None = None
-    gpu_clock_mhz: float | None = None
-    warnings: tuple[str, ...] = ()
-    measured_at: str
+    driver: Words | None = None
+    windows: dict[Part, Window]
+    training_batch: Count
+    memory_method: Words
+    gpu_temperature_c: Magnitude | None = None
+    gpu_clock_mhz: Measure | None = None
+    warnings: Annotated[tuple[Words, ...], Field(max_length=1000)] = ()
+    measured_at: Moment
 
 
 class Costs(Frozen):
@@ -207,23 +216,25 @@ class Costs(Frozen):
     """
 
     spec: CostSpec
-    num_parameters: int | None
-    weights_mib: float | None
-    macs: int | None
-    train_images_per_s: float | None = None
-    train_peak_mib: float | None = None
-    train_reserved_mib: float | None = None
-    train_process_mib: float | None = None
-    infer_peak_mib: float | None = None
-    latency_p50_ms: float | None = None
-    latency_p95_ms: float | None = None
-    latency_p99_ms: float | None = None
-    throughput_images_per_s: float | None = None
-    best_batch: int | None = None
-    throughput_by_batch: dict[int, float] = Field(default_factory=dict)
-    energy_j_per_image: float | None = None
-    energy_note: str
-    does_not_fit: str | None = None
+    num_parameters: Amount | None
+    weights_mib: Measure | None
+    macs: Amount | None
+    train_images_per_s: Measure | None = None
+    train_peak_mib: Magnitude | None = None
+    train_reserved_mib: Magnitude | None = None
+    train_process_mib: Magnitude | None = None
+    infer_peak_mib: Magnitude | None = None
+    latency_p50_ms: Measure | None = None
+    latency_p95_ms: Measure | None = None
+    latency_p99_ms: Measure | None = None
+    throughput_images_per_s: Measure | None = None
+    best_batch: Count | None = None
+    throughput_by_batch: Annotated[dict[Count, Measure], Field(max_length=1000)] = Field(
+        default_factory=dict
+    )
+    energy_j_per_image: Measure | None = None
+    energy_note: Words
+    does_not_fit: Words | None = None
     conditions: Conditions
 
     @property

@@ -1,11 +1,12 @@
 """Where models differ: class by class, answer by answer, image by image.
 
-Shape suffixes: S seeds, N images, C classes.
+Shape suffixes: S seeds, N images, C classes, K classes that occur.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -89,6 +90,25 @@ def mean_confusion(answers: Answers) -> Floats:
     return mean_CC
 
 
+def _among_seen(*answers: Answers) -> tuple[tuple[Answers, ...], NDArray[np.int64]]:
+    """Return answers in which only the classes that occur are numbered, and which these are.
+
+    Memory then grows with the answers, not with the square of how many classes there might be.
+    """
+    given = [numbers for one in answers for numbers in (one.labels_N, one.predicted_SN.ravel())]
+    classes_K = np.unique(np.concatenate(given))
+    few = (
+        replace(
+            one,
+            predicted_SN=np.searchsorted(classes_K, one.predicted_SN),
+            labels_N=np.searchsorted(classes_K, one.labels_N),
+            num_classes=len(classes_K),
+        )
+        for one in answers
+    )
+    return tuple(few), classes_K
+
+
 def confusion_difference(a: Answers, b: Answers) -> Floats:
     """Return [C, C] confusion of a minus confusion of b, each a mean over seeds.
 
@@ -107,13 +127,15 @@ def mistake_gaps(a: Answers, b: Answers, count: int = 3) -> tuple[MistakeGap, ..
     Raises:
         DataError: the models answered different test images.
     """
-    more_CC = confusion_difference(a, b)
-    np.fill_diagonal(more_CC, 0)
-    order = np.argsort(-np.abs(more_CC), axis=None, kind="stable")[:count]
+    check_comparable([a, b])
+    (few_a, few_b), classes_K = _among_seen(a, b)
+    more_KK = confusion_difference(few_a, few_b)
+    np.fill_diagonal(more_KK, 0)
+    order = np.argsort(-np.abs(more_KK), axis=None, kind="stable")[:count]
     found = []
     for place in order:
-        truth, answer = divmod(int(place), a.num_classes)
-        size = float(more_CC[truth, answer])
+        size = float(more_KK.flat[place])
+        truth, answer = (int(classes_K[one]) for one in divmod(int(place), len(classes_K)))
         if size:
             more, less = (a, b) if size > 0 else (b, a)
             found.append(
@@ -126,21 +148,22 @@ def mistake_gaps(a: Answers, b: Answers, count: int = 3) -> tuple[MistakeGap, ..
 
 def most_confused(answers: Answers, count: int = 10) -> tuple[Confused, ...]:
     """Return the `count` most frequent mistakes (fewer if there are fewer), most frequent first."""
-    counts_CC = mean_confusion(answers)
-    num_truth_C = counts_CC.sum(axis=1)
-    mistakes_CC = counts_CC - np.diag(np.diag(counts_CC))
+    (few,), classes_K = _among_seen(answers)
+    counts_KK = mean_confusion(few)
+    num_truth_K = counts_KK.sum(axis=1)
+    mistakes_KK = counts_KK - np.diag(np.diag(counts_KK))
     # equal counts in the order of classes
-    order = np.argsort(-mistakes_CC, axis=None, kind="stable")[:count]
-    places = [divmod(int(place), answers.num_classes) for place in order]
+    order = np.argsort(-mistakes_KK, axis=None, kind="stable")[:count]
+    places = [divmod(int(place), len(classes_K)) for place in order]
     return tuple(
         Confused(
-            truth=truth,
-            answer=answer,
-            num_images=float(mistakes_CC[truth, answer]),
-            share_frac=float(mistakes_CC[truth, answer] / num_truth_C[truth]),
+            truth=int(classes_K[truth]),
+            answer=int(classes_K[answer]),
+            num_images=float(mistakes_KK[truth, answer]),
+            share_frac=float(mistakes_KK[truth, answer] / num_truth_K[truth]),
         )
         for truth, answer in places
-        if mistakes_CC[truth, answer] > 0
+        if mistakes_KK[truth, answer] > 0
     )
 
 

@@ -24,28 +24,37 @@ def expand(
             a revision of the table's); by `weights_key(name)`, digests of pretrained weights.
 
     Raises:
-        SpecError: an image size that cannot be told, or constants that do not fit the channels.
+        SpecError: an image size that cannot be told, constants that do not fit the channels, or
+            a data set of which nothing is known.
     """
     folds: Iterable[int | None] = range(study.split.folds) if study.split.folds else (None,)
     cells: dict[str, CellSpec] = {}
-    for name, (variant, protocol), seed, fold, model in itertools.product(
-        study.datasets, study.protocols(), study.seeds, folds, study.models
-    ):
+    for name, (variant, protocol) in itertools.product(study.datasets, study.protocols()):
         ref = study.data_ref(name, protocol.image_px)
-        cell = CellSpec(
-            data=infos[ref],
-            data_ref=ref,
-            model=model,
-            model_digest=_model_digest(model, protocol, model_digests or {}),
-            seed=seed,
-            fold=fold,
-            variant=variant,
-            protocol=resolve(protocol, infos[ref]),
-            subset=study.subset,
-            split=study.split,
-        )
-        cells.setdefault(cell.cell_id, cell)
+        info = _known(ref, infos)
+        settled = resolve(protocol, info)
+        for seed, fold, model in itertools.product(study.seeds, folds, study.models):
+            cell = CellSpec(
+                data=info,
+                data_ref=ref,
+                model=model,
+                model_digest=_model_digest(model, protocol, model_digests or {}),
+                seed=seed,
+                fold=fold,
+                variant=variant,
+                protocol=settled,
+                subset=study.subset,
+                split=study.split,
+            )
+            cells.setdefault(cell.cell_id, cell)
     return tuple(cells.values())
+
+
+def _known(ref: DataRef, infos: Mapping[DataRef, DataInfo]) -> DataInfo:
+    if ref not in infos:
+        what = f"what is known of {ref.name}"
+        raise SpecError(mould(what, "its digest and classes", "nothing", "nvl run"))
+    return infos[ref]
 
 
 def weights_key(model: str) -> str:

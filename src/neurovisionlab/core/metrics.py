@@ -7,12 +7,14 @@ against scikit-learn and torchmetrics in tests/reference.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field, model_validator
 from scipy.special import log_softmax
 
+from neurovisionlab.core.bounds import MOST_CLASSES, Amount, Loss
 from neurovisionlab.core.protocol import Fraction, Frozen
 
 Floats = NDArray[np.float64]
@@ -24,7 +26,7 @@ NUM_ECE_BINS = 15  # Guo et al. 2017, "On Calibration of Modern Neural Networks"
 class ClassScores(Frozen):
     """How one class was recognised. A class without images has recall and F1 of 0."""
 
-    num_images: int
+    num_images: Amount
     precision_frac: Fraction
     recall_frac: Fraction
     f1_frac: Fraction
@@ -38,7 +40,7 @@ class Scores(Frozen):
     calibration error over 15 equal-width bins (Guo et al. 2017).
     """
 
-    num_images: int
+    num_images: Amount
     accuracy_frac: Fraction
     macro_precision_frac: Fraction
     macro_recall_frac: Fraction
@@ -46,10 +48,18 @@ class Scores(Frozen):
     weighted_precision_frac: Fraction
     weighted_recall_frac: Fraction
     weighted_f1_frac: Fraction
-    nll: float
-    brier: float
+    nll: Loss
+    brier: Annotated[float, Field(ge=0, le=2.01)]  # 2, and what rounding adds
     ece_frac: Fraction
-    per_class: tuple[ClassScores, ...]
+    per_class: Annotated[tuple[ClassScores, ...], Field(min_length=1, max_length=MOST_CLASSES)]
+
+    @model_validator(mode="after")
+    def _classes_hold_the_images(self) -> Scores:
+        total = sum(one.num_images for one in self.per_class)
+        if total != self.num_images:
+            expected = f"{self.num_images} images in all classes"
+            raise ValueError(f"per_class: expected {expected}, got {total}; try to count again")
+        return self
 
 
 def confusion(predicted_N: Ints, labels_N: Ints, num_classes: int) -> Ints:

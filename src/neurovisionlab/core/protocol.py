@@ -28,7 +28,7 @@ PositiveInt = Annotated[int, Field(ge=1)]
 Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
 # far beyond what anybody trains with, and within what single precision and every export can hold
 Magnitude = Annotated[float, Field(ge=-1e30, le=1e30)]
-Channels = Annotated[tuple[Magnitude, ...], Field(max_length=1000)]
+Channels = Annotated[tuple[Magnitude, ...], Field(max_length=16)]
 LEAST_PX, MOST_PX = 8, 1024  # sides of the image a model sees
 
 

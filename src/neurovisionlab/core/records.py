@@ -4,16 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
-from neurovisionlab.core.errors import SpecError, mould
+from neurovisionlab.core.bounds import (
+    Amount,
+    Epoch,
+    FileName,
+    Hex,
+    Loss,
+    Measure,
+    Moment,
+    Told,
+    Words,
+)
+from neurovisionlab.core.errors import DataError, SpecError, mould
 from neurovisionlab.core.metrics import Scores
-from neurovisionlab.core.protocol import Frozen
-from neurovisionlab.core.spec import SCHEMA_VERSION, CellSpec, ThisVersion
+from neurovisionlab.core.protocol import Fraction, Frozen, Magnitude
+from neurovisionlab.core.spec import SCHEMA_VERSION, CellSpec, ThisVersion, hash_of
 
 
 class Progress(Frozen):
@@ -33,40 +44,40 @@ class EpochRow(Frozen):
     A loss that is not finite is null.
     """
 
-    epoch: int
-    learning_rate: float
-    train_loss: float | None
-    train_accuracy_frac: float
-    val_loss: float | None
-    val_accuracy_frac: float
-    train_s: float
-    eval_s: float
+    epoch: Epoch
+    learning_rate: Magnitude
+    train_loss: Loss | None
+    train_accuracy_frac: Fraction
+    val_loss: Loss | None
+    val_accuracy_frac: Fraction
+    train_s: Measure
+    eval_s: Measure
 
 
 class Machine(Frozen):
     """Where a cell ran. Unknown is null."""
 
-    device: str
-    cpu: str | None
-    num_cores: int
-    num_threads: int
-    memory_mib: int
-    os: str
-    python: str
-    versions: dict[str, str]
-    load_1min: float | None = None
+    device: Words
+    cpu: Words | None
+    num_cores: Amount
+    num_threads: Amount
+    memory_mib: Amount
+    os: Words
+    python: Words
+    versions: Annotated[dict[Words, Words], Field(max_length=1000)]
+    load_1min: Measure | None = None
     tf32: bool | None = None  # null where the device has no such thing
 
 
 class Clocks(Frozen):
     """Where the wall time of a cell went, in seconds; the parts exclude each other."""
 
-    setup_s: float = 0.0
-    staging_s: float = 0.0
-    training_s: float = 0.0
-    evaluation_s: float = 0.0
-    saving_s: float = 0.0
-    wall_s: float = 0.0
+    setup_s: Measure = 0.0
+    staging_s: Measure = 0.0
+    training_s: Measure = 0.0
+    evaluation_s: Measure = 0.0
+    saving_s: Measure = 0.0
+    wall_s: Measure = 0.0
 
 
 class ResourceUse(Frozen):
@@ -76,12 +87,12 @@ class ResourceUse(Frozen):
     the cell ran: above 0.05 its times are upper bounds, and no ground for ranking.
     """
 
-    num_parameters: int
-    weights_mib: float
-    train_time_s: float
-    train_images_per_s: float | None
+    num_parameters: Amount
+    weights_mib: Measure
+    train_time_s: Measure
+    train_images_per_s: Measure | None
     clocks: Clocks
-    contention_frac: float | None = None
+    contention_frac: Fraction | None = None
 
 
 MemoryFormat = Literal["channels_last", "contiguous"]
@@ -101,8 +112,10 @@ class Execution(Frozen):
 
     memory_format: MemoryFormat
     compiled: bool = False
-    tried_step_s: dict[str, float] = Field(default_factory=dict)
-    compile_s: float | None = None
+    tried_step_s: Annotated[dict[Words, Measure], Field(max_length=100)] = Field(
+        default_factory=dict
+    )
+    compile_s: Measure | None = None
 
 
 class CellRecord(Frozen):
@@ -115,23 +128,57 @@ class CellRecord(Frozen):
     """
 
     schema_version: ThisVersion = SCHEMA_VERSION
-    cell_id: str
+    cell_id: FileName
     cell: CellSpec
     status: Literal["done", "diverged"]
-    epochs: tuple[EpochRow, ...]
-    diverged_epoch: int | None = None
-    tested_epoch: int | None = None
-    split_id: str
-    num_train: int
-    num_val: int
-    num_test: int
+    epochs: Annotated[tuple[EpochRow, ...], Field(min_length=1, max_length=1_000_000)]
+    diverged_epoch: Epoch | None = None
+    tested_epoch: Epoch | None = None
+    split_id: Hex
+    num_train: Amount
+    num_val: Amount
+    num_test: Amount
     val_scores: Scores | None = None
     test_scores: Scores | None = None
     resources: ResourceUse
     machine: Machine
-    weights_source: str | None = None
+    weights_source: Words | None = None
     execution: Execution | None = None
-    finished_at: str
+    finished_at: Moment
+
+    @model_validator(mode="after")
+    def _is_of_its_cell(self) -> CellRecord:
+        """Refuse a record whose id is another cell's: the data set's name alone may differ."""
+        own = self.cell.cell_id
+        if hash_of(self.cell_id) != hash_of(own):
+            raise ValueError(f"cell_id: expected {own}, got {self.cell_id}; try the cell's own")
+        return self
+
+    @model_validator(mode="after")
+    def _epochs_are_counted(self) -> CellRecord:
+        numbers = [row.epoch for row in self.epochs]
+        most = self.cell.protocol.epochs
+        if numbers != list(range(1, len(numbers) + 1)) or len(numbers) > most:
+            got = f"{len(numbers)}, from {numbers[0]} to {numbers[-1]}"
+            raise ValueError(f"epochs: expected 1 to {most} at most, got {got}; try each once")
+        for name in ("diverged_epoch", "tested_epoch"):
+            if (getattr(self, name) or 1) > len(numbers):
+                got = f"{getattr(self, name)} of {len(numbers)}"
+                raise ValueError(f"{name}: expected one of the epochs, got {got}; try the last")
+        return self
+
+    @model_validator(mode="after")
+    def _scores_are_of_its_images(self) -> CellRecord:
+        for part, scores in (("val", self.val_scores), ("test", self.test_scores)):
+            if scores is None:
+                continue
+            wanted = getattr(self, f"num_{part}"), self.cell.num_classes
+            got = scores.num_images, len(scores.per_class)
+            if got != wanted:
+                said = "{} images, {} classes"
+                expected = f"expected scores of {said.format(*wanted)}"
+                raise ValueError(f"{part}_scores: {expected}, got {said.format(*got)}; try its own")
+        return self
 
 
 def check_readable(record: CellRecord) -> None:
@@ -179,6 +226,61 @@ class Predictions:
     indices_N: NDArray[np.int64]
 
 
+def check_predictions(
+    record: CellRecord, part: Literal["val", "test"], predictions: Predictions
+) -> None:
+    """Make sure that stored arrays are what the record's cell predicted for a part.
+
+    That is finite float32 logits [N, C], int64 labels [N] below C and int64 indices [N] of
+    images, none twice, within the data set; N and C are the record's.
+
+    Raises:
+        DataError: they are not.
+    """
+    problem = _problem_of(record, part, predictions)
+    if problem is not None:
+        expected, got = problem
+        what, remedy = f"{record.cell_id}, {part} predictions", "to run the cell again"
+        raise DataError(mould(what, expected, got, remedy))
+
+
+def _problem_of(
+    record: CellRecord, part: Literal["val", "test"], given: Predictions
+) -> tuple[str, str] | None:
+    """Return what was expected of predictions and what they are; None if nothing is wrong."""
+    num, num_classes = getattr(record, f"num_{part}"), record.cell.num_classes
+    arrays = (given.logits_NC, given.labels_N, given.indices_N)
+    shapes = (num, num_classes), (num,), (num,)
+    names = ("float32", "int64", "int64")
+    wanted, got = (
+        ", ".join(f"{name} {list(shape)}" for name, shape in some)
+        for some in (
+            zip(names, shapes, strict=True),
+            ((array.dtype.name, array.shape) for array in arrays),
+        )
+    )
+    if got != wanted:
+        return wanted, got
+    if not np.isfinite(given.logits_NC).all():
+        return "finite logits", "NaN or infinity"
+    if _outside(given.labels_N, num_classes):
+        return f"labels in 0..{num_classes - 1}", _range(given.labels_N)
+    num_images = sum(record.cell.data.num_images.values())
+    if _outside(given.indices_N, num_images):
+        return f"images in 0..{num_images - 1}", _range(given.indices_N)
+    if len(np.unique(given.indices_N)) < num:
+        return "each image once", "some twice"
+    return None
+
+
+def _outside(numbers_N: NDArray[np.int64], end: int) -> bool:
+    return bool(len(numbers_N)) and not 0 <= numbers_N.min() <= numbers_N.max() < end
+
+
+def _range(numbers_N: NDArray[np.int64]) -> str:
+    return f"{numbers_N.min()}..{numbers_N.max()}"
+
+
 @dataclass(frozen=True)
 class SplitIndices:
     """Which images of a loaded set train, choose and test: int64 indices, no image twice."""
@@ -201,9 +303,9 @@ class CellResult:
 class Failure(Frozen):
     """A cell that ended in an exception: written beside the results, never among them."""
 
-    cell_id: str
-    kind: str
-    message: str
-    traceback: str
+    cell_id: FileName
+    kind: Told
+    message: Told
+    traceback: Told
     is_user_error: bool
-    failed_at: str
+    failed_at: Moment

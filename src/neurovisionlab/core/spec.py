@@ -18,6 +18,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
+from neurovisionlab.core.bounds import (
+    MOST_CLASSES,
+    Amount,
+    Hex,
+    ModelName,
+    Name,
+    PartName,
+    Pixels,
+    Words,
+)
 from neurovisionlab.core.documents import (
     MOST_CELLS,
     MOST_SEED,
@@ -39,10 +49,11 @@ from neurovisionlab.core.vary import vary_problems
 SCHEMA_VERSION = 1
 ThisVersion = Annotated[int, Field(ge=SCHEMA_VERSION, le=SCHEMA_VERSION)]
 
+MOST_FOLDS = 50
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 Seed = Annotated[int, Field(ge=0, le=MOST_SEED)]
-Names = Annotated[tuple[str, ...], Field(min_length=1, max_length=MOST_CELLS)]
+Names = Annotated[tuple[Name, ...], Field(min_length=1, max_length=MOST_CELLS)]
 Values = Annotated[tuple[Any, ...], Field(max_length=MOST_CELLS)]
 
 
@@ -69,14 +80,14 @@ class Split(Frozen):
     """
 
     test_frac: Annotated[float, Field(gt=0, lt=1)] = 0.2
-    groups: str | None = None
-    folds: Annotated[int, Field(ge=2, le=50)] | None = None
+    groups: Words | None = None
+    folds: Annotated[int, Field(ge=2, le=MOST_FOLDS)] | None = None
 
 
 class Labels(Frozen):
     """Classes regrouped by name: `keep` chooses ("0-9", "A-Za-z"), `merge_case` joins a and A."""
 
-    keep: str | None = None
+    keep: Words | None = None
     merge_case: bool = False
 
 
@@ -87,9 +98,9 @@ class DataRef(Frozen):
     """
 
     name: str
-    image_px: int | None = None
+    image_px: Pixels | None = None
     labels: Labels = Labels()
-    groups: str | None = None
+    groups: Words | None = None
     on_bad_image: Literal["stop", "skip"] = "stop"
 
 
@@ -100,18 +111,18 @@ class DataInfo(Frozen):
     `num_groups` is None where no groups are known, and in runs older than `group_division` 2.
     """
 
-    name: str
-    digest: str
-    height_px: int
-    width_px: int
-    channels: int
-    class_names: tuple[str, ...]
-    num_images: dict[str, int]
+    name: Name
+    digest: Hex
+    height_px: Pixels
+    width_px: Pixels
+    channels: Annotated[int, Field(ge=1, le=3)]
+    class_names: Annotated[tuple[Words, ...], Field(min_length=1, max_length=MOST_CLASSES)]
+    num_images: dict[PartName, Amount]
     synthetic: bool = False
-    source: str = ""
-    licence: str = ""
-    notes: tuple[str, ...] = ()
-    num_groups: int | None = None
+    source: Words = ""
+    licence: Words = ""
+    notes: Annotated[tuple[Words, ...], Field(max_length=1000)] = ()
+    num_groups: Amount | None = None
 
 
 class Study(Frozen):
@@ -126,9 +137,9 @@ class Study(Frozen):
     """
 
     name: str
-    description: str = ""
+    description: Words = ""
     datasets: Names
-    models: Names
+    models: Annotated[tuple[ModelName, ...], Field(min_length=1, max_length=MOST_CELLS)]
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1, max_length=MOST_CELLS)] = (0,)
     protocol: Protocol = Protocol()
     subset: Subset = Subset()
@@ -248,14 +259,21 @@ class CellSpec(Frozen):
 
     data: DataInfo
     data_ref: DataRef
-    model: str
-    model_digest: str | None = None
-    seed: int
-    fold: int | None = None
-    variant: str = ""
+    model: ModelName
+    model_digest: Words | None = None
+    seed: Seed
+    fold: Annotated[int, Field(ge=0, lt=MOST_FOLDS)] | None = None
+    variant: Words = ""
     protocol: Protocol
     subset: Subset = Subset()
     split: Split = Split()
+
+    @model_validator(mode="after")
+    def _is_resolved(self) -> CellSpec:
+        if "native" in (self.protocol.image_px, self.protocol.color):
+            got = f"image_px = {self.protocol.image_px}, color = {self.protocol.color}"
+            raise ValueError(f"protocol: expected what they come to, got {got}; try numbers")
+        return self
 
     @property
     def image_px(self) -> int:

@@ -4,10 +4,24 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from itertools import chain
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import AfterValidator, Field
 
+from neurovisionlab.core.bounds import (
+    MOST,
+    MOST_CLASSES,
+    Amount,
+    Hex,
+    Measure,
+    Name,
+    PartName,
+    Pixels,
+    Words,
+)
 from neurovisionlab.core.protocol import Frozen
 from neurovisionlab.core.speech import Counted, Sentence, again
 from neurovisionlab.data.copies import Copies, contents_of, exact_copies, near_copies
@@ -17,15 +31,34 @@ from neurovisionlab.data.notes import NOTES
 _CHUNK = 4096
 _NUM_EXAMPLES = 20
 
+_PARTS = ("train", "val", "test")
+_PAIRS = {f"{one}/{other}" for one in _PARTS for other in _PARTS}
+
+
+def _bounded(copies: Copies) -> Copies:
+    """Refuse counts that no search finds, and parts that no set has."""
+    counts = copies.model_dump(exclude={"num_within", "num_across", "examples"}).values()
+    per_part = chain(copies.num_within.values(), copies.num_across.values())
+    numbers = chain(per_part, chain.from_iterable(copies.examples), filter(None, counts))
+    if not all(0 <= number <= MOST for number in numbers):
+        raise ValueError(f"expected counts of 0 to {MOST:,}, got others; try to look again")
+    if not (copies.num_within.keys() <= {*_PARTS} and copies.num_across.keys() <= _PAIRS):
+        raise ValueError("expected train, val, test, got others; try to look again")
+    return copies
+
+
+Found = Annotated[Copies, AfterValidator(_bounded)]
+ClassNames = Annotated[tuple[Words, ...], Field(max_length=MOST_CLASSES)]
+
 
 class PartAudit(Frozen):
     """One part: images in all and per class, largest class ÷ smallest that has any; its digest."""
 
-    part: str
-    num_images: int
-    num_per_class: dict[str, int]
-    imbalance_ratio: float | None
-    digest: str
+    part: PartName
+    num_images: Amount
+    num_per_class: Annotated[dict[Words, Amount], Field(max_length=MOST_CLASSES)]
+    imbalance_ratio: Measure | None
+    digest: Hex
 
 
 class Audit(Frozen):
@@ -39,22 +72,22 @@ class Audit(Frozen):
         absent: {part: classes without an image there} where another part has some.
     """
 
-    name: str
-    digest: str
+    name: Name
+    digest: Hex
     synthetic: bool
-    height_px: int
-    width_px: int
-    channels: int
-    num_classes: int
-    parts: tuple[PartAudit, ...]
-    exact: Copies
-    near: Copies
+    height_px: Pixels
+    width_px: Pixels
+    channels: Annotated[int, Field(ge=1, le=3)]
+    num_classes: Annotated[int, Field(ge=1, le=MOST_CLASSES)]
+    parts: Annotated[tuple[PartAudit, ...], Field(max_length=3)]
+    exact: Found
+    near: Found
     near_is_complete: bool
-    num_constant: int
-    num_black: int
-    constant_examples: tuple[int, ...]
-    absent: dict[str, tuple[str, ...]]
-    notes: tuple[str, ...] = ()
+    num_constant: Amount
+    num_black: Amount
+    constant_examples: Annotated[tuple[Amount, ...], Field(max_length=1000)]
+    absent: dict[PartName, ClassNames]
+    notes: Annotated[tuple[Words, ...], Field(max_length=1000)] = ()
 
     def summary(self) -> list[str]:
         """Return a few sentences for people, gravest first after the counts."""

@@ -57,9 +57,13 @@ def resource_rows(
         row["num_cells"] = len(group)
         row["num_diverged"] = sum(record.status == "diverged" for record in done)
         rows.append(row | _accuracy(done) | _costs(costs, done) | {"records": done})
+    by_set: dict[str, list[Row]] = {}
     for row in rows:
-        same_set = [other for other in rows if other["dataset"] == row["dataset"]]
-        row["target_frac"] = _target(same_set) if target_frac is None else target_frac
+        by_set.setdefault(row["dataset"], []).append(row)
+    for same_set in by_set.values():
+        target = _target(same_set) if target_frac is None else target_frac
+        for row in same_set:
+            row["target_frac"] = target
     return [row | _times(row.pop("records"), row) for row in rows]
 
 

@@ -255,7 +255,7 @@ class Store:
         """Return the records of those `cells` that are finished, in their order.
 
         Names of data sets and variants are those of `cells`: the study may call them otherwise
-        than when a cell ran.
+        than when a cell ran. A record of other classes than a stranger's study says is none of it.
 
         Raises:
             StoreError: one is of a newer version.
@@ -264,7 +264,7 @@ class Store:
         return [
             record.model_copy(update={"cell": cell, "cell_id": cell.cell_id})
             for cell, record in found
-            if record is not None
+            if record is not None and record.cell.num_classes == cell.num_classes
         ]
 
     def stored_ids(self) -> set[str]:

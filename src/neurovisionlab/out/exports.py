@@ -285,7 +285,9 @@ def _latex_table(
     caption: str, label: str, heads: Sequence[Sentence], rows: Sequence[Sequence[str]]
 ) -> str:
     def line(cells: Iterable[object]) -> str:
-        return " & ".join(escaped(str(cell)) for cell in cells) + r" \\"
+        text = " & ".join(escaped(str(cell)) for cell in cells) + r" \\"
+        # else an option of the command that ends the row before
+        return "{}" + text if text.lstrip().startswith(("[", "*", "(")) else text
 
     return "\n".join(
         [

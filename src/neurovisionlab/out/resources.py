@@ -41,12 +41,10 @@ def resource_tables(store: Store, target_frac: float | None = None) -> list[Tabl
     `target_frac` is the validation accuracy whose time is told, see `resource_rows`.
     """
     rows = resource_rows(store, store.plan().cells(), target_frac)
-    by_set = [[r for r in rows if r["dataset"] == name] for name in _datasets(rows)]
-    return [table for some in by_set if (table := resource_table(some)) is not None]
-
-
-def _datasets(rows: Iterable[Row]) -> list[str]:
-    return list(dict.fromkeys(row["dataset"] for row in rows))
+    by_set: dict[str, list[Row]] = {}
+    for row in rows:
+        by_set.setdefault(row["dataset"], []).append(row)
+    return [table for some in by_set.values() if (table := resource_table(some)) is not None]
 
 
 def resource_table(rows: Sequence[Row]) -> Table | None:

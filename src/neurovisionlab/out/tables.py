@@ -13,6 +13,7 @@ from neurovisionlab.core.protocol import Frozen
 from neurovisionlab.core.records import CellRecord, Failure
 from neurovisionlab.core.spec import CellSpec
 from neurovisionlab.core.speech import Counted, Sentence, number
+from neurovisionlab.out.cells import in_csv
 from neurovisionlab.out.plain import in_markdown
 
 Row = dict[str, Any]
@@ -97,18 +98,20 @@ def _result_row(cell: CellSpec, record: CellRecord | None, failed: set[str]) -> 
 
 
 def to_csv(rows: Sequence[Row], columns: Sequence[str] = RESULT_COLUMNS) -> str:
-    """Return rows as CSV text with a header; unknown is empty."""
+    """Return rows as CSV text with a header; unknown is empty, no text is a formula (`in_csv`)."""
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, columns, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({name: in_csv(value) for name, value in row.items()} for row in rows)
     return buffer.getvalue()
 
 
 def summary_tables(rows: Sequence[Row]) -> list[Table]:
     """Return a table per data set: mean ± standard deviation over seeds (and folds)."""
-    datasets = dict.fromkeys(row["dataset"] for row in rows)
-    return [_summary(name, [row for row in rows if row["dataset"] == name]) for name in datasets]
+    by_set: dict[str, list[Row]] = {}
+    for row in rows:
+        by_set.setdefault(row["dataset"], []).append(row)
+    return [_summary(name, of_set) for name, of_set in by_set.items()]
 
 
 def _summary(dataset: str, rows: Sequence[Row]) -> Table:

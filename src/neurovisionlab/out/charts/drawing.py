@@ -62,8 +62,11 @@ def specification(chart: Chart) -> dict[str, Any]:
     return clean
 
 
-# what XML 1.0 (section 2.2) allows in a text; the renderer ends the process at anything else
-_NOT_DRAWABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# what XML 1.0 (section 2.2) allows in a text, the renderer ends the process at anything else; no
+# separators of lines, at which its expressions break, and no directions that overrule others
+_NOT_DRAWABLE = re.compile(
+    "[^\t\n\r\x20-\u2027\u202f-\u2065\u206a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
+)
 
 
 def _drawable(text: str) -> str:

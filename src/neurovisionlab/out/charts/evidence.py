@@ -14,7 +14,7 @@ from neurovisionlab.lab.judge import Judgement, Judgements
 from neurovisionlab.out.charts.confidence import reliability_chart
 from neurovisionlab.out.charts.confusions import confusion_chart, difference_chart
 from neurovisionlab.out.charts.drawing import Chart
-from neurovisionlab.out.charts.quality import recall_chart
+from neurovisionlab.out.charts.quality import MAX_CLASSES, recall_chart
 from neurovisionlab.out.tables import Row
 from neurovisionlab.out.verdicts import leader
 
@@ -45,11 +45,13 @@ def evidence(judged: Judgement, answers: Sequence[Answers]) -> Iterator[Titled]:
         ("recalls", "recalls", str(RECALLS), recall_chart(_recalls(judged))),
         ("reliability", "reliability", str(RELIABILITY), reliability_chart(judged.reliability)),
     ]
-    for one in ranked[:MAX_MATRICES]:
+    # matrices of more classes are not drawn, nor made: their size is a square
+    num_drawn = MAX_MATRICES if len(judged.class_names) <= MAX_CLASSES else 0
+    for one in ranked[:num_drawn]:
         chart = confusion_chart(mean_confusion(one), judged.class_names)
         name = f"confusion-{slug(one.model)}"
         found.append(("confusion", name, CONFUSION.format(model=one.model), chart))
-    for a, b in list(combinations(ranked, 2))[:MAX_MATRICES]:
+    for a, b in list(combinations(ranked, 2))[:num_drawn]:
         legend = MINUS.format(a=a.model, b=b.model)
         chart = difference_chart(confusion_difference(a, b), judged.class_names, legend)
         name = f"difference-{slug(a.model)}-{slug(b.model)}"

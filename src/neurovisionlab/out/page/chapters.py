@@ -13,14 +13,14 @@ from neurovisionlab.core.samples import LOWER_IS_BETTER
 from neurovisionlab.core.spec import DataInfo
 from neurovisionlab.core.speech import Sentence
 from neurovisionlab.core.verdicts import ModelEstimate
-from neurovisionlab.data.home import DataHome
 from neurovisionlab.lab.judge import Judgement, Judgements
 from neurovisionlab.lab.store import Store
 from neurovisionlab.out.charts.costs import cost_charts
 from neurovisionlab.out.charts.evidence import Kind, evidence
 from neurovisionlab.out.charts.learning import convergence_chart
 from neurovisionlab.out.charts.quality import accuracy_chart
-from neurovisionlab.out.page.gallery import Shelf, shelves
+from neurovisionlab.out.page.album import Albums
+from neurovisionlab.out.page.gallery import NOT_JUDGED, Mistakes, mistakes
 from neurovisionlab.out.page.html import Drawing, draw, drawn
 from neurovisionlab.out.resources import resource_table
 from neurovisionlab.out.tables import GUESSING_MARK, MODEL, Row, Table, guessing_notes
@@ -60,7 +60,7 @@ class Told:
     confusions: tuple[Drawing, ...] = ()
     differences: tuple[Drawing, ...] = ()
     reliability: Drawing | None = None
-    shelves: tuple[Shelf, ...] = ()
+    mistakes: Mistakes = NOT_JUDGED
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class Sources(NamedTuple):
     """
 
     store: Store
-    home: DataHome
+    albums: Albums
     records: Sequence[CellRecord]
     costs: Sequence[Row]
     answers: dict[str, list[Answers]]
@@ -140,7 +140,7 @@ def _told(judged: Judgement | None, sources: Sources) -> Told:
         confusions=tuple(charts.get("confusion", ())),
         differences=tuple(charts.get("difference", ())),
         reliability=next(iter(charts.get("reliability", ())), None),
-        shelves=tuple(shelves(sources.store, judged, sources.home)),
+        mistakes=mistakes(sources.store, judged, sources.albums.of(judged.dataset)),
     )
 
 

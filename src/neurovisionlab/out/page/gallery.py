@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from scipy.special import softmax
 
-from neurovisionlab.core.errors import NvlError
 from neurovisionlab.core.records import Predictions, best_on_validation
-from neurovisionlab.core.spec import DataInfo, DataRef
 from neurovisionlab.core.speech import Counted, Sentence
-from neurovisionlab.data.home import DataHome
-from neurovisionlab.data.images import ImageSet
-from neurovisionlab.data.sources import load
 from neurovisionlab.lab.judge import Judgement
 from neurovisionlab.lab.store import Store
+from neurovisionlab.out.page.album import Album
 
 NUM_PICTURES = 16  # a row on a wide screen
 NUM_OF_PAIR = 4  # pictures of one pair of classes
-SIDE_PX = 56
 
 
 class Picture(NamedTuple):
@@ -58,72 +50,81 @@ MISTAKE = Sentence("a {truth} taken for {answer}")
 RECOGNISED = Sentence("a {truth}, recognised")
 
 
-def shelves(store: Store, judged: Judgement, home: DataHome) -> list[Shelf]:
-    """Return the mistakes of one data set; none where its images are not at hand any more."""
-    images = _images(store, judged.dataset, home)
-    if images is None:
-        return []
+NOT_AT_HAND = Sentence(
+    "Mistakes are not shown as pictures: the images that were tested are not in the folder of data "
+    "sets. `nvl report RUN --data DIR` shows them where DIR holds them."
+)
+
+
+class Mistakes(NamedTuple):
+    """The mistakes of one data set; where there are no shelves perhaps why."""
+
+    shelves: tuple[Shelf, ...] = ()
+    why_none: str | None = None
+
+
+NOT_JUDGED = Mistakes()
+
+
+def mistakes(store: Store, judged: Judgement, album: Album | None) -> Mistakes:
+    """Return the mistakes of one data set as pictures of its album."""
+    if album is None:
+        return Mistakes(why_none=str(NOT_AT_HAND))
+    return Mistakes(tuple(shelves(store, judged, album)))
+
+
+def shelves(store: Store, judged: Judgement, album: Album) -> list[Shelf]:
+    """Return the mistakes of one data set; pictures that the album has not are left out."""
     num_suspects = len(judged.differences.suspects)
-    made = [Shelf(ALL_WRONG.format(num_suspects), tuple(_suspects(judged, images)))]
+    made = [Shelf(ALL_WRONG.format(num_suspects), tuple(_suspects(judged, album)))]
     records = store.finished(store.plan().cells())
-    best = best_on_validation(r for r in records if r.cell.data.name == judged.dataset)
+    of_set = [r for r in records if r.cell.data.name == judged.dataset]
+    best = best_on_validation(of_set)
     if best is not None:
         told = store.predictions(best.cell_id, "test")
         surest, confused = (
-            tuple(pick(told, judged, images)) for pick in (_sure_mistakes, _confused)
+            tuple(_pictures(pick(told), told, judged, album))
+            for pick in (_sure_mistakes, _confused)
         )
         made.append(Shelf(SUREST.format(cell=best.cell_id), surest))
         made.append(Shelf(CONFUSED.format(cell=best.cell_id), confused))
-    for model, alone in judged.differences.alone.items():
-        if len(judged.differences.alone) > 1:
-            made.append(
-                Shelf(ALONE_RIGHT.format(model=model), tuple(_alone(alone, judged, images)))
-            )
+        truths = dict(zip(told.indices_N.tolist(), told.labels_N.tolist(), strict=True))
+        for model, alone in judged.differences.alone.items():
+            if len(judged.differences.alone) > 1:
+                shown = tuple(_alone(alone, truths, judged, album))
+                made.append(Shelf(ALONE_RIGHT.format(model=model), shown))
     return [shelf for shelf in made if shelf.pictures]
 
 
-def _images(store: Store, dataset: str, home: DataHome) -> ImageSet | None:
-    """Return the images that were tested, or None: another set must not be shown for them."""
-    pairs: list[tuple[DataRef, DataInfo]] = [
-        (ref, info) for ref, info in store.plan().infos if info.name == dataset
-    ]
-    for ref, info in pairs[:1]:
-        try:
-            images = load(ref, home)
-        except NvlError:
-            return None
-        if images.digest == info.digest:
-            return images
-    return None
-
-
-def _suspects(judged: Judgement, images: ImageSet) -> Iterator[Picture]:
+def _suspects(judged: Judgement, album: Album) -> Iterator[Picture]:
     names = judged.class_names
     for one in judged.differences.suspects[:NUM_PICTURES]:
         note = AGREE.format(share=one.agreeing_frac)
-        yield _mistake(images.images_NHWC[one.index], names[one.label], names[one.answer], note)
+        yield from _mistake(album.picture(one.index), names[one.label], names[one.answer], note)
 
 
-def _mistake(image_HWC: NDArray[np.uint8], truth: str, answer: str, note: str) -> Picture:
-    alt = MISTAKE.format(truth=truth, answer=answer)
-    return Picture(uri(image_HWC), truth, answer, note, alt)
+def _mistake(uri: str | None, truth: str, answer: str, note: str) -> Iterator[Picture]:
+    if uri is not None:
+        yield Picture(uri, truth, answer, note, MISTAKE.format(truth=truth, answer=answer))
 
 
-def _sure_mistakes(told: Predictions, judged: Judgement, images: ImageSet) -> Iterator[Picture]:
+def _sure_mistakes(told: Predictions) -> NDArray[np.int64]:
     probs_NC, wrong_N = _wrong(told)
     surest_N = wrong_N[np.argsort(-probs_NC[wrong_N].max(axis=1), kind="stable")]
-    yield from _pictures(surest_N[:NUM_PICTURES], probs_NC, told, judged, images)
+    return surest_N[:NUM_PICTURES]
 
 
-def _confused(told: Predictions, judged: Judgement, images: ImageSet) -> Iterator[Picture]:
-    """Yield pictures of this network's most frequent mistakes, the surest ones of each."""
+def _confused(told: Predictions) -> NDArray[np.int64]:
+    """Return this network's most frequent mistakes, the surest ones of each."""
     probs_NC, wrong_N = _wrong(told)
     answers_N = probs_NC.argmax(axis=1)
     pairs = Counter(zip(told.labels_N[wrong_N], answers_N[wrong_N], strict=True))
+    chosen = [np.zeros(0, np.int64)]
     for (truth, answer), _ in pairs.most_common(NUM_PICTURES // NUM_OF_PAIR):
         of_pair_N = wrong_N[(told.labels_N[wrong_N] == truth) & (answers_N[wrong_N] == answer)]
         surest_N = of_pair_N[np.argsort(-probs_NC[of_pair_N, answer], kind="stable")]
-        yield from _pictures(surest_N[:NUM_OF_PAIR], probs_NC, told, judged, images)
+        chosen.append(surest_N[:NUM_OF_PAIR])
+    return np.concatenate(chosen)
 
 
 def _wrong(told: Predictions) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
@@ -133,35 +134,22 @@ def _wrong(told: Predictions) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
 
 
 def _pictures(
-    chosen_N: NDArray[np.int64],
-    probs_NC: NDArray[np.float64],
-    told: Predictions,
-    judged: Judgement,
-    images: ImageSet,
+    chosen_N: NDArray[np.int64], told: Predictions, judged: Judgement, album: Album
 ) -> Iterator[Picture]:
     names = judged.class_names
+    probs_NC, _ = _wrong(told)
     for n in chosen_N:
         answer = int(probs_NC[n].argmax())
-        image_HWC = images.images_NHWC[told.indices_N[n]]
+        uri = album.picture(int(told.indices_N[n]))
         note = SURE.format(share=float(probs_NC[n, answer]))
-        yield _mistake(image_HWC, names[told.labels_N[n]], names[answer], note)
+        yield from _mistake(uri, names[told.labels_N[n]], names[answer], note)
 
 
-def _alone(chosen: Sequence[int], judged: Judgement, images: ImageSet) -> Iterator[Picture]:
+def _alone(
+    chosen: Sequence[int], truths: Mapping[int, int], judged: Judgement, album: Album
+) -> Iterator[Picture]:
     for index in chosen[:NUM_PICTURES]:
-        truth = judged.class_names[images.labels_N[index]]
-        alt = RECOGNISED.format(truth=truth)
-        yield Picture(uri(images.images_NHWC[index]), truth, None, "", alt)
-
-
-def uri(image_HWC: NDArray[np.uint8]) -> str:
-    """Return an image as a PNG in a data URI, enlarged without smoothing if it is small."""
-    picture = Image.fromarray(image_HWC[..., 0] if image_HWC.shape[2] == 1 else image_HWC)
-    scale = max(1, round(SIDE_PX / max(picture.size)))
-    larger = picture.resize(
-        (picture.width * scale, picture.height * scale), Image.Resampling.NEAREST
-    )
-    larger.thumbnail((4 * SIDE_PX, 4 * SIDE_PX))
-    buffer = io.BytesIO()
-    larger.save(buffer, "PNG", optimize=True)
-    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+        uri = album.picture(index)
+        if uri is not None:
+            truth = judged.class_names[truths[index]]
+            yield Picture(uri, truth, None, "", RECOGNISED.format(truth=truth))

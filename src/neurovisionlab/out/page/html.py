@@ -16,6 +16,7 @@ from markupsafe import Markup
 
 from neurovisionlab.core.speech import Voice, number, speaking, voice
 from neurovisionlab.out.charts.drawing import Chart, as_svg, specification
+from neurovisionlab.out.neutral import neutral
 
 
 class Drawing(NamedTuple):
@@ -64,6 +65,7 @@ def page(template: str, language: Voice, content: Mapping[str, object]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
         extensions=["jinja2.ext.i18n"],
+        finalize=_shown,
     )
     environment.install_gettext_callables(  # type: ignore[attr-defined]
         language.translate, language.translate_counted, newstyle=True
@@ -78,6 +80,11 @@ def page(template: str, language: Voice, content: Mapping[str, object]) -> str:
             script=Markup(_read("page.js")),
             engine=Markup(_engine()),
         )
+
+
+def _shown(value: object) -> object:
+    """Return what a template writes: text from outside in no other order than it is read."""
+    return neutral(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _read(name: str) -> str:

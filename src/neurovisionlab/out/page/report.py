@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 from datetime import datetime
 from pathlib import Path
@@ -35,60 +34,69 @@ from neurovisionlab.lab.publications import read_publication, shipped
 from neurovisionlab.lab.resources import resource_rows
 from neurovisionlab.lab.store import PageSettings, Store
 from neurovisionlab.out.language import CODES, voice_of
+from neurovisionlab.out.page.album import Albums
 from neurovisionlab.out.page.chapters import Chapter, Sources, chapter
 from neurovisionlab.out.page.html import page
 from neurovisionlab.out.page.opening import machine_lines, opening
 from neurovisionlab.out.tables import STATUSES, result_rows, summary_tables
 
 
-def write_report(store: Store, home: DataHome | None = None, language: Voice | None = None) -> Path:
+def write_report(
+    store: Store,
+    home: DataHome | None = None,
+    language: Voice | None = None,
+    is_own: bool = False,
+) -> Path:
     """Write `report.html` into the run's folder and return its path.
 
     Args:
         store: the run.
         home: where data sets lie: mistakes are shown as pictures if the images are still there.
-            Not given: where they lay when the report was last written, if that folder exists.
+            Not given: of those that are not the package's own what the run keeps is shown, else
+            what lies in the usual place.
         language: what the page is written in (`out.language.voice_of`). Not given: as the page
             that is there, else English.
+        is_own: the study is the user's own, of whom images are read wherever it says; otherwise
+            nothing is opened but below `home` (`lab.reach`).
     """
-    kept = store.page()
-    if home is None:
-        home = DataHome.find(kept.data_dir if kept.data_dir and kept.data_dir.is_dir() else None)
     if language is None:
-        language = voice_of(_language_of(store, kept))
-    path = store.write_text("report.html", render(store, home, language))
-    store.keep_page(PageSettings(language.code, home.data_dir.absolute()))
+        language = voice_of(_language_of(store))
+    albums = Albums(store, home, is_own)
+    path = store.write_text("report.html", render(store, albums, language))
+    albums.keep()
+    data_dir = (home or DataHome.find(None)).data_dir.absolute()  # read by earlier versions
+    store.keep_page(PageSettings(language.code, data_dir))
     return path
 
 
 # how pages of versions that kept no settings begin
 _HEAD = re.compile(rb'^\s*<!DOCTYPE html>\s*<html lang="([a-z]+)"', re.IGNORECASE)
+_MOST_BYTES = 1 << 28  # of a page
 
 
-def _language_of(store: Store, kept: PageSettings) -> str:
+def _language_of(store: Store) -> str:
     """Return the code of the language that the run's page is in, English where there is none."""
-    code = kept.language
+    code = store.page().language
     if code is None:
-        with contextlib.suppress(OSError), (store.root / "report.html").open("rb") as page_file:
-            found = _HEAD.match(page_file.read(1000))
-            code = found[1].decode() if found else None
+        found = _HEAD.match((store.read_bytes("report.html", _MOST_BYTES) or b"")[:1000])
+        code = found[1].decode() if found else None
     return code if code in CODES else ENGLISH.code
 
 
-def render(store: Store, home: DataHome | None = None, language: Voice = ENGLISH) -> str:
-    """Return the report of a run as HTML; arguments as for `write_report`, but nothing is kept."""
+def render(store: Store, albums: Albums | None = None, language: Voice = ENGLISH) -> str:
+    """Return the report of a run as HTML, with pictures of `albums`; nothing is kept."""
     with speaking(language):
-        return page("report.html.j2", language, _content(store, home or DataHome.find(None)))
+        return page("report.html.j2", language, _content(store, albums or Albums(store)))
 
 
-def _content(store: Store, home: DataHome) -> dict[str, object]:
+def _content(store: Store, albums: Albums) -> dict[str, object]:
     plan = store.plan()
     cells = plan.cells()
     records = store.finished(cells)
     rows = result_rows(cells, records, store.failures())
     judged, why_none = _judged(store)
     answers = all_answers(store) if judged else {}
-    sources = Sources(store, home, records, resource_rows(store, cells), answers, judged)
+    sources = Sources(store, albums, records, resource_rows(store, cells), answers, judged)
     return {
         "plan": plan,
         "description": Sentence(plan.study.description),  # of our presets it is in the catalogue

@@ -1,0 +1,82 @@
+"""What fields of stored records may hold: all that a cell can leave, nothing that breaks a reader.
+
+Records are read from folders that strangers may have made. Numbers are bounded far beyond what
+anybody measures, so that sums, squares, tables, charts and exports can hold them; what becomes
+the name of a file is spelt so that it can be nothing else.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+MOST = 2**53  # up to here every whole number is exact in a float, a chart, a browser
+MOST_CLASSES = 100_000
+_LONGEST_FAILURE = 100_000
+
+Amount = Annotated[int, Field(ge=0, le=MOST)]
+Pixels = Annotated[int, Field(ge=1, le=100_000)]
+Measure = Annotated[float, Field(ge=0, le=1e30)]  # seconds, MiB, joules, images/s
+Loss = Annotated[float, Field(ge=-1e100, le=1e100)]
+Epoch = Annotated[int, Field(ge=1, le=1_000_000)]
+
+Words = Annotated[str, Field(max_length=100_000)]
+Hex = Annotated[str, Field(pattern=r"^[0-9a-f]{8,128}\z")]
+FileName = Annotated[str, Field(pattern=r"^[a-z0-9_][a-z0-9._-]{0,199}\z")]
+PartName = Annotated[str, Field(pattern=r"^(train|val|test)\z")]
+
+# control characters, line and paragraph separators, bytes that are no UTF-8
+_UNPRINTABLE = frozenset(("Cc", "Cs", "Zl", "Zp"))
+
+
+def _in_one_line(name: str) -> str:
+    if any(unicodedata.category(one) in _UNPRINTABLE for one in name):
+        raise ValueError(f"expected printable characters, got {name[:80]!r}; try another name")
+    return name
+
+
+# of what a person names in a study: a data set, with its path, or a model
+Name = Annotated[str, Field(min_length=1, max_length=5_000), AfterValidator(_in_one_line)]
+
+
+def _of_a_library(name: str) -> str:
+    """Refuse what timm would take for an address to load from: local-dir:, hf-hub: and others."""
+    for kind, example in (("timm", "convnext_atto"), ("torchvision", "resnet18")):
+        if name.startswith(f"{kind}:") and not _LIBRARY_NAME.fullmatch(name, len(kind) + 1):
+            expected = f"{kind}:NAME of letters, digits, dots, dashes and underscores"
+            raise ValueError(f"expected {expected}, got {name[:80]!r}; try {kind}:{example}")
+    return name
+
+
+_LIBRARY_NAME = re.compile(r"[A-Za-z0-9_]+([.-][A-Za-z0-9_]+)*")
+ModelName = Annotated[Name, AfterValidator(_of_a_library)]
+
+
+def _moment(text: str) -> str:
+    expected = "expected a moment such as 2026-01-31T12:00:00+00:00"
+    try:
+        found = datetime.fromisoformat(text) if len(text) < 40 else None
+    except ValueError:
+        found = None
+    # a day of slack on both sides: whoever shows it may move it to another zone
+    if found is None or found.tzinfo is None or not 2 <= found.year <= 9998:
+        raise ValueError(f"{expected}, got {text[:80]!r}; try that form")
+    return text
+
+
+Moment = Annotated[str, AfterValidator(_moment)]
+
+
+def _cut(text: object) -> object:
+    if isinstance(text, str) and len(text) > _LONGEST_FAILURE:
+        half = _LONGEST_FAILURE // 2 - 10
+        return f"{text[:half]}\n…\n{text[-half:]}"
+    return text
+
+
+# what an exception says may be of any length: its middle is left out
+Told = Annotated[str, BeforeValidator(_cut)]

@@ -1,0 +1,42 @@
+"""Text in cells of CSV files: what a spreadsheet would take for a formula is marked as text.
+
+An apostrophe goes before it, as OWASP advises; numbers stay numbers. Characters that are obeyed
+are written out (`neutral`). Parquet and JSON have names as they are.
+"""
+
+from __future__ import annotations
+
+import re
+
+from neurovisionlab.out.neutral import neutral
+
+# a formula begins so, also behind what programs pass over, and in the wide forms of East Asia
+_PASSED_OVER = "[\\s\"'`\u200b-\u200f\u2018-\u201f\u2060\ufeff]*"
+_SIGNS = "=+\\-@\uff1d\uff0b\uff0d\uff20"
+_BEGINS = re.compile(f"(?:{_PASSED_OVER}[{_SIGNS}]|[\t\r\n])")
+# where a program cuts a cell that expects other separators than commas
+_WITHIN = re.compile(f"([;\t\r\n])(?={_PASSED_OVER}[{_SIGNS}])")
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
+
+
+def in_csv(value: object) -> object:
+    """Return a value as a CSV file may hold it; what is no text stays as it is.
+
+    >>> [in_csv(value) for value in ("vit-tiny", "=1+1", "-0.5", -0.5)]
+    ['vit-tiny', "'=1+1", '-0.5', -0.5]
+    """
+    if not isinstance(value, str) or _NUMBER.fullmatch(value):
+        return value
+    text = neutral(value)
+    apart = _WITHIN.sub(r"\1'", text)
+    return f"'{apart}" if _BEGINS.match(text) else apart
+
+
+def from_csv(cell: str) -> str:
+    """Return the text that `in_csv` wrote, if no separator within it was marked.
+
+    >>> from_csv("'=1+1"), from_csv("'quoted'")
+    ('=1+1', "'quoted'")
+    """
+    is_marked = cell.startswith("'") and _BEGINS.match(cell[1:]) is not None
+    return cell[1:] if is_marked else cell

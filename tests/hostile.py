@@ -1,0 +1,111 @@
+"""One table of names that want to be more than names, for every place that shows or writes them."""
+
+from __future__ import annotations
+
+MARKUP = (
+    "<script>alert(1)</script>",
+    "</script><script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "<svg/onload=alert(1)>",
+    "\"><b onmouseover='alert(1)'>",
+    "' autofocus onfocus=alert(1) x='",
+    "javascript:alert(1)",
+    "<!-- away -->",
+    "--><script>alert(1)</script>",
+    "]]><script>alert(1)</script>",
+    "<style>*{display:none}</style>",
+    "<iframe src=//example.org>",
+    "<a href=http://example.org>x</a>",
+    "&lt;script&gt;",
+    "{{ 7 * 7 }}",
+    "{% raw %}",
+    "${alert(1)}",
+    "\\u003cscript\\u003e",
+    "<https://example.org> www.example.org",
+    "[bold red]x[/bold red]",
+    "[/]",
+    "[link=http://example.org]x[/link]",
+    ":warning:",
+)
+MARKDOWN = (
+    "*bold* **bold** _it_",
+    "`code`",
+    "[x](http://example.org)",
+    "![x](http://example.org/x.png)",
+    "# head",
+    "a|b|c",
+    "ends with \\",
+    "~~gone~~",
+    "- item",
+    "1. item",
+    "---",
+    "> quoted",
+    "```",
+    "[x]: http://example.org",
+    "two\nlines\n\n# and a head",
+)
+TEX = (
+    "\\input{/etc/passwd}",
+    "\\write18{touch mark}",
+    "\\immediate\\write18{id}",
+    "\\end{tabular}\\end{table}",
+    "\\def\\x{\\x}\\x",
+    "$x^2$ $$y$$",
+    "a&b\\\\c",
+    "%",
+    "~^_#{}",
+    "^^5cinput{x}",
+    "\\csname end\\endcsname",
+)
+FORMULAS = (
+    "=1+1",
+    '=HYPERLINK("http://example.org","x")',
+    "=cmd|' /C calc'!A0",
+    "+1+1",
+    "-1+1",
+    "@SUM(1+1)",
+    "\t=1+1",
+    "\r=1+1",
+    " =1+1",
+    "\n=1+1",
+    '"=1+1',
+    "'=1+1",
+    "\u00a0=1+1",
+    "\ufeff=1+1",
+    "\u200b=1+1",
+    "＝1+1",
+    "＋1+1",
+    "－1+1",
+    "＠SUM(1)",
+    "x;=1+1",
+    "x\t=1+1",
+    "x\n=1+1",
+    'x",=1+1',
+)
+CONTROLS = (
+    "\x1b[2J\x1b[H",
+    "\x1b]0;title\x07",
+    "\x1b]8;;http://example.org\x1b\\x\x1b]8;;\x1b\\",
+    "\x1b[31mred\x1b[0m",
+    "\x1b[8mhidden",
+    "\x1bP1;1|17/aa\x1b\\",
+    "\x9b2J",
+    "\x1b(0",
+    "bell\x07",
+    "back\x08\x08\x08\x08",
+    "over\rwritten",
+    "null\x00byte",
+    "\u202egpj.exe",
+    "\u2066a\u2069",
+    "\u202dx",
+    "line\u2028line",
+    "line\x85line",
+    "\x7f",
+)
+HOSTILE = (*MARKUP, *MARKDOWN, *TEX, *FORMULAS, *CONTROLS)
+# what a data set, a model or a variant can be called in a run at all
+NAMES = tuple(
+    name for name in HOSTILE if name.isprintable() and ":" not in name.split("/")[0].split("(")[0]
+)
+# what no terminal may get from any name
+OBEYED = "\x1b\x07\x08\r\x9b\x7f\x85\u2028\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
