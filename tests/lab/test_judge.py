@@ -221,7 +221,7 @@ def test_other_test_images_for_one_model_are_refused(tmp_path: Path) -> None:
             path = store.root / "cells" / cell.cell_id / "predictions.npz"
             with np.load(path) as arrays:
                 content = dict(arrays)
-            content["test_indices"] = content["test_indices"] + 1
+            content["test_indices"] = content["test_indices"] - 1
             np.savez(path, **content)
     with pytest.raises(DataError, match="expected the test images of resnet18, got others"):
         judge_run(store)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ValidationError
 
 from neurovisionlab.core.errors import NvlError, StoreError, mould
-from neurovisionlab.core.records import CellRecord, Predictions, SplitIndices
+from neurovisionlab.core.records import CellRecord, Predictions, SplitIndices, check_predictions
 from neurovisionlab.core.spec import SCHEMA_VERSION
 from neurovisionlab.lab.folder import MOST_BYTES, RunFolder
 
@@ -163,10 +163,6 @@ def _array(
             raise ValueError(f"{name} is not {num_bytes:,} bytes long")
     order: Literal["F", "C"] = "F" if is_fortran else "C"
     return np.frombuffer(content, kind).reshape(found, order=order)
-
-
-def check_predictions(record: CellRecord, part: Part, predictions: Predictions) -> None:
-    """Placeholder until the core has it."""
 
 
 def are_weights(file: BinaryIO) -> bool:
