@@ -25,6 +25,16 @@ MANY_FILES = settings(
 )
 
 
+def damaged(content: bytes, changes: list[tuple[float, int]], keep: float) -> bytes:
+    """Return a file with bytes written over, and cut in half of all cases."""
+    copy = bytearray(content)
+    # most headers stand at the beginning: strike there as often as anywhere
+    for place, value in changes:
+        reach = min(len(copy), 200) if value % 2 else len(copy)
+        copy[int(place * (reach - 1))] = value
+    return bytes(copy[: len(copy) if keep > 0.5 else int(2 * keep * len(copy))])
+
+
 def home_in(folder: Path) -> DataHome:
     """Return a home with data and cache below `folder`."""
     return DataHome(folder / "data", folder / "cache")

@@ -15,9 +15,9 @@ from sklearn.datasets import load_digits
 from data.stand_ins import home_in, made_up_set, write_stand_in
 from neurovisionlab.core.errors import DataError
 from neurovisionlab.core.spec import DataInfo, DataRef, Labels
-from neurovisionlab.data import home as home_module
-from neurovisionlab.data import sources
-from neurovisionlab.data.home import DataHome, cached_info, cached_set, keep_info, keep_set
+from neurovisionlab.data import cache, sources
+from neurovisionlab.data.cache import cached_info, cached_set, keep_info, keep_set
+from neurovisionlab.data.home import DataHome
 from neurovisionlab.data.images import ImageSet, Provenance, regroup, take
 from neurovisionlab.data.sources import describe, load, source_of
 
@@ -176,10 +176,10 @@ def test_damaged_entries_are_made_again(tmp_path: Path, letters: Path, reads: li
 def test_a_full_disk_leaves_no_half_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     home = home_in(tmp_path)
 
-    def full(*_: Any) -> None:
+    def full(*_: Any, **__: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(home_module.np, "save", full)
+    monkeypatch.setattr(cache.np.lib.format, "write_array", full)
     keep_set(home, "key", made_up_set({"train": [3, 3]}))
     assert list((home.cache_dir / "sets").iterdir()) == []
     assert cached_set(home, "key") is None

@@ -17,7 +17,7 @@ from learn.test_rehearsal import _run, own
 from neurovisionlab.core.errors import ModelError
 from neurovisionlab.core.protocol import Protocol
 from neurovisionlab.learn.checkpoint import Built, from_bytes, metadata_of, to_bytes
-from neurovisionlab.learn.weights import read
+from neurovisionlab.learn.weight_files import read
 from neurovisionlab.learn.zoo import Shape, build, num_parameters, weights_mib
 
 SIZES = (3, 1, 16)

@@ -18,7 +18,8 @@ from torchvision import models as torchvision_models
 from neurovisionlab.core.errors import ModelError
 from neurovisionlab.core.protocol import Protocol
 from neurovisionlab.learn.stems import summed
-from neurovisionlab.learn.weights import find, read
+from neurovisionlab.learn.weight_files import read
+from neurovisionlab.learn.weights import find
 from neurovisionlab.learn.zoo import Shape, build
 
 PRETRAINED = Protocol(pretrained=True)

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import gzip
-import hashlib
 import http.client
 import shutil
 import time
@@ -24,8 +22,9 @@ from typing import IO
 import filelock
 
 from neurovisionlab.core.errors import DataError, ResourceError, mould, nearest
+from neurovisionlab.data.files import flush, flushed
 from neurovisionlab.data.home import DataHome
-from neurovisionlab.data.official import OFFICIAL
+from neurovisionlab.data.official import OFFICIAL, md5_of, md5_unpacked
 from neurovisionlab.data.pictures import Watch
 from neurovisionlab.data.sources import OWN_KINDS, SOURCES
 
@@ -178,30 +177,13 @@ def _is_sound(name: str, file: str, home: DataHome) -> bool:
     published = dict(OFFICIAL[name].md5)
     for folder in (home.data_dir / one for one in OFFICIAL[name].folders):
         if (folder / plain).is_file():
-            return plain not in published or _md5(folder / plain) == published[plain]
+            return plain not in published or md5_of(folder / plain) == published[plain]
         packed = folder / f"{plain}.gz"
         if packed.is_file():
             if packed.name in published:
-                return _md5(packed) == published[packed.name]
-            return plain not in published or _md5_unpacked(packed) == published[plain]
+                return md5_of(packed) == published[packed.name]
+            return plain not in published or md5_unpacked(packed) == published[plain]
     return False
-
-
-def _md5(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, _new_md5).hexdigest()
-
-
-def _md5_unpacked(path: Path) -> str | None:
-    try:
-        with gzip.open(path) as file:
-            return hashlib.file_digest(file, _new_md5).hexdigest()
-    except (OSError, EOFError):
-        return None
-
-
-def _new_md5() -> hashlib._Hash:
-    return hashlib.md5(usedforsecurity=False)
 
 
 def obtain(
@@ -220,7 +202,7 @@ def obtain(
     with _disk_problems(target), _alone(home):
         target.parent.mkdir(parents=True, exist_ok=True)
         # an archive stays: the next split of EMNIST is then only unpacked
-        if not (download.wanted and target.is_file() and _md5(target) == download.md5):
+        if not (download.wanted and target.is_file() and md5_of(target) == download.md5):
             _from_any_source(download, target, watch, patience)
         return _unpack(target, download.wanted) if download.wanted else [target]
 
@@ -268,7 +250,9 @@ def _from_any_source(download: Download, target: Path, watch: Watch, patience: P
         except _SourceError as error:
             failures.append(f"{url}: {error}")
         else:
+            flush(part)
             part.replace(target)
+            flush(target.parent)
             return
     raise DataError(
         mould(
@@ -289,11 +273,11 @@ def _check(part: Path, md5: str, url: str, watch: Watch, patience: Patience) -> 
 
     Its beginning may be what another source, or another day, left behind: so once more from zero.
     """
-    if _md5(part) == md5:
+    if md5_of(part) == md5:
         return
     part.unlink()
     _from_source(url, part, watch, patience)
-    got = _md5(part)
+    got = md5_of(part)
     if got != md5:
         part.unlink()
         message = f"wrong checksum (MD5 {got}, published {md5}), file removed"
@@ -405,6 +389,7 @@ def _unpack(archive: Path, wanted: tuple[str, ...]) -> list[Path]:
 
 def _copy(member: IO[bytes], target: Path) -> None:
     part = target.with_name(f"{target.name}.part")
-    with part.open("wb") as file:
+    with flushed(part) as file:
         shutil.copyfileobj(member, file)
     part.replace(target)
+    flush(target.parent)

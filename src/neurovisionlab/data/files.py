@@ -12,6 +12,7 @@ import os
 import stat
 import sys
 from collections.abc import Iterator
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
@@ -24,7 +25,7 @@ _CANNOT_FLUSH = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP)
 
 
 @contextlib.contextmanager
-def opened(path: Path) -> Iterator[BinaryIO]:
+def opened(path: Path) -> Iterator[BufferedReader]:
     """Open an ordinary file, or a link to one, for reading bytes; never waits.
 
     Raises:
@@ -120,7 +121,12 @@ def make_folder(folder: Path) -> None:
 
 def flush_folder(folder: Path) -> None:
     """Wait until the disk has the names in a folder; where a file system cannot, do nothing."""
-    number = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    flush(folder)
+
+
+def flush(path: Path) -> None:
+    """Wait until the disk has a file, or a folder's names; do nothing where neither can be."""
+    number = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         _flush(number)
     except OSError as error:

@@ -1,50 +1,136 @@
-"""Readers of the byte formats data sets are published in: idx (plain or .gz), .mat, .npz.
+"""Files of published sets: idx, plain or packed as .gz, read in place; and what fits into memory.
 
-Nothing here trusts a header: sizes are checked against the file before memory is taken, and
-pickled objects are refused.
+Nothing here trusts a header: sizes are compared with the file before memory is taken.
 """
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import math
+import os
 import struct
-import zipfile
-import zlib
+from collections.abc import Iterator, Sequence
+from io import BufferedReader
 from pathlib import Path
-from typing import IO, Any
 
 import numpy as np
-import psutil
-from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from neurovisionlab.core.errors import DataError, ResourceError, mould
+from neurovisionlab.core.errors import DataError, NvlError, ResourceError, mould
+from neurovisionlab.data import blocks
+from neurovisionlab.data.budget import available_bytes
+from neurovisionlab.data.files import opened
 
 # idx type codes (LeCun, Cortes, Burges: the MNIST page); all published sets here are bytes
 _IDX_UINT8 = 0x08
+# deflate makes no more than that of one byte
+_MOST_RATIO = 1032
 
 
-def read_idx(path: Path) -> NDArray[np.uint8]:
-    """Read an idx file of bytes, gzipped if its name ends in .gz.
+def check_fits(num_bytes: int, what: str) -> None:
+    """Refuse what would not fit into three quarters of the memory that this process can still take.
 
     Raises:
-        DataError: another format, a truncated file, or more bytes than its header announces.
+        ResourceError: naming both sizes.
     """
+    limit = int(0.75 * available_bytes())
+    if num_bytes > limit:
+        raise ResourceError(
+            mould(
+                what,
+                f"at most {_size(limit)} (three quarters of the free memory)",
+                _size(num_bytes),
+                "smaller images (of folders: image_px, --px), fewer of them, or a larger machine",
+            )
+        )
+
+
+def _size(num_bytes: int) -> str:
+    small = num_bytes < 2**30 / 10
+    return f"{num_bytes / 2**20:.0f} MiB" if small else f"{num_bytes / 2**30:.1f} GiB"
+
+
+def empty_set(
+    what: str, shapes_NHWC: Sequence[tuple[int, ...]]
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Return room for the images and labels of parts that lie one behind the other.
+
+    Args:
+        what: the set, for the error.
+        shapes_NHWC: of each part; all but the first number are the same.
+
+    Raises:
+        ResourceError: they do not fit into memory.
+    """
+    num = sum(shape[0] for shape in shapes_NHWC)
+    num_bytes = num * (math.prod(shapes_NHWC[0][1:]) + np.dtype(np.int64).itemsize)
+    check_fits(num_bytes, what)
     try:
-        with _open(path) as file:
-            return _read_idx(file, path)
-    except (EOFError, OSError, zlib.error) as error:  # OSError: no gzip, or not ours to read
-        raise DataError(
-            mould(str(path), "a complete file", f"a broken one ({error})", "to fetch it again")
-        ) from None
+        return np.empty((num, *shapes_NHWC[0][1:]), np.uint8), np.empty(num, np.int64)
+    except (MemoryError, ValueError) as error:  # also where none is to hold very many pixels
+        expected, remedy = f"room for {_size(num_bytes)}", "smaller images, or fewer of them"
+        raise ResourceError(mould(what, expected, str(error), remedy)) from None
 
 
-def _open(path: Path) -> IO[bytes] | gzip.GzipFile:
-    return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")
+def idx_shape(path: Path) -> tuple[int, ...]:
+    """Return the shape that an idx file of bytes announces, gzipped if its name ends in .gz.
+
+    Raises:
+        DataError: another format, or fewer or more bytes than it announces.
+    """
+    with _unpacked(path) as (file, room):
+        shape = _shape(file, path)
+        expected = math.prod(shape)
+        if expected > room or (expected < room and path.suffix != ".gz"):
+            got = f"{room:,}" if path.suffix != ".gz" else f"{room:,} at most"
+            raise _truncated(path, f"{expected:,} bytes for {list(shape)}", got)
+        return shape
 
 
-def _read_idx(file: IO[bytes] | gzip.GzipFile, path: Path) -> NDArray[np.uint8]:
+def fill_idx(path: Path, out: NDArray[np.uint8]) -> None:
+    """Read the bytes of an idx file into `out`, of the shape that it announces and any strides.
+
+    Raises:
+        DataError: a truncated or damaged file, or more bytes than it announces.
+    """
+    with _unpacked(path) as (file, _):
+        if _shape(file, path) != out.shape:
+            raise _truncated(path, f"a shape of {list(out.shape)}", "another, a moment later")
+        try:
+            blocks.fill(out, file)
+        except EOFError as error:
+            expected = f"{out.size:,} bytes for {list(out.shape)}"
+            raise _truncated(path, expected, str(error)) from None
+        if file.read(1):
+            raise _truncated(path, f"{out.size:,} bytes for {list(out.shape)}", "more")
+
+
+@contextlib.contextmanager
+def _unpacked(path: Path) -> Iterator[tuple[BufferedReader | gzip.GzipFile, int]]:
+    """Open a file, packed or not; yield it and the most bytes that can follow its header."""
+    try:
+        with opened(path) as file:
+            length = os.fstat(file.fileno()).st_size
+            if path.suffix != ".gz":
+                yield file, max(0, length - _header_bytes(file))
+            else:
+                with gzip.open(file) as unpacked:
+                    yield unpacked, length * _MOST_RATIO
+    except NvlError:
+        raise
+    except Exception as error:  # no gzip, not ours to read, …
+        got = f"a broken one ({error})"
+        raise DataError(mould(str(path), "a complete file", got, "to fetch it again")) from None
+
+
+def _header_bytes(file: BufferedReader) -> int:
+    head = file.read(4)
+    file.seek(0)
+    return 4 + 4 * head[3] if len(head) == 4 else 4
+
+
+def _shape(file: BufferedReader | gzip.GzipFile, path: Path) -> tuple[int, ...]:
     head = file.read(4)
     if len(head) < 4 or head[:2] != b"\0\0" or head[2] != _IDX_UINT8 or not 1 <= head[3] <= 4:
         raise DataError(
@@ -54,101 +140,8 @@ def _read_idx(file: IO[bytes] | gzip.GzipFile, path: Path) -> NDArray[np.uint8]:
     sizes = file.read(4 * num_dims)
     if len(sizes) < 4 * num_dims:
         raise _truncated(path, f"{4 + 4 * num_dims} header bytes", f"{4 + len(sizes)}")
-    shape = struct.unpack(f">{num_dims}I", sizes)
-    expected = math.prod(shape)
-    check_fits(expected, str(path))
-    content = file.read(expected + 1)
-    if len(content) != expected:
-        got = "more" if len(content) > expected else f"{len(content):,}"
-        raise _truncated(path, f"{expected:,} bytes for {list(shape)}", got)
-    return np.frombuffer(content, np.uint8).reshape(shape)
+    return struct.unpack(f">{num_dims}I", sizes)
 
 
 def _truncated(path: Path, expected: str, got: str) -> DataError:
     return DataError(mould(str(path), expected, got, "to fetch the file again"))
-
-
-def check_fits(num_bytes: int, what: str) -> None:
-    """Refuse what would not fit into three quarters of the memory that is free now.
-
-    Raises:
-        ResourceError: naming both sizes.
-    """
-    limit = int(0.75 * psutil.virtual_memory().available)
-    if num_bytes > limit:
-        raise ResourceError(
-            mould(
-                what,
-                f"at most {limit / 2**30:.1f} GiB (three quarters of the free memory)",
-                f"{num_bytes / 2**30:.1f} GiB",
-                "smaller images (of folders: image_px, --px), fewer of them, or a larger machine",
-            )
-        )
-
-
-def read_mat(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Read SVHN's cropped format: X uint8 [32, 32, 3, N], y [N, 1] with 1..10, where 10 means 0.
-
-    Returns:
-        images [N, 32, 32, 3] and labels [N] with 0..9.
-
-    Raises:
-        DataError: not such a file.
-    """
-    from scipy.io import loadmat
-
-    try:
-        content = loadmat(path, variable_names=("X", "y"))
-        images, labels = content["X"], content["y"].ravel()
-    except Exception as error:  # of a broken file scipy's parser may raise anything
-        raise DataError(
-            mould(str(path), "SVHN's .mat with X and y", repr(error), "the official file")
-        ) from None
-    if images.ndim != 4 or images.dtype != np.uint8 or images.shape[3] != len(labels):
-        got = f"X {images.dtype} {list(images.shape)}, y {list(labels.shape)}"
-        raise DataError(
-            mould(str(path), "X uint8 [H, W, 3, N] and y [N]", got, "the official file")
-        )
-    if labels.dtype.kind not in "iu" or not np.isin(labels, range(11)).all():
-        raise DataError(
-            mould(f"{path}, y", "whole numbers 1..10 (10 means 0)", "others", "the official file")
-        )
-    digits = labels.astype(np.int64) % 10
-    return np.ascontiguousarray(images.transpose(3, 0, 1, 2)), digits
-
-
-def read_npz(path: Path) -> dict[str, NDArray[Any]]:
-    """Read every array of an .npz file, refusing pickled objects and absurd headers.
-
-    Raises:
-        DataError: not an .npz, truncated, object arrays, or a header that lies about its size.
-    """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            for entry in archive.infolist():
-                _check_npy_header(archive, entry, path)
-        with np.load(path, allow_pickle=False) as content:
-            return {name: content[name] for name in content.files}
-    # RuntimeError: a password, or a way of packing that Python cannot undo
-    except (zipfile.BadZipFile, EOFError, OSError, zlib.error, ValueError, RuntimeError) as error:
-        raise DataError(
-            mould(str(path), "an .npz of plain arrays", f"a broken one ({error})", "numpy.savez")
-        ) from None
-
-
-def _check_npy_header(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path) -> None:
-    what = f"{path}, {entry.filename}"
-    with archive.open(entry) as file:
-        version = npy.read_magic(file)
-        read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-        shape, _, dtype = read(file)
-        header_bytes = file.tell()
-    if dtype.hasobject:
-        raise DataError(
-            mould(what, "numbers or text", "Python objects, which could run code", "plain arrays")
-        )
-    announced = math.prod(shape) * dtype.itemsize
-    if announced != entry.file_size - header_bytes:
-        got = f"{entry.file_size - header_bytes:,} for {list(shape)} {dtype}"
-        raise DataError(mould(what, f"{announced:,} bytes", got, "to write the file again"))
-    check_fits(announced, what)

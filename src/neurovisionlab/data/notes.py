@@ -42,6 +42,8 @@ UNUSED = (
     HIDDEN,
 )
 
+UNUSED_ARRAYS = Sentence("not used, arrays of other names in {file}: {count} ({names})")
+
 # how what is used was understood
 PART_FOLDERS = Sentence("folders understood as parts: {names}")
 ONE_CLASS = Sentence(
@@ -81,6 +83,7 @@ NOTES = (
     NOT_VERIFIED,
     SKIPPED,
     *UNUSED,
+    UNUSED_ARRAYS,
     PART_FOLDERS,
     ONE_CLASS,
     ESCAPED,

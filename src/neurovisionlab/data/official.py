@@ -7,10 +7,12 @@ layout must never pass for the official set.
 
 from __future__ import annotations
 
+import functools
 import gzip
 import hashlib
 import string
-from collections.abc import Mapping
+import zlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,10 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurovisionlab.core.errors import DataError, mould
-from neurovisionlab.data.formats import read_idx, read_mat
+from neurovisionlab.data.files import opened
+from neurovisionlab.data.formats import empty_set, fill_idx, idx_shape
 from neurovisionlab.data.home import DataHome
 from neurovisionlab.data.images import ImageSet, Provenance
+from neurovisionlab.data.mat import svhn_file
 from neurovisionlab.data.notes import NOT_PUBLISHED, NOT_VERIFIED
+from neurovisionlab.data.own.place import consecutive
 
 DIGITS = tuple(string.digits)
 LETTERS = tuple(string.ascii_uppercase)
@@ -194,56 +199,84 @@ def _find(name: str, file: str, home: DataHome) -> Path:
     )
 
 
+@dataclass(frozen=True)
+class _Part:
+    """A part of a published set: what its files announce, and what puts them into arrays."""
+
+    name: str
+    shape_NHWC: tuple[int, ...]
+    fill: Callable[[NDArray[np.uint8], NDArray[np.int64]], None]
+
+
 def read_official(name: str, home: DataHome) -> ImageSet:
     """Read a published set from its files: upright, classes 0..C-1.
 
+    What all files announce is looked at first; then each is read to its place.
+
     Raises:
         DataError: a missing, truncated or foreign file, or parts of different image sizes.
+        ResourceError: the set does not fit into memory.
     """
     official = OFFICIAL[name]
-    images: list[NDArray[np.uint8]] = []
-    labels: list[NDArray[np.int64]] = []
-    counts: dict[str, int] = {}
-    for part, files in official.files.items():
-        pictures, numbers = _read_part(official, [_find(name, file, home) for file in files])
-        images.append(pictures)
-        labels.append(numbers)
-        # extra images train as well: parts lie one behind the other, training first
-        own = "train" if part == "extra" else part
-        counts[own] = counts.get(own, 0) + len(pictures)
-    if len({one.shape[1:] for one in images}) > 1:
-        got = " and ".join(str(list(one.shape[1:])) for one in images)
+    found = [
+        _part(official, part, [_find(name, file, home) for file in files])
+        for part, files in official.files.items()
+    ]
+    if len({one.shape_NHWC[1:] for one in found}) > 1:
+        got = " and ".join(str(list(one.shape_NHWC[1:])) for one in found)
         raise DataError(mould(name, "one image shape in all parts", got, "the official files"))
-    stops = np.cumsum(list(counts.values()))
+    images_NHWC, labels_N = _read(name, found)
+    counts: dict[str, int] = {}
+    for one in found:
+        # extra images train as well: parts lie one behind the other, training first
+        own = "train" if one.name == "extra" else one.name
+        counts[own] = counts.get(own, 0) + one.shape_NHWC[0]
     return ImageSet(
         name=name,
-        images_NHWC=np.concatenate(images),
-        labels_N=np.concatenate(labels),
+        images_NHWC=images_NHWC,
+        labels_N=labels_N,
         class_names=official.class_names,
-        parts={
-            part: (int(stop) - count, int(stop))
-            for (part, count), stop in zip(counts.items(), stops, strict=True)
-        },
+        parts=consecutive(counts),
         provenance=Provenance(official.title, official.licence),
     )
 
 
-def _read_part(
-    official: Official, paths: list[Path]
-) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+def _read(name: str, found: list[_Part]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    images_NHWC, labels_N = empty_set(name, [one.shape_NHWC for one in found])
+    first = 0
+    for one in found:
+        stop = first + one.shape_NHWC[0]
+        one.fill(images_NHWC[first:stop], labels_N[first:stop])
+        first = stop
+    return images_NHWC, labels_N
+
+
+def _part(official: Official, name: str, paths: list[Path]) -> _Part:
     if len(paths) == 1:
-        return read_mat(paths[0])
-    pictures_NHW, numbers_N = read_idx(paths[0]), read_idx(paths[1])
-    _check_pair(pictures_NHW, numbers_N, paths[0])
-    if official.transposed:
-        pictures_NHW = pictures_NHW.transpose(0, 2, 1)
-    return pictures_NHW[..., None], numbers_N.astype(np.int64) - official.first_label
+        file = svhn_file(paths[0])
+        return _Part(name, (file.num_images, *file.image_shape), file.fill)
+    pictures, numbers = idx_shape(paths[0]), idx_shape(paths[1])
+    if len(pictures) != 3 or numbers != pictures[:1]:
+        got = f"{list(pictures)} and {list(numbers)}"
+        what = f"{paths[0]} and its labels"
+        raise DataError(mould(what, "[N, H, W] and [N]", got, "to fetch again"))
+    num, height, width = pictures
+    shape = (num, width, height, 1) if official.transposed else (num, height, width, 1)
+    return _Part(name, shape, functools.partial(_fill_idx_pair, official, paths))
 
 
-def _check_pair(pictures_NHW: NDArray[np.uint8], numbers_N: NDArray[np.uint8], path: Path) -> None:
-    if pictures_NHW.ndim != 3 or numbers_N.shape != pictures_NHW.shape[:1]:
-        got = f"{list(pictures_NHW.shape)} and {list(numbers_N.shape)}"
-        raise DataError(mould(f"{path} and its labels", "[N, H, W] and [N]", got, "to fetch again"))
+def _fill_idx_pair(
+    official: Official,
+    paths: list[Path],
+    images_NHWC: NDArray[np.uint8],
+    labels_N: NDArray[np.int64],
+) -> None:
+    pictures_NHW = images_NHWC[..., 0]
+    fill_idx(paths[0], pictures_NHW.transpose(0, 2, 1) if official.transposed else pictures_NHW)
+    numbers_N = np.empty(len(labels_N), np.uint8)
+    fill_idx(paths[1], numbers_N)
+    labels_N[:] = numbers_N
+    labels_N -= official.first_label
 
 
 def checksum_notes(name: str, home: DataHome) -> tuple[str, ...]:
@@ -252,19 +285,33 @@ def checksum_notes(name: str, home: DataHome) -> tuple[str, ...]:
     notes, unknown = [], []
     for path in files_of(name, home):
         if path.name in published:
-            content, md5 = path.read_bytes(), published[path.name]
+            is_published = md5_of(path) == published[path.name]
         elif path.suffix == ".gz" and path.stem in published:
-            content, md5 = _unpack(path), published[path.stem]
+            is_published = md5_unpacked(path) == published[path.stem]
         else:
             unknown.append(path.name)
             continue
-        if hashlib.md5(content, usedforsecurity=False).hexdigest() != md5:
+        if not is_published:
             notes.append(NOT_PUBLISHED.english.format(name=path.name))
     if unknown:
         notes.append(NOT_VERIFIED.english.format(names=", ".join(unknown)))
     return tuple(notes)
 
 
-def _unpack(path: Path) -> bytes:
-    with gzip.open(path) as file:
-        return file.read()
+def md5_of(path: Path) -> str:
+    """Return the MD5 of a file, the checksum that is published with these sets."""
+    with opened(path) as file:
+        return hashlib.file_digest(file, _new_md5).hexdigest()
+
+
+def md5_unpacked(path: Path) -> str | None:
+    """Return the MD5 of what a .gz file unpacks to; None if it is broken."""
+    try:
+        with opened(path) as file, gzip.open(file) as unpacked:
+            return hashlib.file_digest(unpacked, _new_md5).hexdigest()
+    except (OSError, EOFError, zlib.error):
+        return None
+
+
+def _new_md5() -> hashlib._Hash:
+    return hashlib.md5(usedforsecurity=False)

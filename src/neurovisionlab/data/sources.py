@@ -11,15 +11,8 @@ import numpy as np
 
 from neurovisionlab.core.errors import DataError, mould, nearest
 from neurovisionlab.core.spec import DataInfo, DataRef
-from neurovisionlab.data.home import (
-    DataHome,
-    cached_info,
-    cached_set,
-    file_facts,
-    fingerprint,
-    keep_info,
-    keep_set,
-)
+from neurovisionlab.data.cache import agree, cached_info, cached_set, keep_info, keep_set
+from neurovisionlab.data.home import DataHome, file_facts, fingerprint
 from neurovisionlab.data.images import ImageSet, Provenance, regroup, shared_groups
 from neurovisionlab.data.notes import SHARED_GROUPS, some_names
 from neurovisionlab.data.official import (
@@ -189,7 +182,7 @@ def describe(ref: DataRef, home: DataHome, watch: Watch = lambda done, total: No
     Raises:
         DataError: a file is missing, broken or holds something else.
     """
-    key = _key(ref, home, _INFO_VERSION)
+    _, key = _keys(ref, home)
     info = cached_info(home, key)
     if info is None:
         info = load(ref, home, watch).info()
@@ -207,12 +200,18 @@ def load(ref: DataRef, home: DataHome, watch: Watch = lambda done, total: None) 
         DataError: a file is missing, broken or holds something else.
         ResourceError: the set does not fit into memory.
     """
-    source = source_of(ref.name)
-    key = _key(ref, home) if source.is_slow else ""
-    images = cached_set(home, key) if source.is_slow else None
+    set_key, info_key = _keys(ref, home)
+    images = _load(ref, home, watch, set_key)
+    if not agree(home, set_key, info_key, images):
+        images = _load(ref, home, watch, set_key)  # from its source: what was cached is gone
+    return images
+
+
+def _load(ref: DataRef, home: DataHome, watch: Watch, key: str) -> ImageSet:
+    images = cached_set(home, key) if key else None
     if images is None:
-        images = source.read(ref, home, watch)
-        if source.is_slow:
+        images = source_of(ref.name).read(ref, home, watch)
+        if key:
             keep_set(home, key, images)
     if ref.groups is not None and not ref.name.startswith("folder:"):  # folders read it by path
         positions = [str(number) for number in range(len(images.labels_N))]
@@ -234,10 +233,16 @@ def _said_shared(images: ImageSet) -> ImageSet:
     return replace(images, provenance=replace(provenance, notes=(*provenance.notes, note)))
 
 
-def _key(ref: DataRef, home: DataHome, *more: str) -> str:
-    facts = [*source_of(ref.name).facts(ref, home), *more]
+def _keys(ref: DataRef, home: DataHome) -> tuple[str, str]:
+    """Return the keys of a decoded set, "" if its source is a fast one, and of what is known of it.
+
+    They change whenever the content may have changed. Looks at every file, once.
+    """
+    source = source_of(ref.name)
+    facts, groups = list(source.facts(ref, home)), []
     if ref.groups is not None:
         path = Path(ref.groups)
-        facts += file_facts([path]) if path.is_file() else [f"{path}: absent"]
-        facts.append(GROUPS_READER)
-    return fingerprint(ref, facts)
+        groups = file_facts([path]) if path.is_file() else [f"{path}: absent"]
+        groups.append(GROUPS_READER)
+    set_key = fingerprint(ref, [*facts, *groups]) if source.is_slow else ""
+    return set_key, fingerprint(ref, [*facts, _INFO_VERSION, *groups])

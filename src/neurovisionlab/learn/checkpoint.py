@@ -21,6 +21,9 @@ from neurovisionlab.core.errors import ModelError, mould
 
 State = dict[str, Tensor]
 
+# what reading a damaged head may raise
+_MISUNDERSTOOD = (ValueError, KeyError, TypeError, AttributeError, RuntimeError)
+
 # keys of a file's metadata; their values are JSON
 SHARED = "shared"  # {name: name under which it is kept}
 COMPLEX = "complex"  # [names]: kept as pairs of real numbers
@@ -180,10 +183,22 @@ def _apart(state: State) -> State:
 def whole(tensors: State, metadata: Mapping[str, str] | None) -> State:
     """Return what a file holds under all of its names, by the metadata of `to_bytes`."""
     metadata, state = metadata or {}, dict(tensors)
-    for name in json.loads(metadata.get(COMPLEX, "[]")):
+    pairs = json.loads(metadata.get(COMPLEX, "[]"))
+    for name in pairs if isinstance(pairs, list) else ():
         state[name] = torch.view_as_complex(state[name])
-    shared: dict[str, str] = json.loads(metadata.get(SHARED, "{}"))
-    return state | {name: state[kept] for name, kept in shared.items()}
+    return state | {name: state[kept] for name, kept in _told(metadata, SHARED).items()}
+
+
+def _told(metadata: Mapping[str, str], key: str) -> dict[str, Any]:
+    """Return what a file's metadata say of its tensors, by name.
+
+    Raises:
+        ValueError: something else.
+    """
+    told = json.loads(metadata.get(key, "{}"))
+    if not isinstance(told, dict):
+        raise ValueError(f"{key!r} in its metadata that is no table of names")
+    return told
 
 
 def filled(model: nn.Module, state: Mapping[str, Tensor]) -> State:
@@ -208,14 +223,15 @@ def from_bytes(model: nn.Module, content: bytes) -> None:
     try:
         tensors, metadata = load(content), metadata_of(content)
         state = whole(tensors, metadata)
-    except (SafetensorError, ValueError, KeyError) as error:
-        got = str(error).splitlines()[0]
+        shared = _told(metadata, SHARED)
+        late = {name: (state[name], bool(way)) for name, way in _told(metadata, LATE).items()}
+    except (SafetensorError, *_MISUNDERSTOOD) as error:
+        got = (str(error) or repr(error)).splitlines()[0]
         raise ModelError(mould("weights", "a whole file of them", got, "to train anew")) from None
-    late: dict[str, bool] = json.loads(metadata.get(LATE, "{}"))
     put_back(model, {name: tensor for name, tensor in state.items() if name not in late})
-    for name, is_persistent in late.items():
-        _put_buffer(model, name, state[name], is_persistent)
-    _tie(model, json.loads(metadata.get(SHARED, "{}")))
+    for name, (tensor, is_persistent) in late.items():
+        _put_buffer(model, name, tensor, is_persistent)
+    _tie(model, shared)
 
 
 def metadata_of(content: bytes) -> dict[str, str]:

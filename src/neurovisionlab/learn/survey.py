@@ -15,10 +15,10 @@ from torchvision import models as torchvision_models  # type: ignore[import-unty
 from neurovisionlab.core.errors import ModelError, mould, nearest
 from neurovisionlab.core.protocol import Protocol
 from neurovisionlab.learn.catalogue import MODELS, kind_of, own_function, recipe_of
+from neurovisionlab.learn.loading import UNSUITABLE
 from neurovisionlab.learn.stems import change_stem
 from neurovisionlab.learn.weights import published
 from neurovisionlab.learn.zoo import (
-    UNSUITABLE,
     Shape,
     build,
     has_own_stem,

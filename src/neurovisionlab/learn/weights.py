@@ -1,33 +1,26 @@
-"""Published weights: where they lie on this machine, and how they are read. Never the network.
+"""Published weights: where they lie on this machine. Never the network.
 
 Looked for, in this order:
 
     NVL_WEIGHTS/            NAME.safetensors, NAME.pth, or the publisher's own file name
     torch's hub cache       for names of the table and torchvision's
     Hugging Face's cache    for timm's names
-
-Files hold tensors and nothing else: a pickle with code in it is refused.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-import pickle
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from neurovisionlab.core.errors import ModelError, mould
+from neurovisionlab.data.files import opened
 from neurovisionlab.data.texts import user_path
-from neurovisionlab.learn.catalogue import digest_of, kind_of, one_line, recipe_of
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-State = dict[str, "Tensor"]
+from neurovisionlab.learn.catalogue import digest_of, kind_of, recipe_of
 
 
 @dataclass(frozen=True)
@@ -213,61 +206,5 @@ def _hub_cache() -> Path:
 
 
 def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
+    with opened(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def read(path: Path) -> State:
-    """Return the tensors of a .safetensors or .pth file, by name.
-
-    A training checkpoint's "state_dict" or "model" is unpacked.
-
-    Raises:
-        ModelError: a file that is truncated, holds code, or holds something else than tensors.
-    """
-    content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
-    for key in ("state_dict", "model"):
-        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
-            content = content[key]
-    import torch
-
-    # a plain dict: without a version, torch fills in counters that older files lack
-    tensors = dict(content) if isinstance(content, Mapping) else {}
-    if not tensors or not all(isinstance(one, torch.Tensor) for one in tensors.values()):
-        got = f"a {type(content).__name__} of other things"
-        raise ModelError(mould(str(path), "tensors by name", got, "model.state_dict()"))
-    return {str(name).removeprefix("module."): tensor for name, tensor in tensors.items()}
-
-
-def _read_safetensors(path: Path) -> State:
-    from safetensors import SafetensorError, safe_open
-    from safetensors.torch import load_file
-
-    from neurovisionlab.learn.checkpoint import whole
-
-    try:
-        with safe_open(path, "pt") as file:
-            metadata = file.metadata()
-        state: State = whole(load_file(path), metadata)
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
-        raise _broken(path, error) from None
-    return state
-
-
-def _read_torch(path: Path) -> Any:
-    import torch
-
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError:
-        # torch's own text advises to load it all the same, which would run the code
-        got = "a pickle that holds code or other things, or a damaged file; it was not opened"
-        remedy = "a .safetensors file, or torch.save(model.state_dict(), …)"
-        raise ModelError(mould(str(path), "tensors alone", got, remedy)) from None
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        raise _broken(path, error) from None
-
-
-def _broken(path: Path, error: Exception) -> ModelError:
-    remedy = "to delete it and get it again"
-    return ModelError(mould(str(path), "a whole file of weights", one_line(error), remedy))

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import re
 from dataclasses import dataclass
 from typing import Any, cast
 
 import timm
 import torch
 from timm.layers.drop import DropPath
-from timm.layers.pos_embed import resample_abs_pos_embed
-from timm.models.vision_transformer import VisionTransformer, checkpoint_filter_fn
+from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 from torchvision import models as torchvision_models  # type: ignore[import-untyped]
@@ -29,27 +27,23 @@ from neurovisionlab.learn.catalogue import (
 )
 from neurovisionlab.learn.checkpoint import filled, once_each
 from neurovisionlab.learn.glyphnet import GlyphNet
+from neurovisionlab.learn.loading import (
+    UNSUITABLE,
+    check_kinds,
+    check_taken,
+    load_into,
+    modern,
+    unfit,
+)
 from neurovisionlab.learn.stems import (
     change_stem,
     draw_anew,
-    first_layers,
-    summed,
     take_channels,
 )
-from neurovisionlab.learn.weights import State, WeightsFile, find, read
+from neurovisionlab.learn.weight_files import State, read
+from neurovisionlab.learn.weights import WeightsFile, find
 
-# what a library raises when a size, a shape or a checkpoint does not suit a model
-UNSUITABLE = (
-    RuntimeError,
-    ValueError,
-    TypeError,
-    AssertionError,
-    KeyError,
-    AttributeError,
-    NotImplementedError,
-    IndexError,
-    ZeroDivisionError,
-)
+_MOST_CLASSES = 1 << 15  # of a published head; ImageNet's largest has 21,843
 
 
 @dataclass(frozen=True)
@@ -106,7 +100,7 @@ def _table_model(name: str, shape: Shape, weights: WeightsFile | None) -> nn.Mod
         else:
             model = GlyphNet(shape.num_classes, shape.channels, **recipe.options)
         if weights is not None:
-            _load(model, read(weights.path), weights)
+            load_into(model, read(weights.path), weights)
     if recipe.head_std is not None and weights is None:
         _draw_head(model, recipe.head_std)
     return model
@@ -178,7 +172,7 @@ def _from_timm(
     classifier = getattr(timm.get_pretrained_cfg(timm_name), "classifier", None) or ()
     heads = (classifier,) if isinstance(classifier, str) else tuple(classifier)
     head = next((loaded.state.get(f"{name}.weight") for name in heads), None)
-    num_classes = 0 if head is None else len(head)
+    num_classes = _num_rows(loaded.file, timm_name, head)
     overlay = {
         "state_dict": loaded.state,
         "num_classes": num_classes,
@@ -187,23 +181,37 @@ def _from_timm(
     }
     options["num_classes"] = num_classes
     try:
-        model = _loaded_by_timm(timm_name, overlay, options)
+        model = _loaded_by_timm(timm_name, overlay, options, loaded.file)
     except UNSUITABLE as error:
-        raise _unfit(loaded.file, timm_name, one_line(error)) from None
+        raise unfit(loaded.file, timm_name, one_line(error)) from None
+    check_taken(model, loaded.state, loaded.file)
     cast(Any, model).pretrained_cfg.pop("state_dict", None)  # it would be held twice
     if num_classes != shape.num_classes:
         cast(Any, model).reset_classifier(shape.num_classes)
     return model
 
 
-def _loaded_by_timm(timm_name: str, overlay: dict[str, Any], options: dict[str, Any]) -> nn.Module:
+def _num_rows(file: WeightsFile, timm_name: str, head: Tensor | None) -> int:
+    """Return for how many classes the head of a file is: timm makes room for them untold."""
+    if head is None:
+        return 0
+    if head.ndim == 0 or len(head) > _MOST_CLASSES:
+        raise unfit(file, timm_name, f"a head of shape {list(head.shape)}")
+    return len(head)
+
+
+def _loaded_by_timm(
+    timm_name: str, overlay: dict[str, Any], options: dict[str, Any], file: WeightsFile
+) -> nn.Module:
     """Build a model with the weights of a file, which may name once what layers share."""
     pretrained: dict[str, Any] = {"pretrained": True, "pretrained_cfg_overlay": overlay}
     try:
         model: nn.Module = timm.create_model(timm_name, **pretrained, **options)
     except UNSUITABLE:
         with torch.random.fork_rng(devices=[]):
-            state = filled(timm.create_model(timm_name, **options), overlay["state_dict"])
+            fresh = timm.create_model(timm_name, **options)
+            state = filled(fresh, overlay["state_dict"])
+        check_kinds(fresh, state, file)
         if state.keys() == overlay["state_dict"].keys():
             raise
         overlay["state_dict"] = state
@@ -225,7 +233,7 @@ def _timm_layout(recipe: Recipe, state: State) -> State:
     if theirs == ours or theirs[0] not in state:
         return state
     new_names = dict(zip(theirs, ours, strict=True))
-    return {new_names.get(key, key): tensor for key, tensor in _modern(state).items()}
+    return {new_names.get(key, key): tensor for key, tensor in modern(state).items()}
 
 
 def _torchvision_model(name: str, shape: Shape, weights: WeightsFile | None) -> nn.Module:
@@ -247,19 +255,8 @@ def _torchvision_model(name: str, shape: Shape, weights: WeightsFile | None) -> 
         raise wrong_size(name, shape, error) from None
     take_channels(model, shape.channels)
     if weights is not None:
-        _load(model, _modern(read(weights.path)), weights)
+        load_into(model, modern(read(weights.path)), weights)
     return model
-
-
-def _modern(state: State) -> State:
-    """Return torchvision's older files under its present names, without its extra heads."""
-    renamed: State = {}
-    for key, tensor in state.items():
-        new = key.replace("mlp.linear_1.", "mlp.0.").replace("mlp.linear_2.", "mlp.3.")
-        new = re.sub(r"(denselayer\d+\.(?:norm|conv))\.([12]\.)", r"\1\2", new)
-        if not new.startswith(("aux1.", "aux2.", "AuxLogits.")):
-            renamed[new] = tensor
-    return renamed
 
 
 def _own_model(name: str, shape: Shape, weights: WeightsFile | None) -> nn.Module:
@@ -277,7 +274,7 @@ def _own_model(name: str, shape: Shape, weights: WeightsFile | None) -> nn.Modul
         raise ModelError(mould(name, "a torch.nn.Module returned", got, "return model"))
     _give_sizes(name, model, shape)
     if weights is not None:
-        _load(model, read(weights.path), weights)
+        load_into(model, read(weights.path), weights)
     return model
 
 
@@ -292,58 +289,6 @@ def _give_sizes(name: str, model: nn.Module, shape: Shape) -> None:
     except Exception as error:  # a user's model may raise anything
         raise wrong_size(name, shape, error) from error
     model.train(was_training)
-
-
-def _load(model: nn.Module, state: State, file: WeightsFile) -> None:
-    """Give a model the weights of a file: all of them, but for a head of other classes.
-
-    Raises:
-        ModelError: names or shapes that do not fit.
-    """
-    wanted = model.state_dict()
-    state = _fitted(model, filled(model, state))
-    head = _head_name(model)
-    if len(state.get(f"{head}.weight", ())) != len(wanted.get(f"{head}.weight", ())):
-        state |= {key: tensor for key, tensor in wanted.items() if key.startswith(f"{head}.")}
-    wanted = {k: t for k, t in wanted.items() if not k.endswith("num_batches_tracked")}
-    problems = [f"no {key}" for key in wanted if key not in state]
-    problems += [f"an unknown {key}" for key in state.keys() - model.state_dict().keys()]
-    problems += [
-        f"{key} of shape {list(state[key].shape)} for {list(tensor.shape)}"
-        for key, tensor in wanted.items()
-        if key in state and state[key].shape != tensor.shape
-    ]
-    if problems:
-        more = f" and {len(problems) - 1} more" if len(problems) > 1 else ""
-        raise _unfit(file, type(model).__name__, problems[0] + more)
-    model.load_state_dict(state, strict=False)
-
-
-def _fitted(model: nn.Module, state: State) -> State:
-    """Return the weights with channels summed, patch and position embeddings resampled."""
-    state = dict(state)
-    for layer in first_layers(model):
-        key, channels = f"{layer}.weight", cast(Any, model.get_submodule(layer)).in_channels
-        if key in state:
-            state[key] = summed(state[key], channels)
-    if isinstance(model, VisionTransformer):
-        state = checkpoint_filter_fn(state, model)
-    key = "encoder.pos_embedding"  # torchvision's ViT
-    if isinstance(model, torchvision_models.VisionTransformer) and key in state:
-        side = model.image_size // model.patch_size
-        state[key] = resample_abs_pos_embed(state[key], [side, side], num_prefix_tokens=1)
-    return state
-
-
-def _head_name(model: nn.Module) -> str:
-    """Return the name of the last layer with weights: the classifier."""
-    kinds = (nn.Linear, nn.Conv2d)
-    named = [name for name, module in model.named_modules() if isinstance(module, kinds)]
-    return named[-1] if named else ""
-
-
-def _unfit(file: WeightsFile, model: str, got: str) -> ModelError:
-    return ModelError(mould(str(file.path), f"weights of {model}", got, f"the file of {model}"))
 
 
 def wrong_size(name: str, shape: Shape, error: Exception) -> ModelError:

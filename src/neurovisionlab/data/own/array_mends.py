@@ -3,38 +3,41 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from neurovisionlab.data.npz import Header
+
+Ends = Callable[[], tuple[Any, Any]]
 
 
-def mend_of(images: Array, num_labels: int) -> tuple[str, str]:
+def mend_of(images: Header, ends: Ends, num_labels: int) -> tuple[str, str]:
     """Return (what an array is, the numpy expression over `images` that makes it as it should be).
 
     Args:
-        images: anything numeric.
+        images: of anything numeric.
+        ends: returns its least and its largest number, where there are some.
         num_labels: how many images there should be, which tells where their axis is.
     """
-    kinds = [_value_mend(images), _layout_mend(images.shape, num_labels)]
+    kinds = [_value_mend(images, ends), _layout_mend(images.shape, num_labels)]
     said = [what for what, _ in kinds if what]
     got = ", ".join([f"{images.dtype} {list(images.shape)}", *said])
     call = "".join(code for _, code in kinds)
     return got, f"images{call}" if call.startswith((".", "[")) else call
 
 
-def _value_mend(images: Array) -> tuple[str, str]:
+def _value_mend(images: Header, ends: Ends) -> tuple[str, str]:
     """Return what the values are and the call that makes bytes of them; nothing for bytes."""
     kind = images.dtype.kind
     if images.dtype == np.uint8:
         return "", ""
     if kind == "b":
         return "true and false", "(images * numpy.uint8(255))"
-    if kind not in "iuf" or images.size == 0:
+    if kind not in "iuf" or 0 in images.shape:
         return "", '.astype("uint8")' if kind in "iuf" else ""
-    low, high = images.min(), images.max()
+    low, high = ends()
     if not np.isfinite(low) or not np.isfinite(high):
         return "not all finite", "numpy.nan_to_num(images)"
     said = f"from {low:.4g} to {high:.4g}" if kind == "f" else f"from {low} to {high}"

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,22 +14,26 @@ from numpy.typing import NDArray
 
 from neurovisionlab.core.errors import DataError, mould
 from neurovisionlab.core.spec import DataRef
-from neurovisionlab.data.formats import read_npz
+from neurovisionlab.data.formats import check_fits, empty_set
 from neurovisionlab.data.home import DataHome
-from neurovisionlab.data.images import ImageSet, Provenance
+from neurovisionlab.data.images import ImageSet, Part, Provenance
+from neurovisionlab.data.notes import UNUSED_ARRAYS, named, printable, some_names
+from neurovisionlab.data.npz import Header, Npz, opened_npz
 from neurovisionlab.data.own.array_mends import is_turned, mend_of
 from neurovisionlab.data.own.labels import (
     BY_NAME,
+    MOST_CLASSES,
     Labelled,
+    Rows,
     by_training_names,
+    check_names,
     label_notes,
     read_labels,
 )
 from neurovisionlab.data.own.place import OWN, PARTS, consecutive, locate
 
-READER_VERSION = "arrays reader 2"  # what was known of sets that another one read is read anew
-
-Arrays = dict[str, NDArray[Any]]
+READER_VERSION = "arrays reader 3"  # what was known of sets that another one read is read anew
+USED = ("images", "labels", "class_names")
 
 
 def npz_files(folder: Path) -> dict[str, Path]:
@@ -50,72 +58,109 @@ def npz_files(folder: Path) -> dict[str, Path]:
 def read_npz_set(ref: DataRef, home: DataHome) -> ImageSet:
     """Read `images` [N, H, W] or [N, H, W, 1 or 3], `labels` [N], optional `class_names` [C].
 
-    Names decide what a label of val.npz or test.npz means: they may come in another order.
+    Names decide what a label of val.npz or test.npz means: they may come in another order. What
+    all files announce is looked at first; then images are read to their places. Other arrays are
+    not read.
 
     Raises:
         DataError: a key is missing, shapes or types do not fit, or parts disagree.
+        ResourceError: the set does not fit into memory.
     """
     folder = locate(ref, home)
-    content = {part: read_npz(path) for part, path in npz_files(folder).items()}
-    images = [_npz_images(folder / f"{part}.npz", arrays) for part, arrays in content.items()]
-    if len({one.shape[1:] for one in images}) > 1:
-        shapes = " and ".join(str(list(one.shape[1:])) for one in images)
-        raise DataError(mould(str(folder), "one image shape in all parts", shapes, "to resize"))
-    labelled = _npz_labels(folder, content)
-    labels_N = np.concatenate([part.labels_N for part in labelled])
+    with contextlib.ExitStack() as stack:
+        files = {
+            part: stack.enter_context(opened_npz(path)) for part, path in npz_files(folder).items()
+        }
+        headers = [_images_header(file) for file in files.values()]
+        shapes = [_shape_NHWC(one) for one in headers]
+        if len({one[1:] for one in shapes}) > 1:
+            got = " and ".join(str(list(one[1:])) for one in shapes)
+            raise DataError(mould(str(folder), "one image shape in all parts", got, "to resize"))
+        images_NHWC, labels_N = empty_set(str(folder), shapes)
+        parts = consecutive({part: shape[0] for part, shape in zip(files, shapes, strict=True)})
+        labelled = _labels(folder, files, parts, labels_N)
+        for (part, file), header in zip(files.items(), headers, strict=True):
+            first, stop = parts[part]
+            file.fill("images", images_NHWC[first:stop].reshape(header.shape))
+        unused = list(_unused(files))
     names = labelled[0].names
     class_names = _numbers(folder, labels_N) if names is None else names
+    notes = (*label_notes(labels_N, class_names, names is not None), *unused)
     return ImageSet(
         name=ref.name,
-        images_NHWC=np.concatenate(images),
+        images_NHWC=images_NHWC,
         labels_N=labels_N,
         class_names=class_names,
-        parts=consecutive({part: len(one) for part, one in zip(content, images, strict=True)}),
-        provenance=Provenance(
-            OWN.source, OWN.licence, notes=tuple(label_notes(labelled, class_names))
-        ),
+        parts=parts,
+        provenance=Provenance(OWN.source, OWN.licence, notes=notes),
     )
 
 
-def _npz_images(path: Path, arrays: Arrays) -> NDArray[np.uint8]:
-    missing = [key for key in ("images", "labels") if key not in arrays]
-    if missing:
-        got = ", ".join(arrays) or "nothing"
-        raise DataError(mould(str(path), "keys images and labels", got, "to rename them"))
-    images, labels = arrays["images"], arrays["labels"]
-    num_labels = len(labels) if labels.ndim else 1
-    fits = images.ndim == 3 or (images.ndim == 4 and images.shape[3] in (1, 3))
-    if images.dtype != np.uint8 or not fits or is_turned(images.shape, num_labels):
-        got, mend = mend_of(images, num_labels)
+def _images_header(file: Npz) -> Header:
+    images, labels = file.header("images"), file.header("labels")
+    if images is None or labels is None:
+        got = some_names(printable(name)[:80] for name in file.names) or "nothing"
+        raise DataError(mould(str(file.path), "keys images and labels", got, "to rename them"))
+    shape = images.shape
+    num_labels = labels.shape[0] if labels.shape else 1
+    fits = len(shape) == 3 or (len(shape) == 4 and shape[3] in (1, 3))
+    if images.dtype != np.uint8 or not fits or is_turned(shape, num_labels):
+        check_fits(images.num_bytes, f"{file.path}, images")
+        ends = functools.partial(file.extremes, "images")
+        got, mend = mend_of(images, ends, num_labels)
         expected = "uint8 [N, H, W] or [N, H, W, 1 or 3]"
-        raise DataError(
-            mould(f"{path}, images", expected, got, mend or "bytes 0..255 [N, H, W, C]")
-        )
-    if 0 in images.shape[1:]:
-        got = f"{list(images.shape)}"
-        raise DataError(mould(f"{path}, images", "at least one pixel", got, "larger images"))
-    pixels = images.astype(np.uint8, copy=False)
-    return pixels[..., None] if pixels.ndim == 3 else pixels
+        remedy = mend or "bytes 0..255 [N, H, W, C]"
+        raise DataError(mould(f"{file.path}, images", expected, got, remedy))
+    if 0 in shape[1:]:
+        got = f"{list(shape)}"
+        raise DataError(mould(f"{file.path}, images", "at least one pixel", got, "larger images"))
+    return images
 
 
-def _npz_labels(folder: Path, content: dict[str, Arrays]) -> list[Labelled]:
-    """Return the labels of all parts as positions in one list of names."""
-    parts = [
-        read_labels(
-            folder / f"{part}.npz",
-            arrays["labels"],
-            arrays.get("class_names"),
-            len(arrays["images"]),
-        )
-        for part, arrays in content.items()
-    ]
-    return [by_training_names(part, parts[0]) for part in parts]
+def _shape_NHWC(images: Header) -> tuple[int, ...]:  # noqa: N802
+    return images.shape if len(images.shape) == 4 else (*images.shape, 1)
+
+
+def _labels(
+    folder: Path, files: dict[str, Npz], parts: dict[str, Part], labels_N: NDArray[np.int64]
+) -> list[Labelled]:
+    """Put the labels of all parts into `labels_N`, as positions in one list of names."""
+    labelled: list[Labelled] = []
+    for part, file in files.items():
+        first, stop = parts[part]
+        read = read_labels(folder / f"{part}.npz", _rows(file), _class_names(file), stop - first)
+        one = by_training_names(read, labelled[0] if labelled else read)
+        labels_N[first:stop] = one.labels_N
+        labelled.append(replace(one, labels_N=labels_N[first:stop]))
+    return labelled
+
+
+def _rows(file: Npz) -> Rows:
+    header = file.header("labels")
+    assert header is not None  # looked at with the images
+    return Rows(header.shape, header.dtype, file.pieces("labels"))
+
+
+def _class_names(file: Npz) -> NDArray[Any] | None:
+    header = file.header("class_names")
+    if header is None:
+        return None
+    check_names(file.path, header.shape, header.dtype)
+    return np.concatenate([*file.pieces("class_names"), np.empty(0, header.dtype)])
+
+
+def _unused(files: dict[str, Npz]) -> Iterator[str]:
+    for file in files.values():
+        names = [name for name in file.names if name not in USED]
+        if names:
+            yield named(UNUSED_ARRAYS, names, file=file.path.name)
 
 
 def _numbers(folder: Path, labels_N: NDArray[np.int64]) -> tuple[str, ...]:
     """Return the names of classes that have none: their numbers."""
     # more classes than images: a label that is no class number, such as a code point
-    if labels_N.size and not 0 <= labels_N.min() <= labels_N.max() < len(labels_N):
+    most = min(len(labels_N), MOST_CLASSES)
+    if labels_N.size and not 0 <= labels_N.min() <= labels_N.max() < most:
         got = f"{labels_N.min()}..{labels_N.max()} for {len(labels_N)} images"
         raise DataError(mould(f"{folder}, labels", "numbers from 0", got, BY_NAME))
     return tuple(str(number) for number in range(int(labels_N.max(initial=0)) + 1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +22,12 @@ Array = NDArray[Any]
 BY_NAME = "class_names, labels = numpy.unique(labels, return_inverse=True)"
 
 
+# more than there are characters in Unicode; each costs some 100 bytes as text
+MOST_CLASSES = 1 << 18
+_MOST_NAMES_BYTES = 64 << 20
+_LONGEST_NAME_BYTES = 1 << 16
+
+
 @dataclass(frozen=True)
 class Labelled:
     """Labels of one file: `labels_N` are positions in `names`, or class numbers if that is None.
@@ -34,68 +41,108 @@ class Labelled:
     is_text: bool = False
 
 
-def read_labels(path: Path, labels: Array, class_names: Array | None, num_images: int) -> Labelled:
+@dataclass(frozen=True)
+class Rows:
+    """Labels as a file has them: what it says of them, and they themselves, in pieces, once."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    pieces: Iterator[Array]
+
+
+def read_labels(path: Path, rows: Rows, class_names: Array | None, num_images: int) -> Labelled:
     """Read labels as numbers, as text, as a column [N, 1] or as one-hot rows [N, C].
 
     Raises:
         DataError: other labels, names that do not fit them, or another count than of images.
     """
-    flat = labels.reshape(len(labels)) if _is_column(labels) else labels
-    if flat.ndim == 0 or len(flat) != num_images or flat.ndim > 2:
-        got = f"labels {list(labels.shape)} for {num_images} images"
+    is_column = rows.shape[1:] == (1,) * (len(rows.shape) - 1)
+    num_axes = 1 if is_column and rows.shape else len(rows.shape)
+    if num_axes not in (1, 2) or rows.shape[0] != num_images:
+        got = f"labels {list(rows.shape)} for {num_images} images"
         raise DataError(mould(str(path), "a label for each image", got, "to make them agree"))
     names = None if class_names is None else read_names(path, class_names)
-    if flat.ndim == 2:
-        flat = _from_one_hot(path, flat)
-    if flat.dtype.kind in "UST":
-        return _from_text(path, flat, names)
-    numbers_N = _whole(path, flat)
+    if num_axes == 2:
+        return _checked(path, _from_one_hot(path, rows), names)
+    if rows.dtype.kind in "UST":
+        return _from_text(path, rows, names)
+    return _checked(path, _whole(path, rows), names)
+
+
+def _checked(path: Path, numbers_N: Labels, names: tuple[str, ...] | None) -> Labelled:
     if names is not None:
         check_range(path, numbers_N, len(names))
     return Labelled(path, numbers_N, names)
 
 
-def _is_column(labels: Array) -> bool:
-    return labels.ndim > 1 and labels.shape[1:] == (1,) * (labels.ndim - 1)
-
-
-def _from_one_hot(path: Path, rows_NC: Array) -> Array:
-    number = rows_NC.dtype.kind in "biuf" and rows_NC.shape[1] > 0
-    if number and np.isin(rows_NC, (0, 1)).all() and (rows_NC.sum(axis=1) == 1).all():
-        return np.asarray(rows_NC.argmax(axis=1))
-    got = f"{rows_NC.dtype} {list(rows_NC.shape)}"
+def _from_one_hot(path: Path, rows: Rows) -> Labels:
+    number = rows.dtype.kind in "biuf" and rows.shape[1] > 0
+    got = f"{rows.dtype} {list(rows.shape)}"
     remedy = "labels.argmax(axis=1)" if number else "one label for each image"
-    raise DataError(mould(f"{path}, labels", "whole numbers [N] or one-hot rows", got, remedy))
+    error = DataError(mould(f"{path}, labels", "whole numbers [N] or one-hot rows", got, remedy))
+    if not number or rows.shape[1] > MOST_CLASSES:
+        raise error
+    labels_N, first = np.empty(rows.shape[0], np.int64), 0
+    for rows_NC in rows.pieces:
+        if not (np.isin(rows_NC, (0, 1)).all() and (rows_NC.sum(axis=1) == 1).all()):
+            raise error
+        labels_N[first : first + len(rows_NC)] = rows_NC.argmax(axis=1)
+        first += len(rows_NC)
+    return labels_N
 
 
-def _from_text(path: Path, texts_N: Array, names: tuple[str, ...] | None) -> Labelled:
-    written = [_text(path, "labels", one) for one in texts_N.tolist()]
-    known = names if names is not None else tuple(sorted(set(written)))
-    number_of = {name: number for number, name in enumerate(known)}
-    strange = [name for name in written if name not in number_of]
-    if strange:
-        raise DataError(
-            mould(f"{path}, labels", "names of class_names", repr(strange[0]), "to name that class")
-        )
-    labels_N = np.array([number_of[name] for name in written], dtype=np.int64)
-    return Labelled(path, labels_N, known, is_text=names is None)
+def _from_text(path: Path, rows: Rows, names: tuple[str, ...] | None) -> Labelled:
+    if rows.dtype.itemsize > _LONGEST_NAME_BYTES:
+        got = f"{rows.dtype}"
+        raise DataError(mould(f"{path}, labels", "names, not texts", got, "shorter names"))
+    number_of = {name: number for number, name in enumerate(names or ())}
+    labels_N, first = np.empty(rows.shape[0], np.int64), 0
+    for piece in rows.pieces:
+        for label in piece.reshape(-1).tolist():
+            name = _text(path, "labels", label)
+            if name not in number_of:
+                _check_new(path, name, names, len(number_of))
+            labels_N[first] = number_of.setdefault(name, len(number_of))
+            first += 1
+    if names is not None:
+        return Labelled(path, labels_N, names)
+    known = tuple(sorted(number_of))
+    place_C = np.empty(len(known), np.int64)  # of each name, in the order in which they came
+    place_C[[number_of[name] for name in known]] = np.arange(len(known))
+    return Labelled(path, place_C[labels_N], known, is_text=True)
 
 
-def _whole(path: Path, labels_N: Array) -> Labels:
+def _check_new(path: Path, name: str, names: tuple[str, ...] | None, num_known: int) -> None:
+    what = f"{path}, labels"
+    if names is not None:
+        raise DataError(mould(what, "names of class_names", repr(name[:80]), "to name that class"))
+    if num_known >= MOST_CLASSES:
+        raise DataError(mould(what, f"at most {MOST_CLASSES:,} classes", "more", "fewer classes"))
+
+
+def _whole(path: Path, rows: Rows) -> Labels:
     """Return labels as int64: whole numbers of any type, or true and false."""
-    kind = labels_N.dtype.kind
-    if kind in "biu":
-        return labels_N.astype(np.int64)
-    if kind != "f":
-        got = f"{labels_N.dtype} {list(labels_N.shape)}"
+    kind = rows.dtype.kind
+    if kind not in "biuf":
+        got = f"{rows.dtype} {list(rows.shape)}"
         raise DataError(mould(f"{path}, labels", "whole numbers [N]", got, BY_NAME))
+    labels_N, first = np.empty(rows.shape[0], np.int64), 0
+    for piece in rows.pieces:
+        numbers_N = piece.reshape(-1)
+        if kind == "f":
+            _check_whole(path, numbers_N, first)
+        labels_N[first : first + len(numbers_N)] = numbers_N
+        first += len(numbers_N)
+    return labels_N
+
+
+def _check_whole(path: Path, numbers_N: Array, first: int) -> None:
     with np.errstate(invalid="ignore"):
-        values_N = labels_N.astype(np.float64)
+        values_N = numbers_N.astype(np.float64)
         broken = np.flatnonzero(~(np.abs(values_N) < 2**62) | (values_N != np.floor(values_N)))
     if len(broken):
-        got = f"{labels_N[broken[0]]} at image {broken[0]}"
+        got = f"{numbers_N[broken[0]]} at image {first + broken[0]}"
         raise DataError(mould(f"{path}, labels", "whole numbers [N]", got, "to correct that label"))
-    return labels_N.astype(np.int64)
 
 
 def check_range(path: Path, labels_N: Labels, num_classes: int) -> None:
@@ -104,9 +151,9 @@ def check_range(path: Path, labels_N: Labels, num_classes: int) -> None:
     Raises:
         DataError: naming the first, or saying that labels are counted from 1.
     """
-    outside = np.flatnonzero((labels_N < 0) | (labels_N >= num_classes))
-    if not len(outside):
+    if not labels_N.size or 0 <= labels_N.min() <= labels_N.max() < num_classes:
         return
+    outside = np.flatnonzero((labels_N < 0) | (labels_N >= num_classes))
     got, remedy = f"{labels_N[outside[0]]} at image {outside[0]}", "to name every class"
     if labels_N.min() == 1 and labels_N.max() == num_classes:
         got, remedy = f"{got}: they count from 1", "labels - 1"
@@ -117,22 +164,34 @@ def check_range(path: Path, labels_N: Labels, num_classes: int) -> None:
 # ── names ────────────────────────────────────────────────────────────────────────────────────
 
 
+def check_names(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    """Refuse class names by what a file announces: another shape, too many, too long.
+
+    Raises:
+        DataError: of any of these.
+    """
+    what, got = f"{path}, class_names", f"{dtype} {list(shape)}"
+    if len(shape) != 1 or dtype.kind == "V":
+        remedy = "class_names.ravel()" if dtype.kind != "V" else "an array of text"
+        raise DataError(mould(what, "a name a class [C]", got, remedy))
+    if shape[0] > MOST_CLASSES or shape[0] * dtype.itemsize > _MOST_NAMES_BYTES:
+        expected = f"at most {MOST_CLASSES:,} names, {_MOST_NAMES_BYTES >> 20} MiB"
+        raise DataError(mould(what, expected, got, "fewer or shorter names"))
+
+
 def read_names(path: Path, class_names: Array) -> tuple[str, ...]:
     """Return class names [C] as text: given as text, as its bytes in UTF-8, or as numbers.
 
     Raises:
-        DataError: another shape, bytes of another encoding, or a name given twice.
+        DataError: bytes of another encoding, or a name given twice.
     """
     what = f"{path}, class_names"
-    if class_names.ndim != 1 or class_names.dtype.kind == "V":
-        got = f"{class_names.dtype} {list(class_names.shape)}"
-        remedy = "class_names.ravel()" if class_names.dtype.kind != "V" else "an array of text"
-        raise DataError(mould(what, "a name a class [C]", got, remedy))
     raw = class_names if class_names.dtype.kind == "S" else class_names.astype(str)
     names = tuple(_text(path, "class_names", name) for name in raw.tolist())
-    twice = next((name for name in names if names.count(name) > 1), None)
+    twice = next((name for name, count in Counter(names).items() if count > 1), None)
     if twice is not None:
-        raise DataError(mould(what, "a name a class", f"{twice!r} twice", "another name for one"))
+        got = f"{twice[:80]!r} twice"
+        raise DataError(mould(what, "a name a class", got, "another name for one"))
     return names
 
 
@@ -146,12 +205,11 @@ def _text(path: Path, key: str, name: str | bytes) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def label_notes(parts: list[Labelled], class_names: tuple[str, ...]) -> Iterator[str]:
+def label_notes(labels_N: Labels, class_names: tuple[str, ...], are_named: bool) -> Iterator[str]:
     """Yield what is odd about the classes of a set: no image at all, names that look alike."""
-    labels_N = np.concatenate([part.labels_N for part in parts])
     empty = np.flatnonzero(np.bincount(labels_N, minlength=len(class_names)) == 0)
     if len(empty) and len(labels_N):
-        template = NO_IMAGES if parts[0].names is not None else LABELS_FROM
+        template = NO_IMAGES if are_named else LABELS_FROM
         yield template.english.format(
             count=len(empty),
             names=some_names(class_names[number] for number in empty),
