@@ -7,6 +7,7 @@
     RUN/audits/DIGEST.json      what was found in a data set
     RUN/costs/COST_ID.json      what a model costs on this machine
     RUN/failures.jsonl          cells that ended in an exception, and why
+    RUN/mistakes/DIGEST.json    pictures that the report shows of images that lie elsewhere
     RUN/page.json               the report's language, and where its pictures were found
 
 A cell's folder is written under another name and renamed into place: it is complete or absent.
