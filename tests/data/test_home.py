@@ -275,6 +275,7 @@ def cased() -> ImageSet:
         (Labels(), "0 1 A B a b mm", range(12)),
         (Labels(merge_case=True), "0 1 A B MM", range(12)),
         (Labels(keep="0-9"), "0 1", [0, 1, 9]),
+        (Labels(keep="A]|.*[B"), "A B", [2, 3, 8]),
         (Labels(keep="A-Za-z"), "A B a b", [2, 3, 4, 5, 7, 8, 11]),
         (Labels(keep="A-Za-z", merge_case=True), "A B", [2, 3, 4, 5, 7, 8, 11]),
         (Labels(keep="b0"), "0 b", [0, 5, 9, 11]),

@@ -177,7 +177,7 @@ def test_a_full_disk_is_one_error_and_finished_cells_stay(
         run_with_fakes(study, tiny_npz / "out")
     monkeypatch.undo()
     run = run_with_fakes(study, tiny_npz / "out")
-    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr("os.fsync", full)
     with pytest.raises(StoreError, match="No space left"):
         report.write_report(run.store)
 

@@ -73,11 +73,13 @@ def fake_machine() -> Machine:
 def fake_predictions(cell: CellSpec, part: str, skill: float) -> Predictions:
     """Return logits that are right more often the larger `skill` is."""
     rng = np.random.default_rng([cell.seed, len(part)])
-    labels_N = np.arange(12, dtype=np.int64) % cell.num_classes
-    logits_NC = rng.normal(size=(12, cell.num_classes)).astype(np.float32)
-    logits_NC[np.arange(12), labels_N] += np.float32(skill)
+    total = sum(cell.data.num_images.values())
+    num = min(12, total)
+    labels_N = np.arange(num, dtype=np.int64) % cell.num_classes
+    logits_NC = rng.normal(size=(num, cell.num_classes)).astype(np.float32)
+    logits_NC[np.arange(num), labels_N] += np.float32(skill)
     first = {"val": 18, "test": 30}[part]
-    return Predictions(logits_NC, labels_N, np.arange(first, first + 12, dtype=np.int64))
+    return Predictions(logits_NC, labels_N, np.arange(first, first + num, dtype=np.int64) % total)
 
 
 def fake_result(
@@ -105,8 +107,8 @@ def fake_result(
         tested_epoch=None if diverged else 1,
         split_id="0123456789abcdef",
         num_train=18,
-        num_val=12,
-        num_test=12,
+        num_val=min(12, sum(cell.data.num_images.values())),
+        num_test=min(12, sum(cell.data.num_images.values())),
         val_scores=scores.get("val"),
         test_scores=scores.get("test"),
         resources=ResourceUse(

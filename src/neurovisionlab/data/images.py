@@ -170,7 +170,8 @@ def _is_kept(name: str, keep: str | None) -> bool:
     if keep is None:
         return True
     try:
-        characters = re.sub(r"([\[&~|])", r"\\\1", keep)  # these would be set operations
+        # what would be set operations, or end the set, unless it is escaped already
+        characters = re.sub(r"(?s)(\\.)|([\[\]&~|])", lambda m: m[1] or f"\\{m[2]}", keep)
         return re.fullmatch(f"[{characters}]", name) is not None
     except re.error:
         raise DataError(

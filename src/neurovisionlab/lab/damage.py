@@ -32,6 +32,7 @@ Tell = Callable[[str], None]
 
 _MOST_HEADER_BYTES = 1 << 16
 _MOST_ARRAY_BYTES = 1 << 34
+_MOST_PACKED_BYTES = 1 << 30  # of a division of a data set; predictions are not packed
 _PARTS = ("train", "val", "test")
 
 
@@ -148,7 +149,10 @@ def _array(
     archive: zipfile.ZipFile, name: str, kind: type[Number], shape: tuple[int | None, ...]
 ) -> NDArray[Number]:
     """Return an array of an .npz, of a type and shape that are known but for sizes of None."""
-    with archive.open(f"{name}.npy") as member:
+    entry = archive.getinfo(f"{name}.npy")
+    if entry.compress_type != zipfile.ZIP_STORED and entry.file_size > _MOST_PACKED_BYTES:
+        raise ValueError(f"{name} unpacks to {entry.file_size:,} bytes")
+    with archive.open(entry) as member:
         version = npy.read_magic(member)
         read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
         found, is_fortran, dtype = read(member, max_header_size=_MOST_HEADER_BYTES)

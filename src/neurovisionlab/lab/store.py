@@ -166,15 +166,16 @@ class Store:
     def _name_of(self, cell_id: str) -> str:
         """Return a cell's folder, also where its data set had another name when it ran."""
         names = self._names_by_hash()
-        return cell_id if cell_id in names.values() else names.get(hash_of(cell_id), cell_id)
+        return names.get(cell_id) or names.get(hash_of(cell_id), cell_id)
 
     def _names_by_hash(self) -> dict[str, str]:
-        """Return {hash: name} of all cells' folders, listed anew only after a change."""
+        """Return {name or hash: name} of all cells' folders, listed anew only after a change."""
         folder = self.root / "cells"
         changed_ns = folder.stat().st_mtime_ns if folder.is_dir() else 0
         if self._listed is None or self._listed[0] != changed_ns:
             names = self._folder.names("cells")
-            self._listed = changed_ns, {hash_of(name): name for name in names}
+            by_hash = {hash_of(name): name for name in names}
+            self._listed = changed_ns, by_hash | {name: name for name in names}
         return self._listed[1]
 
     def _cell(self, name: str) -> CellRecord | None:
