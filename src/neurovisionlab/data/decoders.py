@@ -80,7 +80,7 @@ def _told(error: Exception) -> str:
     """Return what is wrong in one line; without the path, which stands beside it."""
     text = str(error)
     if isinstance(error, UnidentifiedImageError):
-        text = "no picture in a format that is read"
+        text = "damaged, or in no format that is read"
     elif isinstance(error, OSError):
         text = error.strerror or text
     else:
@@ -164,16 +164,20 @@ def decoding_bytes(picture: Image.Image) -> int:
 
 
 def _tiff_bytes(picture: Image.Image, plain: int) -> int:
-    """Return what is kept beside a TIFF: a strip or tile of it, packed and unpacked, or turned."""
+    """Return what is kept beside a TIFF: a strip or tile of it, or itself before it is turned."""
     tags = getattr(picture, "tag_v2", {})
-    packed = max((*_numbers(tags.get(279)), *_numbers(tags.get(325))), default=0)
+    lengths = [one for tag in (279, 325) for one in _numbers(tags.get(tag))]
+    packed = max(lengths, default=0)
     if packed > _MOST_HEAD_BYTES + 4 * plain:
         raise ValueError(f"{packed:,} bytes in one piece")
     width, height = picture.size
     rows = min((*_numbers(tags.get(278)), max(width, height)))
-    bits = sum(_numbers(tags.get(258, (1,))))
-    unpacked = max(width * rows * bits // 8, 0 if 322 not in tags else plain)
-    return packed + unpacked + (plain if tags.get(274, 1) != 1 else 0)
+    unpacked = width * rows * sum(_numbers(tags.get(258, (1,)))) // 8
+    if tags.get(259, 1) == 1:  # not packed: read by strips, a single one by small blocks
+        unpacked = 2 * packed if len(lengths) > 1 else 0
+    elif 322 in tags:  # by tiles
+        unpacked = plain
+    return unpacked + (plain if tags.get(274, 1) != 1 else 0)
 
 
 def _numbers(value: object) -> list[int]:

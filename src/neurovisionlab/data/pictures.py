@@ -22,6 +22,7 @@ from neurovisionlab.data.decoders import (
     Unreadable,
     decoding_bytes,
     opened_picture,
+    plain_bytes,
     readable_formats,
     tried,
 )
@@ -290,8 +291,8 @@ def read_picture(
 def _cost(picture: Image.Image) -> int:
     """Return about how much memory reading a picture takes at most, its finished bytes aside."""
     width, height = picture.size
-    times, each = (2, 64) if is_wide(picture) else (1, 32)
-    return times * decoding_bytes(picture) + each * min(width * height, STRIP_PIXELS)
+    again, each = (plain_bytes(picture), 64) if is_wide(picture) else (0, 32)
+    return decoding_bytes(picture) + again + each * min(width * height, STRIP_PIXELS)
 
 
 def _resizing_bytes(size: Size, out_HWC: NDArray[np.uint8]) -> int:
