@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -29,7 +30,7 @@ def most_together(sizes: list[int], one: Flight) -> int:
 
     def take(size: int) -> None:
         nonlocal held, most
-        with one.taking(size, "picture"):
+        with one.taking(size, Path("picture")):
             with lock:
                 held += size
                 most = max(most, held)
@@ -62,9 +63,9 @@ def test_what_is_free_bounds_all(memory: list[int]) -> None:
     one = Flight()
     assert one.most <= 10 << 20
     said = r"x\.png, decoded: expected at most 7 MiB .*got 9 MiB"
-    with pytest.raises(ResourceError, match=said), one.taking(9 << 20, "x.png"):
+    with pytest.raises(ResourceError, match=said), one.taking(9 << 20, Path("x.png")):
         raise AssertionError("it was held")
-    with one.taking(7 << 20, "x.png"):
+    with one.taking(7 << 20, Path("x.png")):
         pass
 
 
@@ -72,17 +73,17 @@ def test_what_the_set_will_take_is_not_free(memory: list[int]) -> None:
     memory[0] = 4 * GIB
     one = Flight()
     one.expect(3 * GIB)
-    with pytest.raises(ResourceError), one.taking(GIB, "x"):
+    with pytest.raises(ResourceError), one.taking(GIB, Path("x")):
         pass
     one.owed = 0  # all of it is written, and there is still so much free
-    with one.taking(GIB, "x"):
+    with one.taking(GIB, Path("x")):
         pass
 
 
 def test_what_ends_in_an_error_is_given_back(memory: list[int]) -> None:
     one = Flight()
     for _ in range(3):
-        with pytest.raises(KeyError), one.taking(2 * USUAL_BYTES, "x"):
+        with pytest.raises(KeyError), one.taking(2 * USUAL_BYTES, Path("x")):
             raise KeyError
     assert most_together([1], one) == 1
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import IO, Any, NamedTuple, TypeVar, cast
@@ -54,6 +54,8 @@ _PROGRESSIVE = frozenset((0xC2, 0xC6, 0xCA, 0xCE))
 _SCAN = 0xDA
 
 T = TypeVar("T")
+Gate = Callable[[int], contextlib.AbstractContextManager[object]]
+_OPEN = contextlib.nullcontext()
 
 
 class Unreadable(NamedTuple):
@@ -96,28 +98,45 @@ def readable_formats() -> tuple[str, ...]:
     return tuple(name for name in Image.ID if name in _SUFFIXES_OF)
 
 
-def formats_for(path: Path) -> list[str]:
-    """Return the formats that a file of that name may have."""
-    own = {name for name in _BY_SUFFIX if path.suffix.lower() in _SUFFIXES_OF[name]}
-    return [name for name in readable_formats() if name not in _BY_SUFFIX or name in own]
+@cache
+def formats_for(suffix: str) -> tuple[str, ...]:
+    """Return the formats that a file whose name ends so, in small letters, may have."""
+    own = {name for name in _BY_SUFFIX if suffix in _SUFFIXES_OF[name]}
+    return tuple(name for name in readable_formats() if name not in _BY_SUFFIX or name in own)
 
 
 @contextlib.contextmanager
-def opened_picture(path: Path, formats: list[str] | None = None) -> Iterator[ImageFile.ImageFile]:
+def opened_picture(
+    path: Path, formats: Sequence[str] = (), gate: Gate = lambda file_bytes: _OPEN
+) -> Iterator[ImageFile.ImageFile]:
     """Open a picture in an ordinary file; nothing is decoded yet.
+
+    Args:
+        path: where it is.
+        formats: that it may have; by default all that its suffix allows.
+        gate: returns what to enter before a file of so many bytes is read.
 
     Raises:
         Exception: what the system or Pillow says of it; see `tried`.
     """
+    formats = tuple(formats) or formats_for(path.suffix.lower())
     with files.opened(path) as file:
-        counted = _Counted(cast(Any, file).raw)  # files opens it buffered
-        with counted, Image.open(counted, formats=formats or formats_for(path)) as picture:
-            counted.left = _MOST_HEAD_BYTES + 2 * plain_bytes(picture)
-            yield picture
+        num_bytes = os.fstat(file.fileno()).st_size
+        with gate(num_bytes):
+            if num_bytes <= _MOST_HEAD_BYTES:
+                with Image.open(file, formats=formats) as picture:
+                    yield picture
+                return
+            with (
+                _Counted(cast(Any, file).raw) as counted,  # files opens it buffered
+                Image.open(counted, formats=formats) as picture,
+            ):
+                counted.left = _MOST_HEAD_BYTES + 2 * plain_bytes(picture)
+                yield picture
 
 
 class _Counted(io.BufferedReader):
-    """A file of which only so much is read: sizes in it may be lies, and its own are cheap."""
+    """A large file of which only so much is read: it may be sparse, and sizes in it lies."""
 
     def __init__(self, raw: io.RawIOBase) -> None:
         super().__init__(raw)

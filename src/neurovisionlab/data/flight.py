@@ -11,9 +11,11 @@ import ctypes
 import threading
 from collections.abc import Callable, Iterator
 from functools import cache
+from pathlib import Path
 
 from neurovisionlab.core.errors import ResourceError, mould
 from neurovisionlab.data.budget import available_bytes
+from neurovisionlab.data.notes import printable
 
 # with the program itself and what is freed but not given back, within 300 MiB beside the set
 USUAL_BYTES = 128 << 20
@@ -52,7 +54,7 @@ class Flight:
         return int(_SHARE_OF_FREE * (available_bytes() - self.owed))
 
     @contextlib.contextmanager
-    def taking(self, num_bytes: int, what: str) -> Iterator[None]:
+    def taking(self, num_bytes: int, what: Path) -> Iterator[None]:
         """Wait until so many bytes fit beside the others', and hold them.
 
         Raises:
@@ -82,11 +84,11 @@ class Flight:
         return self._large_file if file_bytes > _LARGE_FILE_BYTES else contextlib.nullcontext()
 
 
-def _check(num_bytes: int, free_bytes: int, what: str) -> None:
+def _check(num_bytes: int, free_bytes: int, what: Path) -> None:
     if num_bytes > free_bytes:
         raise ResourceError(
             mould(
-                f"{what}, decoded",
+                f"{printable(str(what))}, decoded",
                 f"at most {max(0, free_bytes) >> 20:,} MiB (three quarters of the free memory)",
                 f"{num_bytes >> 20:,} MiB",
                 "a smaller picture, or a larger machine",

@@ -58,6 +58,7 @@ MAX_PIXELS = 100_000_000
 
 # decoders leave the interpreter to others; reading waits for disks
 _NUM_THREADS = min(32, (os.cpu_count() or 1) + 4)
+_MOST_AT_ONCE = 8
 
 T = TypeVar("T")
 S = TypeVar("S")
@@ -153,7 +154,7 @@ class _Reading:
     def survey(self, deep: Sequence[int], survey: Survey) -> None:
         """Find out what the deep pictures at these positions hold; broken ones are passed over."""
         each = partial(_extremes, flight=self.flight)
-        found = _in_order(self.pool, each, [self.paths[i] for i in deep])
+        found = _in_order(self.pool, each, [self.paths[i] for i in deep], most=1)
         for i, extremes in zip(deep, found, strict=True):
             if not isinstance(extremes, Unreadable):  # else to be told when it is read
                 survey.add(i, extremes)
@@ -186,16 +187,23 @@ class _Reading:
         return kept
 
 
-def _in_order(pool: ThreadPoolExecutor, work: Callable[[S], T], items: Iterable[S]) -> Iterator[T]:
-    """Yield what work makes of each item, in their order; a few are worked on ahead."""
-    waiting: deque[Future[T]] = deque()
+def _in_order(
+    pool: ThreadPoolExecutor, work: Callable[[S], T], items: Sequence[S], most: int = _MOST_AT_ONCE
+) -> Iterator[T]:
+    """Yield what work makes of each item, in their order; a few are worked on ahead.
+
+    Up to `most` are handed to a thread at once: handing over takes as long as a small picture.
+    """
+    size = min(most, max(1, len(items) // (8 * _NUM_THREADS)))
+    waiting: deque[Future[list[T]]] = deque()
     try:
-        for item in items:
-            waiting.append(pool.submit(work, item))
+        for first in range(0, len(items), size):
+            some = items[first : first + size]
+            waiting.append(pool.submit(lambda some: [work(one) for one in some], some))
             if len(waiting) > 2 * _NUM_THREADS:
-                yield waiting.popleft().result()
+                yield from waiting.popleft().result()
         while waiting:
-            yield waiting.popleft().result()
+            yield from waiting.popleft().result()
     finally:
         for one in waiting:
             one.cancel()
@@ -223,15 +231,9 @@ class _Broken:
 
 
 @contextlib.contextmanager
-def _opened(path: Path, flight: Flight) -> Iterator[ImageFile.ImageFile]:
-    with flight.opening(path.stat().st_size), opened_picture(path) as picture:
-        yield picture
-
-
-@contextlib.contextmanager
 def _taking(flight: Flight, num_bytes: int, picture: Image.Image, path: Path) -> Iterator[None]:
     """Hold what decoding a picture takes, and let go of its pixels before others take theirs."""
-    with flight.taking(num_bytes, printable(str(path))):
+    with flight.taking(num_bytes, path):
         try:
             yield
         finally:
@@ -243,7 +245,7 @@ def _header(path: Path, flight: Flight) -> _Header | Unreadable:
 
 
 def _read_header(path: Path, flight: Flight) -> _Header:
-    with _opened(path, flight) as picture:
+    with opened_picture(path, gate=flight.opening) as picture:
         width, height = picture.size
         if width * height > MAX_PIXELS:
             raise OSError(f"{width}×{height} pixels, more than {MAX_PIXELS:,}")
@@ -264,7 +266,10 @@ def _has_frames(picture: Image.Image) -> bool:
 
 def _extremes(path: Path, flight: Flight) -> Extremes | Unreadable:
     def read() -> Extremes:
-        with _opened(path, flight) as picture, _taking(flight, _cost(picture), picture, path):
+        with (
+            opened_picture(path, gate=flight.opening) as picture,
+            _taking(flight, _cost(picture), picture, path),
+        ):
             return extremes_of(path, picture)
 
     return tried(read)
@@ -280,7 +285,7 @@ def read_picture(
     """
 
     def read() -> None:
-        with _opened(path, flight) as picture:
+        with opened_picture(path, gate=flight.opening) as picture:
             cost = _cost(picture) + _resizing_bytes(picture.size, out_HWC)
             with _taking(flight, cost, picture, path):
                 _write_bytes(path, picture, rules, out_HWC)
