@@ -38,11 +38,12 @@ def png(values: Values, path: Path, orientation: int = 1) -> Path:
     colour = {1: 0, 3: 2, 4: 6}[channels]
     exif = Image.Exif()
     exif[0x0112] = orientation
+    turned = chunk(b"eXIf", exif.tobytes()[6:]) if orientation else b""
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
     content = b"\x89PNG\r\n\x1a\n" + chunk(
         b"IHDR", struct.pack(">IIBBBBB", width, height, 16, colour, 0, 0, 0)
     )
-    content += chunk(b"eXIf", exif.tobytes()[6:]) + chunk(b"IDAT", zlib.compress(rows))
+    content += turned + chunk(b"IDAT", zlib.compress(rows))
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content + chunk(b"IEND", b""))
     return path
@@ -111,6 +112,35 @@ def test_colours_of_sixteen_bits(tmp_path: Path, channels: int, high: int, shift
     (got,), said = both([png(values, tmp_path / "x.png")])
     np.testing.assert_array_equal(got, values[..., :3] >> shift)
     assert ("taken as pictures of 12 bits" in said) == (shift == 4)
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+def test_deep_colours_need_no_exif_to_be_seen(tmp_path: Path, channels: int) -> None:
+    """Pillow decodes a PNG without EXIF to look for some behind its pixels."""
+    values = np.random.default_rng(0).integers(0, 4096, (*SIZE, channels), dtype=np.uint16)
+    values[..., 3:] = 65535
+    (got,), said = both([png(values, tmp_path / "x.png", 0)])
+    np.testing.assert_array_equal(got, values[..., :3] >> 4)
+    assert "taken as pictures of 12 bits" in said
+
+
+def test_strips_of_deep_pictures_hold_what_the_whole_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(0)
+    grey, colour = (rng.integers(0, 4096, (60, 50, *more), dtype=np.uint16) for more in ((), (3,)))
+    share = rng.random((60, 50)).astype("<f4")
+    share[7, 7] = np.nan
+    paths = [png(grey, tmp_path / "1.png"), png(colour, tmp_path / "2.png", 6)]
+    paths.append(tiff(share, tmp_path / "3.tif"))
+    found = []
+    for pixels in (1 << 18, 130):
+        monkeypatch.setattr("neurovisionlab.data.strips.STRIP_PIXELS", pixels)
+        got = decode(paths, 20)
+        found.append((got.images_NHWC.tobytes(), notes_of(got, paths), str(got.survey.found)))
+        found[-1] += (got.survey.counts_V.tobytes(),)
+    assert found[0] == found[1]
+    assert "infinite or no numbers: 1 (3.tif)" in found[0][1]
 
 
 @pytest.mark.parametrize("orientation", [1, 3, 6])

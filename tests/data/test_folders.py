@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import unicodedata
 from pathlib import Path
 from typing import Any
@@ -234,6 +235,45 @@ def test_a_pipe_is_not_opened(tmp_path: Path) -> None:
     os.mkfifo(folder / "cat" / "2.png")  # whoever opens it waits for ever
     os.mkfifo(folder / "cat" / "pipe")
     assert "no pictures: 2 (cat/2.png, cat/pipe)" in said_of(folder)
+
+
+def odd_thing(path: Path, kind: str, elsewhere: Path) -> None:
+    """Make what waits for ever, or has no end, when it is read."""
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "link to a pipe":
+        os.mkfifo(elsewhere)
+        path.symlink_to(elsewhere)
+    elif kind == "link to a device":
+        path.symlink_to("/dev/zero")
+    else:
+        short = os.open(path.parent, os.O_RDONLY)  # the name of a socket may not be long
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(f"/proc/self/fd/{short}/{path.name}")
+        os.close(short)
+
+
+PLACES = ("cat/2.png", "cat/x", "cat/x.tif", "cat/x.heic", "1.png", "train", "test", "study.toml")
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("kind", ["pipe", "link to a pipe", "link to a device", "socket"])
+def test_what_is_no_file_is_not_opened_wherever_it_lies(
+    tmp_path: Path, place: str, kind: str
+) -> None:
+    folder = make(tmp_path / "set", *CLASSES)
+    odd_thing(folder / place, kind, tmp_path / "elsewhere")
+    found = told(folder)
+    assert found.num_images == {"train": 2}
+    assert found.notes == (f"not used, files that are no pictures: 1 ({place})",)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "link to a pipe", "link to a device"])
+def test_groups_are_a_file(tmp_path: Path, kind: str) -> None:
+    folder = make(tmp_path / "set", *CLASSES)
+    odd_thing(tmp_path / "groups.csv", kind, tmp_path / "elsewhere")
+    message = refusal(folder, groups=str(tmp_path / "groups.csv"))
+    assert "expected a CSV file with image,group, got no ordinary file" in message
 
 
 def test_a_folder_that_cannot_be_opened_stops_or_is_named(

@@ -145,6 +145,38 @@ def test_photographs_are_turned_upright(tmp_path: Path, orientation: int) -> Non
     np.testing.assert_array_equal(one(path), np.asarray(scene()))
 
 
+@pytest.mark.parametrize("orientation", [3, 6, 8])
+@pytest.mark.parametrize("compression", ["raw", "tiff_lzw"])
+def test_scans_that_lie_on_their_side_keep_their_shape(
+    tmp_path: Path, orientation: int, compression: str
+) -> None:
+    turn = {3: "ROTATE_180", 6: "ROTATE_90", 8: "ROTATE_270"}[orientation]
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored = scene().transpose(Image.Transpose[turn])
+    path = save(stored, tmp_path / "x.tif", exif=exif, compression=compression)
+    np.testing.assert_array_equal(one(path), np.asarray(scene()))
+
+
+@pytest.mark.parametrize("orientation", [0, 9, 300])
+def test_an_orientation_that_means_nothing_turns_nothing(tmp_path: Path, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = save(scene(), tmp_path / "x.png", exif=exif)
+    np.testing.assert_array_equal(one(path), np.asarray(scene()))
+
+
+def test_skipped_pictures_leave_the_others_in_order(tmp_path: Path) -> None:
+    paths = [save(Image.new("L", (5, 4), n), tmp_path / f"{n}.gif") for n in range(40)]
+    broken = {0, 3, 4, 17, 39}
+    for number in broken:
+        paths[number].write_bytes(paths[number].read_bytes()[:-10])  # its header is whole
+    got = decode(paths, None, "skip")
+    assert got.kept_N.tolist() == sorted(set(range(40)) - broken)
+    assert got.images_NHWC[:, 0, 0, 0].tolist() == got.kept_N.tolist()
+    assert len(got.images_NHWC) == 35
+
+
 def test_resizing_is_pillows(tmp_path: Path) -> None:
     big = scene(200, 90)
     got = one(save(big, tmp_path / "x.png"), 16)

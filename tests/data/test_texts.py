@@ -111,7 +111,7 @@ def test_a_file_that_one_may_not_read_is_one_error(
     def refuse(*_: object, **__: object) -> None:  # as the system does, but to root as well
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
-    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     with pytest.raises(SpecError, match="Permission denied"):
         read_text(path)
 

@@ -22,6 +22,7 @@ Rng = random.Random
 _NUMBERS = (0, 1, 2, 7, 8, 15, 16, 127, 128, 255, 256, 32767, 32768, 65535, 65536, 1 << 24)
 _LARGE = (0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0xFFFFFFFE)
 _HEAD_BYTES = 128  # most of what decides stands there
+_SIGNATURE_BYTES = 12
 
 
 def mutants(
@@ -82,8 +83,10 @@ def _shown(content: bytes) -> str:
 
 
 def _place(content: bytearray, rng: Rng) -> int:
+    """Choose a place; mostly behind the first bytes, without which nobody reads on."""
     reach = min(len(content), _HEAD_BYTES) if rng.random() < 0.5 else len(content)
-    return rng.randrange(max(1, reach))
+    first = _SIGNATURE_BYTES if rng.random() < 0.9 and reach > 2 * _SIGNATURE_BYTES else 0
+    return rng.randrange(first, max(1, reach))
 
 
 def _length(rng: Rng) -> int:

@@ -11,16 +11,19 @@ Pictures of 8 bits in the same set stay as they are.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import reduce
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 
 from neurovisionlab.data import notes
+from neurovisionlab.data.decoders import opened_picture
+from neurovisionlab.data.strips import Upright
 
 Family = Literal["whole", "float"]
 Pixels = NDArray[np.generic]
@@ -42,7 +45,14 @@ _OTHER_BYTE = {
 
 def is_deep(picture: Image.Image) -> bool:
     """Say whether a picture, not yet decoded, holds more than 8 bits a channel."""
-    return picture.mode in ("I", "F") or "I;16" in picture.mode or is_wide(picture)
+    return family_of(picture.mode) is not None or is_wide(picture)
+
+
+def family_of(mode: str) -> Family | None:
+    """Return what kind of deep values a mode of Pillow's holds; None if none."""
+    if mode == "F":
+        return "float"
+    return "whole" if mode == "I" or "I;16" in mode else None
 
 
 @dataclass(frozen=True)
@@ -95,20 +105,48 @@ def extremes_of(path: Path, picture: Image.Image) -> Extremes:
     """Return what a deep picture, opened from a path, holds; decodes it.
 
     Raises:
-        OSError, SyntaxError, ValueError: what Pillow says of a file it cannot decode.
+        Exception: what Pillow says of a file it cannot decode.
     """
     if is_wide(picture):
-        values: Pixels = wide_values(path, picture, exactly=False)[..., :3]
-    else:
-        values = np.asarray(picture)
-    if picture.mode == "F":
+        return _wide_extremes(path, picture)
+    strips = Upright(picture).strips()
+    return reduce(_joined, (_extremes(np.asarray(strip), picture.mode) for strip in strips))
+
+
+def _extremes(values: Pixels, mode: str) -> Extremes:
+    """Return what a part of a picture holds."""
+    if mode == "F":
         is_finite = np.isfinite(values)
         finite = values[is_finite]
         low, high = float(finite.min(initial=0)), float(finite.max(initial=0))
         return Extremes("float", 32, low, high, bool(is_finite.all()))
-    file_bits = 32 if picture.mode == "I" else 16
+    file_bits = 32 if mode == "I" else 16
     low, high = float(values.min(initial=0)), float(values.max(initial=0))
     return Extremes("whole", file_bits, low, high, counts_V=_counts(values))
+
+
+def _joined(one: Extremes, other: Extremes) -> Extremes:
+    """Return what two parts of a picture hold together."""
+    counts_V = one.counts_V
+    if counts_V is not None and other.counts_V is not None:
+        counts_V = counts_V + other.counts_V
+    return Extremes(
+        one.family,
+        one.file_bits,
+        min(one.low, other.low),
+        max(one.high, other.high),
+        one.is_finite and other.is_finite,
+        counts_V,
+    )
+
+
+def _wide_extremes(path: Path, picture: Image.Image) -> Extremes:
+    """Return what a picture of 16 bits a colour holds; opacity does not count."""
+    wide = Wide(path, picture)
+    high = reduce(_joined, (_extremes(one[..., :3], "") for one in wide.high_strips()))
+    if high.high >= 1 << 14:  # the low bytes decide nothing
+        return high
+    return reduce(_joined, (_extremes(one[..., :3], "") for one in wide.strips()))
 
 
 def is_wide(picture: Image.Image) -> bool:
@@ -119,20 +157,36 @@ def is_wide(picture: Image.Image) -> bool:
     return any(_raw_mode(tile) in _OTHER_BYTE for tile in getattr(picture, "tile", ()))
 
 
-def wide_values(path: Path, picture: Image.Image, exactly: bool = True) -> NDArray[np.uint16]:
-    """Return all 16 bits of a picture that `is_wide`, uint16 [H, W, 3 or 4], upright.
+class Wide:
+    """All 16 bits of a picture that `is_wide`, upright, by strips.
 
-    The file is decoded once for the high bytes and, as if the order of bytes were the other,
-    once more for the low ones; unless `exactly`, these are left 0 where they decide nothing.
+    The file is decoded once for the high bytes and, as if the order of bytes were the other, once
+    more for the low ones.
+
+    Attributes:
+        size: width and height.
     """
-    form = str(picture.format)  # before it is turned
-    high: NDArray[np.uint16] = np.asarray(ImageOps.exif_transpose(picture)).astype(np.uint16)
-    if not exactly and high[..., :3].max(initial=0) >= 1 << 6:  # more than 14 bits
-        return high << np.uint16(8)
-    with Image.open(path, formats=[form]) as again:
-        again.tile = [_swapped(tile) for tile in again.tile]
-        low = np.asarray(ImageOps.exif_transpose(again)).astype(np.uint16)
-    return (high << np.uint16(8)) | low
+
+    def __init__(self, path: Path, picture: Image.Image) -> None:
+        self._path, self._form = path, str(picture.format)
+        self._high = Upright(picture)
+        self.size = self._high.size
+
+    def high_strips(self, multiple: int = 1) -> Iterator[NDArray[np.uint16]]:
+        """Yield strips, uint16 [h, W, 3 or 4], all but the last a multiple of so many rows high.
+
+        The low byte of each value is 0.
+        """
+        for strip in self._high.strips(multiple):
+            yield np.asarray(strip).astype(np.uint16) << np.uint16(8)
+
+    def strips(self, multiple: int = 1) -> Iterator[NDArray[np.uint16]]:
+        """Yield strips as `high_strips` does, of whole values."""
+        with opened_picture(self._path, [self._form]) as again:
+            again.tile = [_swapped(tile) for tile in again.tile]
+            low = Upright(again)
+        for high, strip in zip(self.high_strips(multiple), low.strips(multiple), strict=True):
+            yield high | np.asarray(strip)
 
 
 def _raw_mode(tile: Any) -> str:

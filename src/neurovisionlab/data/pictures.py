@@ -2,88 +2,66 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-import struct
-import zlib
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile
 
 from neurovisionlab.core.errors import DataError, mould
+from neurovisionlab.data.decoders import (
+    Unreadable,
+    decoding_bytes,
+    opened_picture,
+    plain_bytes,
+    readable_formats,
+    tried,
+)
 from neurovisionlab.data.depth import (
     Extremes,
+    Rule,
     Rules,
     Survey,
+    Wide,
     extremes_of,
+    family_of,
     is_deep,
     is_wide,
-    wide_values,
 )
+from neurovisionlab.data.flight import Flight
 from neurovisionlab.data.formats import check_fits
 from neurovisionlab.data.notes import printable
-
-SUFFIXES = frozenset(
-    (
-        ".png",
-        ".apng",
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".jfif",
-        ".mpo",
-        ".bmp",
-        ".dib",
-        ".gif",
-        ".tif",
-        ".tiff",
-        ".webp",
-        ".avif",
-        ".avifs",
-        ".jp2",
-        ".j2k",
-        ".j2c",
-        ".jpx",
-        ".jpf",
-        ".pgm",
-        ".ppm",
-        ".pbm",
-        ".pnm",
-        ".pfm",
-        ".qoi",
-        ".tga",
-        ".pcx",
-    )
+from neurovisionlab.data.strips import (
+    STRIP_PIXELS,
+    Size,
+    Upright,
+    reduction,
+    stored_size,
+    turn_of,
+    upright_size,
+    write_pixels,
 )
+
 SKIP_REMEDY = 'on_bad_image = "skip" in the study (--skip-bad for nvl data)'
 SIZE_REMEDY = "image_px = 64 in [protocol] (--px 64 for nvl data), to resize them"
-# they start other programs, hold no pixels, or call any bytes a picture
-_NEVER_READ = frozenset(
-    (
-        "EPS",
-        "WMF",
-        "BUFR",
-        "GRIB",
-        "HDF5",
-        "MPEG",
-        "FITS",
-        "IPTC",
-        "PCD",
-        "MCIDAS",
-        "SPIDER",
-        "XVTHUMB",
-        "IMT",
-    )
-)
 # no photograph of a thing to classify is larger; a decompression bomb is
 MAX_PIXELS = 100_000_000
 
+# decoders leave the interpreter to others; reading waits for disks
+_NUM_THREADS = min(32, (os.cpu_count() or 1) + 4)
+_MOST_AT_ONCE = 8
+
+T = TypeVar("T")
+S = TypeVar("S")
 Shape = tuple[int, int, int]  # height, width, channels
 Watch = Callable[[int, int], None]  # (done, total): a sign of life for a progress bar
 
@@ -106,7 +84,7 @@ class Decoded:
 
 @dataclass(frozen=True)
 class _Header:
-    size: tuple[int, int]  # width, height, as shown upright
+    size: Size  # width, height, as shown upright
     is_grey: bool
     is_deep: bool
     has_frames: bool
@@ -127,48 +105,108 @@ def decode(
 
     Raises:
         DataError: a picture that cannot be read (unless they are skipped) or differing sizes.
-        ResourceError: all together do not fit into memory.
+        ResourceError: all together, or one while it is decoded, do not fit into memory.
     """
     readable_formats()  # Pillow loads its decoders here, not in every thread
-    with ThreadPoolExecutor() as pool:
-        headers = list(pool.map(_try_header, paths))
-        broken = _Broken(on_bad_image == "stop")
-        broken.add((paths[i], h) for i, h in enumerate(headers) if isinstance(h, str))
-        good = {i: header for i, header in enumerate(headers) if isinstance(header, _Header)}
+    broken = _Broken(on_bad_image == "stop")
+    with ThreadPoolExecutor(_NUM_THREADS) as pool:
+        reading = _Reading(paths, pool, broken)
+        good = reading.headers()
         shape = _shape(list(good.values()), image_px, paths)
         survey = Survey(len(paths) if num_train is None else num_train)
-        deep = [i for i, header in good.items() if header.is_deep]
-        for i, extremes in zip(
-            deep, pool.map(_try_extremes, (paths[i] for i in deep)), strict=True
-        ):
-            if extremes is not None:
-                survey.add(i, extremes)
+        reading.survey([i for i, header in good.items() if header.is_deep], survey)
         check_fits(len(good) * math.prod(shape), f"{len(good):,} pictures")
         images_NHWC = np.empty((len(good), *shape), np.uint8)
-        rules = survey.rules()
-
-        def fill(slot: int, path: Path) -> str | None:
-            try:
-                images_NHWC[slot] = read_picture(path, shape, rules)
-            except _UNREADABLE as error:
-                return _told(error)
-            return None
-
-        fine = np.ones(len(good), dtype=bool)
-        wanted = [paths[i] for i in good]
-        for slot, problem in enumerate(pool.map(fill, range(len(good)), wanted)):
-            watch(slot + 1, len(good))
-            if problem is not None:
-                fine[slot] = False
-                broken.add([(wanted[slot], problem)])
-    kept_N = np.array(list(good), dtype=np.int64)[fine]
+        kept = reading.pixels(list(good), images_NHWC, survey.rules(), watch)
     return Decoded(
-        images_NHWC if fine.all() else images_NHWC[fine],
-        kept_N,
+        images_NHWC[: len(kept)],
+        np.array(kept, dtype=np.int64),
         tuple(broken.lines),
-        tuple(i for i in kept_N.tolist() if good[i].has_frames),
+        tuple(i for i in kept if good[i].has_frames),
         survey,
     )
+
+
+@dataclass
+class _Reading:
+    """Reads the same pictures three times: for their headers, how deep they are, their pixels."""
+
+    paths: Sequence[Path]
+    pool: ThreadPoolExecutor
+    broken: _Broken
+
+    def __post_init__(self) -> None:
+        self.flight = Flight()
+
+    def headers(self) -> dict[int, _Header]:
+        """Return {position: header} of the pictures that have one."""
+        good: dict[int, _Header] = {}
+        bad: list[tuple[Path, str]] = []
+        each = partial(_header, flight=self.flight)
+        for i, found in enumerate(_in_order(self.pool, each, self.paths)):
+            if isinstance(found, Unreadable):
+                bad.append((self.paths[i], found.why))
+            else:
+                good[i] = found
+        self.broken.add(bad)
+        return good
+
+    def survey(self, deep: Sequence[int], survey: Survey) -> None:
+        """Find out what the deep pictures at these positions hold; broken ones are passed over."""
+        each = partial(_extremes, flight=self.flight)
+        found = _in_order(self.pool, each, [self.paths[i] for i in deep], most=1)
+        for i, extremes in zip(deep, found, strict=True):
+            if not isinstance(extremes, Unreadable):  # else to be told when it is read
+                survey.add(i, extremes)
+
+    def pixels(
+        self,
+        positions: Sequence[int],
+        images_NHWC: NDArray[np.uint8],
+        rules: Rules,
+        watch: Watch,
+    ) -> list[int]:
+        """Fill the first images with those that can be read; return their positions."""
+        kept: list[int] = []
+        self.flight.expect(images_NHWC.nbytes)
+
+        def each(slot: int) -> Unreadable | None:
+            path = self.paths[positions[slot]]
+            return read_picture(path, images_NHWC[slot], rules, self.flight)
+
+        slots = range(len(positions))
+        for slot, problem in enumerate(_in_order(self.pool, each, slots)):
+            watch(slot + 1, len(positions))
+            self.flight.owed -= images_NHWC[slot].nbytes
+            if problem is not None:
+                self.broken.add([(self.paths[positions[slot]], problem.why)])
+                continue
+            if len(kept) < slot:  # close up, rather than to copy all of them
+                images_NHWC[len(kept)] = images_NHWC[slot]
+            kept.append(positions[slot])
+        return kept
+
+
+def _in_order(
+    pool: ThreadPoolExecutor, work: Callable[[S], T], items: Sequence[S], most: int = _MOST_AT_ONCE
+) -> Iterator[T]:
+    """Yield what work makes of each item, in their order; a few are worked on ahead.
+
+    Up to `most` are handed to a thread at once: handing over takes as long as a small picture.
+    """
+    size = min(most, max(1, len(items) // (8 * _NUM_THREADS)))
+    waiting: deque[Future[list[T]]] = deque()
+    try:
+        for first in range(0, len(items), size):
+            some = items[first : first + size]
+            waiting.append(pool.submit(lambda some: [work(one) for one in some], some))
+            if len(waiting) > 2 * _NUM_THREADS:
+                yield from waiting.popleft().result()
+        while waiting:
+            yield from waiting.popleft().result()
+    finally:
+        for one in waiting:
+            one.cancel()
 
 
 class _Broken:
@@ -192,100 +230,130 @@ class _Broken:
             raise DataError(mould(path, "a readable picture", f"{problem}{more}", SKIP_REMEDY))
 
 
-# decoders meet damaged bytes with errors of all these kinds
-_UNREADABLE = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    LookupError,
-    ArithmeticError,
-    TypeError,
-    EOFError,
-    RuntimeError,
-    struct.error,
-    zlib.error,
-    UnidentifiedImageError,
-    Image.DecompressionBombError,
-)
+@contextlib.contextmanager
+def _taking(flight: Flight, num_bytes: int, picture: Image.Image, path: Path) -> Iterator[None]:
+    """Hold what decoding a picture takes, and let go of its pixels before others take theirs."""
+    with flight.taking(num_bytes, path):
+        try:
+            yield
+        finally:
+            picture.close()
 
 
-def _told(error: BaseException) -> str:
-    """Return what is wrong; without the path, which stands beside it."""
-    strerror = error.strerror if isinstance(error, OSError) else None
-    return strerror or str(error) or type(error).__name__
+def _header(path: Path, flight: Flight) -> _Header | Unreadable:
+    return tried(lambda: _read_header(path, flight))
 
 
-@cache
-def readable_formats() -> tuple[str, ...]:
-    """Return the names of the formats that this Pillow can read and we let it."""
-    Image.init()
-    return tuple(name for name in Image.ID if name not in _NEVER_READ)
-
-
-def _try_header(path: Path) -> _Header | str:
-    try:
-        with Image.open(path, formats=readable_formats()) as picture:
-            width, height = picture.size
-            if width * height > MAX_PIXELS:
-                return f"{width}×{height} pixels, more than {MAX_PIXELS:,}"
-            if picture.getexif().get(0x0112, 1) >= 5:  # orientations 5..8 lie on their side
-                width, height = height, width
-            mode, deep = picture.mode, is_deep(picture)
-            is_grey = mode in ("1", "L", "LA", "I", "F") or "I;16" in mode
-            return _Header((width, height), is_grey, deep, _has_frames(picture))
-    except _UNREADABLE as error:
-        return _told(error)
+def _read_header(path: Path, flight: Flight) -> _Header:
+    with opened_picture(path, gate=flight.opening) as picture:
+        width, height = picture.size
+        if width * height > MAX_PIXELS:
+            raise OSError(f"{width}×{height} pixels, more than {MAX_PIXELS:,}")
+        mode, deep = picture.mode, is_deep(picture)  # before it is decoded: then all are 8 bits
+        is_grey = mode in ("1", "L", "LA", "I", "F") or "I;16" in mode
+        # to look for its orientation Pillow decodes it
+        cost = decoding_bytes(picture) if picture.format == "PNG" else 0
+        with _taking(flight, cost, picture, path):
+            size = upright_size(stored_size(picture), turn_of(picture))
+            return _Header(size, is_grey, deep, _has_frames(picture))
 
 
 def _has_frames(picture: Image.Image) -> bool:
     """Say whether there are more pictures in the file; layers of a drawing are none."""
-    try:
-        return picture.format != "PSD" and bool(getattr(picture, "is_animated", False))
-    except _UNREADABLE:  # damaged behind the first
-        return False
+    found = tried(lambda: bool(getattr(picture, "is_animated", False)))
+    return picture.format != "PSD" and found is True  # else it is damaged behind the first
 
 
-def _try_extremes(path: Path) -> Extremes | None:
-    try:
-        with Image.open(path, formats=readable_formats()) as picture:
+def _extremes(path: Path, flight: Flight) -> Extremes | Unreadable:
+    def read() -> Extremes:
+        with (
+            opened_picture(path, gate=flight.opening) as picture,
+            _taking(flight, _cost(picture), picture, path),
+        ):
             return extremes_of(path, picture)
-    except _UNREADABLE:  # to be told when it is read
-        return None
+
+    return tried(read)
 
 
-def read_picture(path: Path, shape: Shape, rules: Rules) -> NDArray[np.uint8]:
-    """Read one file to uint8 of a shape (height, width, channels); deep ones by the set's rules.
+def read_picture(
+    path: Path, out_HWC: NDArray[np.uint8], rules: Rules, flight: Flight
+) -> Unreadable | None:
+    """Read one file into uint8 [height, width, 1 or 3]; deep ones by the set's rules.
 
     Raises:
-        OSError, SyntaxError, ValueError: what Pillow says of a file it cannot decode.
+        ResourceError: it does not fit into memory while it is decoded.
     """
-    height, width, channels = shape
-    with Image.open(path, formats=readable_formats()) as opened:
-        picture = _to_eight_bits(path, opened, rules)
-    if picture.mode in ("LA", "RGBA", "PA") or "transparency" in picture.info:
-        picture = picture.convert("RGBA")
-        paper = Image.new("RGBA", picture.size, "white")
-        picture = Image.alpha_composite(paper, picture)
-    picture = picture.convert("L" if channels == 1 else "RGB")
-    if picture.size != (width, height):
-        picture = picture.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=3.0)
-    return np.asarray(picture, np.uint8).reshape(shape)
+
+    def read() -> None:
+        with opened_picture(path, gate=flight.opening) as picture:
+            cost = _cost(picture) + _resizing_bytes(picture.size, out_HWC)
+            with _taking(flight, cost, picture, path):
+                _write_bytes(path, picture, rules, out_HWC)
+
+    return tried(read)
 
 
-def _to_eight_bits(path: Path, opened: Image.Image, rules: Rules) -> Image.Image:
-    """Return a picture upright, deep ones reduced; Pillow alone would clip greys to white."""
+def _cost(picture: Image.Image) -> int:
+    """Return about how much memory reading a picture takes at most, its finished bytes aside."""
+    width, height = picture.size
+    again, each = (plain_bytes(picture), 64) if is_wide(picture) else (0, 32)
+    return decoding_bytes(picture) + again + each * min(width * height, STRIP_PIXELS)
+
+
+def _resizing_bytes(size: Size, out_HWC: NDArray[np.uint8]) -> int:
+    """Return what is kept between the strips of a picture and its finished bytes."""
+    height, width, _ = out_HWC.shape
+    if size == (width, height):
+        return 0
+    steps = min(reduction(size, (width, height)))
+    return 4 * int(size[0] * size[1] // (steps * steps) + width * height)
+
+
+def _write_bytes(
+    path: Path, picture: ImageFile.ImageFile, rules: Rules, out_HWC: NDArray[np.uint8]
+) -> None:
+    """Write a picture upright, deep ones reduced; Pillow alone would clip greys to white."""
     whole = rules.get("whole")
-    if whole is not None and whole.bits != 16 and is_wide(opened):
-        values_HWC = wide_values(path, opened)
-        bytes_HWC = whole.apply(values_HWC)
-        bytes_HWC[..., 3:] = values_HWC[..., 3:] >> 8  # opaque is the same at any depth
-        return Image.fromarray(bytes_HWC)
-    picture = ImageOps.exif_transpose(opened)
-    if picture.mode == "F":
-        return Image.fromarray(rules["float"].apply(np.asarray(picture)))
-    if picture.mode == "I" or "I;16" in picture.mode:
-        return Image.fromarray(rules["whole"].apply(np.asarray(picture)))
-    return picture
+    if whole is not None and whole.bits != 16 and is_wide(picture):
+        write_pixels(out_HWC, _NarrowedWide(Wide(path, picture), whole))
+    else:
+        write_pixels(out_HWC, _Shallow(Upright(picture), rules))
+
+
+class _NarrowedWide:
+    """A picture of 16 bits a colour, reduced to 8."""
+
+    def __init__(self, wide: Wide, rule: Rule) -> None:
+        self._wide, self._rule = wide, rule
+        self.size = wide.size
+
+    def whole(self, mode: str) -> None:
+        """Return nothing: all of it has to be reduced."""
+
+    def strips(self, multiple: int = 1) -> Iterator[Image.Image]:
+        for values_HWC in self._wide.strips(multiple):
+            bytes_HWC = self._rule.apply(values_HWC)
+            bytes_HWC[..., 3:] = values_HWC[..., 3:] >> 8  # opaque is the same at any depth
+            yield Image.fromarray(bytes_HWC)
+
+
+class _Shallow:
+    """A picture of any other kind in 8 bits a channel."""
+
+    def __init__(self, upright: Upright, rules: Rules) -> None:
+        self._upright, self._rules = upright, rules
+        self.size = upright.size
+
+    def whole(self, mode: str) -> Image.Image | None:
+        return self._upright.whole(mode)
+
+    def strips(self, multiple: int = 1) -> Iterator[Image.Image]:
+        for strip in self._upright.strips(multiple):
+            family = family_of(strip.mode)
+            if family is None:
+                yield strip
+            else:
+                yield Image.fromarray(self._rules[family].apply(np.asarray(strip)))
 
 
 def _shape(headers: Sequence[_Header], image_px: int | None, paths: Sequence[Path]) -> Shape:

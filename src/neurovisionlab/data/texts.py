@@ -9,6 +9,7 @@ import stat
 from pathlib import Path
 
 from neurovisionlab.core.errors import SpecError, mould
+from neurovisionlab.data.files import opened
 
 _LONGEST_NAME_BYTES = 255
 MOST_BYTES = 1 << 20  # of a file that a person writes
@@ -82,7 +83,7 @@ def read_text(path: Path, kind: str = "a TOML file") -> str:
         if not stat.S_ISREG(mode):
             got = "a folder" if stat.S_ISDIR(mode) else "a pipe or a device"
             raise SpecError(mould(where, kind, got, "the path of a file"))
-        with path.open("rb") as file:
+        with opened(path) as file:  # it may be another thing by now
             content = file.read(MOST_BYTES + 1)
     except OSError as error:
         got = error.strerror or str(error)

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from neurovisionlab.core.errors import DataError, mould
+from neurovisionlab.data.files import content_of
 from neurovisionlab.data.texts import unicode_of
 
+_MOST_BYTES = 256 << 20  # a million images have a table of less
 # bytes of one letter each: Western Europe's, Ukraine's, and one that has a letter for every byte
 _SINGLE_BYTE = ("cp1252", "cp1251", "latin-1")
 
@@ -16,10 +18,10 @@ def texts_of(path: Path) -> Iterator[str]:
     """Yield what a CSV file may say: once where its encoding is certain, else likeliest first.
 
     Raises:
-        DataError: no such file, or one that is no text.
+        DataError: no such file, no ordinary one, a larger one, or one that is no text.
     """
     try:
-        content = path.read_bytes()
+        content = content_of(path, _MOST_BYTES)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         got = getattr(error, "strerror", None) or str(error)
         raise _no_text(path, got[:1].lower() + got[1:]) from None

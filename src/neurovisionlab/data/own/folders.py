@@ -21,7 +21,7 @@ from neurovisionlab.data.own.tree import Tree, unlooked, walk
 from neurovisionlab.data.pictures import SKIP_REMEDY, Decoded, Watch, decode
 
 # counts up when the same folder is read in another way than before: no cache of then is used
-READER_VERSION = 2
+READER_VERSION = 3
 
 
 def folder_facts(ref: DataRef, home: DataHome) -> list[str]:

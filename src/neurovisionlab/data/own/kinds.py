@@ -7,7 +7,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from neurovisionlab.data.pictures import SUFFIXES, readable_formats
+from neurovisionlab.data import files
+from neurovisionlab.data.decoders import SUFFIXES, opened_picture, readable_formats
 
 # formats that a few bytes at the beginning tell for sure, whatever a file is called
 _BY_CONTENT = frozenset(
@@ -45,21 +46,21 @@ def kind_by_content(path: Path) -> Kind:
     """Return what the first bytes of a file say; no pixel is decoded."""
     formats = [name for name in readable_formats() if name in _BY_CONTENT]
     try:
-        with Image.open(path, formats=formats):
+        with opened_picture(path, formats):
             return Kind.PICTURE
     except Image.DecompressionBombError:  # whoever reads it will say so
         return Kind.PICTURE
     except OSError as error:
         if error.errno is not None:  # the system's, not Pillow's
             return Kind.UNREADABLE
-    except (SyntaxError, ValueError, LookupError, ArithmeticError, RuntimeError, TypeError):
-        pass  # a text that begins like a picture
+    except Exception:  # a text that begins like a picture: decoders may raise anything
+        pass
     return _kind_by_magic(path)
 
 
 def _kind_by_magic(path: Path) -> Kind:
     try:
-        with path.open("rb") as file:
+        with files.opened(path) as file:
             head = file.read(1024)
     except OSError:
         return Kind.UNREADABLE

@@ -111,7 +111,7 @@ class Tree:
 
 def walk(root: Path, look: Look = kind_by_content) -> Tree:
     """List a folder. Links are followed to files, and to folders where parts and classes lie."""
-    walker = _Walker(root, root.resolve(), look)
+    walker = _Walker(root, _resolved(root), look)
     top = walker.listed(Folder(""))
     return Tree(
         root,
@@ -205,8 +205,8 @@ class _Walker:
 
     def _linked(self, rel: str) -> Folder | _Run | None:
         """Follow a link to a folder where a part or a class can lie, unless it goes in circles."""
-        target = (self.root / rel).resolve()
-        place = (self.root / rel).parent.resolve()
+        target = _resolved(self.root / rel)
+        place = _resolved((self.root / rel).parent)
         if rel.count("/") > 1 or place.is_relative_to(target):
             self.drop(notes.LINKS, rel)
             return None
@@ -228,7 +228,7 @@ class _Walker:
             kind = kind or self.look(path)
             if kind is Kind.PICTURE:
                 is_link = mode is not None and entry.is_symlink()
-                yield File(rel, is_link and not path.resolve().is_relative_to(self.home))
+                yield File(rel, is_link and not _resolved(path).is_relative_to(self.home))
             else:
                 self.unused.setdefault(_SAID_OF[kind], []).append(rel)
 
@@ -242,6 +242,11 @@ class _Walker:
         for rel in runs:
             self.drop(notes.RUNS, f"{rel}/")
         return Folder(folder.rel, folder.pictures, tuple(folders), folder.is_link)
+
+
+def _resolved(path: Path) -> Path:
+    """Return where a path leads; of a link in circles, which `resolve` may refuse, itself."""
+    return Path(os.path.realpath(path))
 
 
 def _mode(entry: os.DirEntry[str]) -> int | None:

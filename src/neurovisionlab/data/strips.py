@@ -1,0 +1,182 @@
+"""Decoded pictures by strips: upright, on white paper, resized, without second copies of them.
+
+Everything here gives, to the last bit, what Pillow gives of the picture as a whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from numbers import Number
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+Transpose = Image.Transpose
+
+# how many pixels are converted at once: a few copies of them fit anywhere
+STRIP_PIXELS = 1 << 18
+_REDUCING_GAP = 3.0
+_ORIENTATION = 0x0112
+_TURNS: dict[object, Transpose] = {
+    2: Transpose.FLIP_LEFT_RIGHT,
+    3: Transpose.ROTATE_180,
+    4: Transpose.FLIP_TOP_BOTTOM,
+    5: Transpose.TRANSPOSE,
+    6: Transpose.ROTATE_270,
+    7: Transpose.TRANSVERSE,
+    8: Transpose.ROTATE_90,
+}
+_SIDEWAYS = frozenset(
+    (Transpose.TRANSPOSE, Transpose.ROTATE_270, Transpose.TRANSVERSE, Transpose.ROTATE_90)
+)
+# upright, the first rows were the last rows or columns
+_FROM_THE_END = frozenset(
+    (Transpose.ROTATE_180, Transpose.FLIP_TOP_BOTTOM, Transpose.TRANSVERSE, Transpose.ROTATE_90)
+)
+
+Size = tuple[int, int]  # width, height
+Box = tuple[int, int, int, int]  # left, top, right, bottom
+
+
+def turn_of(picture: Image.Image) -> Transpose | None:
+    """Return how a picture must be turned to stand upright, by its EXIF.
+
+    Raises:
+        ValueError: its orientation is no number.
+    """
+    orientation: object = picture.getexif().get(_ORIENTATION, 1)
+    if not isinstance(orientation, Number):
+        raise ValueError(f"its orientation is {str(orientation)[:40]!r}, no number")
+    return _TURNS.get(orientation)
+
+
+def stored_size(picture: Image.Image) -> Size:
+    """Return width and height as they are stored; of a TIFF Pillow says them upright."""
+    tags = getattr(picture, "tag_v2", {})
+    width, height = picture.size
+    return (height, width) if (tags.get(256), tags.get(257)) == (height, width) else (width, height)
+
+
+def upright_size(size: Size, turn: Transpose | None) -> Size:
+    """Return width and height of a picture when it is turned."""
+    return (size[1], size[0]) if turn in _SIDEWAYS else size
+
+
+class Upright:
+    """A picture as it is seen, by strips from top to bottom; decodes it.
+
+    Attributes:
+        size: width and height.
+    """
+
+    def __init__(self, picture: Image.Image) -> None:
+        picture.load()
+        self._picture = picture
+        self._turn = turn_of(picture)
+        self.size = upright_size(picture.size, self._turn)
+
+    def whole(self, mode: str) -> Image.Image | None:
+        """Return the whole picture where nothing has to be done to have it upright in that mode."""
+        is_done = self._turn is None and self._picture.mode == mode
+        return self._picture if is_done and not _is_clear(self._picture) else None
+
+    def strips(self, multiple: int = 1) -> Iterator[Image.Image]:
+        """Yield strips; all but the last are a multiple of so many rows high."""
+        width, height = self.size
+        rows = max(1, STRIP_PIXELS // (width * multiple)) * multiple
+        if rows >= height:
+            yield _turned(self._picture, self._turn)
+            return
+        for top in range(0, height, rows):
+            box = self._box(top, min(top + rows, height))
+            yield _turned(self._picture.crop(box), self._turn)
+
+    def _box(self, top: int, bottom: int) -> Box:
+        """Return where rows lie in the picture as it is stored."""
+        width, height = self.size
+        if self._turn in _FROM_THE_END:
+            top, bottom = height - bottom, height - top
+        return (top, 0, bottom, width) if self._turn in _SIDEWAYS else (0, top, width, bottom)
+
+
+def _turned(picture: Image.Image, turn: Transpose | None) -> Image.Image:
+    return picture if turn is None else picture.transpose(turn)
+
+
+def flat(picture: Image.Image, mode: str) -> Image.Image:
+    """Return a picture in mode L or RGB, transparency laid on white."""
+    if _is_clear(picture):
+        picture = picture.convert("RGBA")
+        paper = Image.new("RGBA", picture.size, "white")
+        picture = Image.alpha_composite(paper, picture)
+    return picture.convert(mode)
+
+
+def _is_clear(picture: Image.Image) -> bool:
+    return picture.mode in ("LA", "RGBA", "PA") or "transparency" in picture.info
+
+
+class Source(Protocol):
+    """What pixels are taken from: `size` is width and height."""
+
+    size: Size
+
+    def whole(self, mode: str) -> Image.Image | None:
+        """Return it as a whole where that costs nothing."""
+
+    def strips(self, multiple: int = 1) -> Iterator[Image.Image]:
+        """Yield it from top to bottom; all but the last are a multiple of so many rows high."""
+
+
+def write_pixels(out_HWC: NDArray[np.uint8], source: Source) -> None:
+    """Write a picture into an array of 1 or 3 channels, resized if that has another size."""
+    height, width, channels = out_HWC.shape
+    mode = "L" if channels == 1 else "RGB"
+    if source.size == (width, height):
+        _write(out_HWC, (flat(strip, mode) for strip in source.strips()))
+    else:
+        _write(out_HWC, _bands(_resized(source, mode, (width, height))))
+
+
+def _write(out_HWC: NDArray[np.uint8], strips: Iterable[Image.Image]) -> None:
+    top = 0
+    for strip in strips:
+        rows_HWC = np.asarray(strip, np.uint8).reshape(strip.height, *out_HWC.shape[1:])
+        out_HWC[top : top + strip.height] = rows_HWC
+        top += strip.height
+
+
+def _bands(picture: Image.Image) -> Iterator[Image.Image]:
+    rows = max(1, STRIP_PIXELS // picture.width)
+    if rows >= picture.height:
+        yield picture
+        return
+    for top in range(0, picture.height, rows):
+        yield picture.crop((0, top, picture.width, min(top + rows, picture.height)))
+
+
+def reduction(size: Size, wanted: Size) -> Size:
+    """Return by how much Pillow reduces a picture in whole steps before it resizes it."""
+    across, down = (
+        int(have / want / _REDUCING_GAP) or 1 for have, want in zip(size, wanted, strict=True)
+    )
+    return across, down
+
+
+def _resized(source: Source, mode: str, wanted: Size) -> Image.Image:
+    """Resize as Pillow does, which reduces first: that can be done by strips."""
+    bilinear = Image.Resampling.BILINEAR
+    whole = source.whole(mode)
+    if whole is not None:
+        return whole.resize(wanted, bilinear, reducing_gap=_REDUCING_GAP)
+    width, height = source.size
+    across, down = reduction(source.size, wanted)
+    reduced = Image.new(mode, (-(-width // across), -(-height // down)))
+    top = 0
+    for strip in source.strips(down):
+        few = flat(strip, mode).reduce((across, down))
+        reduced.paste(few, (0, top))
+        top += few.height
+    return reduced.resize(wanted, bilinear, (0, 0, width / across, height / down))
