@@ -297,7 +297,11 @@ def _cost(picture: Image.Image) -> int:
     """Return about how much memory reading a picture takes at most, its finished bytes aside."""
     width, height = picture.size
     again, each = (plain_bytes(picture), 64) if is_wide(picture) else (0, 32)
-    return decoding_bytes(picture) + again + each * min(width * height, STRIP_PIXELS)
+    return (
+        decoding_bytes(picture)
+        + again
+        + each * min(width * height, max(STRIP_PIXELS, width, height))
+    )
 
 
 def _resizing_bytes(size: Size, out_HWC: NDArray[np.uint8]) -> int:
@@ -305,8 +309,9 @@ def _resizing_bytes(size: Size, out_HWC: NDArray[np.uint8]) -> int:
     height, width, _ = out_HWC.shape
     if size == (width, height):
         return 0
-    steps = min(reduction(size, (width, height)))
-    return 4 * int(size[0] * size[1] // (steps * steps) + width * height)
+    steps = reduction(size, (width, height))
+    reduced, band = size[0] * size[1] // min(steps) ** 2, max(size) * max(steps)
+    return 4 * int(reduced + band + width * height)
 
 
 def _write_bytes(
