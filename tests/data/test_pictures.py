@@ -263,6 +263,28 @@ def test_a_decompression_bomb_is_refused_unopened(tmp_path: Path, side: int) -> 
         decode([bomb], 16)
 
 
+@pytest.mark.parametrize("size", [(9, 1_000_001), (1_000_001, 9)])
+def test_a_picture_that_is_a_line_is_refused_unopened(
+    tmp_path: Path, size: tuple[int, int]
+) -> None:
+    (tmp_path / "line.png").write_bytes(png_of(*size))
+    with pytest.raises(DataError, match="pixels, a side of more than 1,000,000"):
+        decode([tmp_path / "line.png"], 16)
+
+
+@pytest.mark.parametrize("size", [(9, 200_000), (200_000, 9)])
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_a_long_picture_takes_little_more_than_itself(
+    tmp_path: Path, size: tuple[int, int], orientation: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reduced in one direction only by a large factor."""
+    monkeypatch.setattr("neurovisionlab.data.flight.available_bytes", lambda: 100 << 20)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = save(Image.new("RGBA", size, (1, 2, 3, 255)), tmp_path / "x.png", exif=exif)
+    assert one(path, 16)[0, 0].tolist() == [1, 2, 3]
+
+
 def test_too_many_pictures_for_the_memory_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -67,14 +67,17 @@ def test_strips_give_what_the_whole_gives(
         np.testing.assert_array_equal(out_HWC, whole.reshape(out_HWC.shape))
 
 
-def test_a_strip_is_small_and_all_but_the_last_a_multiple_high() -> None:
+@pytest.mark.parametrize(("multiple", "rows"), [(1, 13), (5, 10), (13, 13), (40, 13), (999, 13)])
+def test_strips_are_small_and_none_lies_across_a_multiple(multiple: int, rows: int) -> None:
     source = Upright(picture_of("L", (1000, 5000), 6, False))
-    found = [strip.size for strip in source.strips(7)]
-    assert len(found) > 10
+    found = [strip.size for strip in source.strips(multiple)]
     assert {width for width, _ in found} == {5000}
-    assert sum(height for _, height in found) == 1000
-    assert all(height % 7 == 0 for _, height in found[:-1])
-    assert max(width * height for width, height in found) <= strips.STRIP_PIXELS
+    assert max(height for _, height in found) == rows
+    ends = np.cumsum([height for _, height in found])
+    assert ends[-1] == 1000
+    for start, end in zip([0, *ends], ends, strict=False):
+        is_whole = start % multiple == 0 and (end % multiple == 0 or end == 1000)
+        assert is_whole or start // multiple == (end - 1) // multiple
 
 
 def test_transparency_is_laid_on_white() -> None:

@@ -55,6 +55,7 @@ SKIP_REMEDY = 'on_bad_image = "skip" in the study (--skip-bad for nvl data)'
 SIZE_REMEDY = "image_px = 64 in [protocol] (--px 64 for nvl data), to resize them"
 # no photograph of a thing to classify is larger; a decompression bomb is
 MAX_PIXELS = 100_000_000
+MAX_SIDE = 1_000_000
 
 # decoders leave the interpreter to others; reading waits for disks
 _NUM_THREADS = min(32, (os.cpu_count() or 1) + 4)
@@ -249,6 +250,8 @@ def _read_header(path: Path, flight: Flight) -> _Header:
         width, height = picture.size
         if width * height > MAX_PIXELS:
             raise OSError(f"{width}×{height} pixels, more than {MAX_PIXELS:,}")
+        if max(width, height) > MAX_SIDE:
+            raise OSError(f"{width}×{height} pixels, a side of more than {MAX_SIDE:,}")
         mode, deep = picture.mode, is_deep(picture)  # before it is decoded: then all are 8 bits
         is_grey = mode in ("1", "L", "LA", "I", "F") or "I;16" in mode
         # to look for its orientation Pillow decodes it
@@ -297,16 +300,24 @@ def _cost(picture: Image.Image) -> int:
     """Return about how much memory reading a picture takes at most, its finished bytes aside."""
     width, height = picture.size
     again, each = (plain_bytes(picture), 64) if is_wide(picture) else (0, 32)
-    return decoding_bytes(picture) + again + each * min(width * height, STRIP_PIXELS)
+    return (
+        decoding_bytes(picture)
+        + again
+        + each * min(width * height, max(STRIP_PIXELS, width, height))
+    )
 
 
 def _resizing_bytes(size: Size, out_HWC: NDArray[np.uint8]) -> int:
-    """Return what is kept between the strips of a picture and its finished bytes."""
+    """Return what is kept between the strips of a picture, which may be turned, and its bytes."""
     height, width, _ = out_HWC.shape
     if size == (width, height):
         return 0
-    steps = min(reduction(size, (width, height)))
-    return 4 * int(size[0] * size[1] // (steps * steps) + width * height)
+    kept = 0
+    for across, down in (size, size[::-1]):
+        steps = reduction((across, down), (width, height))
+        reduced, band = across * down // (steps[0] * steps[1]), across * min(steps[1], down)
+        kept = max(kept, int(reduced + band))
+    return int(4 * (kept + width * height))
 
 
 def _write_bytes(

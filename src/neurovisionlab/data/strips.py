@@ -16,7 +16,7 @@ from PIL import Image
 Transpose = Image.Transpose
 
 # how many pixels are converted at once: a few copies of them fit anywhere
-STRIP_PIXELS = 1 << 18
+STRIP_PIXELS = 1 << 16
 _REDUCING_GAP = 3.0
 _ORIENTATION = 0x0112
 _TURNS: dict[object, Transpose] = {
@@ -83,15 +83,12 @@ class Upright:
         return self._picture if is_done and not _is_clear(self._picture) else None
 
     def strips(self, multiple: int = 1) -> Iterator[Image.Image]:
-        """Yield strips; all but the last are a multiple of so many rows high."""
-        width, height = self.size
-        rows = max(1, STRIP_PIXELS // (width * multiple)) * multiple
-        if rows >= height:
+        """Yield strips that begin and end at multiples of so many rows, or lie between two."""
+        if self.size[0] * self.size[1] <= STRIP_PIXELS:
             yield _turned(self._picture, self._turn)
             return
-        for top in range(0, height, rows):
-            box = self._box(top, min(top + rows, height))
-            yield _turned(self._picture.crop(box), self._turn)
+        for top, bottom in _cuts(self.size, multiple):
+            yield _turned(self._picture.crop(self._box(top, bottom)), self._turn)
 
     def _box(self, top: int, bottom: int) -> Box:
         """Return where rows lie in the picture as it is stored."""
@@ -99,6 +96,17 @@ class Upright:
         if self._turn in _FROM_THE_END:
             top, bottom = height - bottom, height - top
         return (top, 0, bottom, width) if self._turn in _SIDEWAYS else (0, top, width, bottom)
+
+
+def _cuts(size: Size, multiple: int = 1) -> Iterator[tuple[int, int]]:
+    """Yield where strips begin and end; see `Upright.strips`."""
+    width, height = size
+    most_rows = max(1, STRIP_PIXELS // width)
+    band = max(1, most_rows // multiple) * multiple
+    for first in range(0, height, band):
+        last = min(first + band, height)
+        for top in range(first, last, most_rows):
+            yield top, min(top + most_rows, last)
 
 
 def _turned(picture: Image.Image, turn: Transpose | None) -> Image.Image:
@@ -127,7 +135,7 @@ class Source(Protocol):
         """Return it as a whole where that costs nothing."""
 
     def strips(self, multiple: int = 1) -> Iterator[Image.Image]:
-        """Yield it from top to bottom; all but the last are a multiple of so many rows high."""
+        """Yield it from top to bottom; see `Upright.strips`."""
 
 
 def write_pixels(out_HWC: NDArray[np.uint8], source: Source) -> None:
@@ -137,7 +145,7 @@ def write_pixels(out_HWC: NDArray[np.uint8], source: Source) -> None:
     if source.size == (width, height):
         _write(out_HWC, (flat(strip, mode) for strip in source.strips()))
     else:
-        _write(out_HWC, _bands(_resized(source, mode, (width, height))))
+        _write(out_HWC, _cut(_resized(source, mode, (width, height))))
 
 
 def _write(out_HWC: NDArray[np.uint8], strips: Iterable[Image.Image]) -> None:
@@ -148,13 +156,9 @@ def _write(out_HWC: NDArray[np.uint8], strips: Iterable[Image.Image]) -> None:
         top += strip.height
 
 
-def _bands(picture: Image.Image) -> Iterator[Image.Image]:
-    rows = max(1, STRIP_PIXELS // picture.width)
-    if rows >= picture.height:
-        yield picture
-        return
-    for top in range(0, picture.height, rows):
-        yield picture.crop((0, top, picture.width, min(top + rows, picture.height)))
+def _cut(picture: Image.Image) -> Iterator[Image.Image]:
+    for top, bottom in _cuts(picture.size):
+        yield picture.crop((0, top, picture.width, bottom))
 
 
 def reduction(size: Size, wanted: Size) -> Size:
@@ -175,8 +179,30 @@ def _resized(source: Source, mode: str, wanted: Size) -> Image.Image:
     across, down = reduction(source.size, wanted)
     reduced = Image.new(mode, (-(-width // across), -(-height // down)))
     top = 0
-    for strip in source.strips(down):
-        few = flat(strip, mode).reduce((across, down))
+    flats = (flat(strip, mode) for strip in source.strips(down))
+    for band in _bands(flats, height, down):
+        few = band.reduce((across, down))
         reduced.paste(few, (0, top))
         top += few.height
     return reduced.resize(wanted, bilinear, (0, 0, width / across, height / down))
+
+
+def _bands(strips: Iterator[Image.Image], height: int, multiple: int) -> Iterator[Image.Image]:
+    """Join strips until they are a multiple of so many rows high, or end where the picture does."""
+    done = 0
+    for strip in strips:
+        band = strip
+        if strip.height % multiple and done + strip.height < height:
+            band = Image.new(strip.mode, (strip.width, min(multiple, height - done)))
+            _fill(band, strip, strips)
+        yield band
+        done += band.height
+
+
+def _fill(band: Image.Image, strip: Image.Image, others: Iterator[Image.Image]) -> None:
+    band.paste(strip)
+    top = strip.height
+    while top < band.height:
+        strip = next(others)
+        band.paste(strip, (0, top))
+        top += strip.height
