@@ -14,8 +14,8 @@ from neurovisionlab.core.errors import SpecError, mould, nearest
 from neurovisionlab.out.neutral import echo
 
 if TYPE_CHECKING:
-    from neurovisionlab.core.candidates import Limits
-    from neurovisionlab.core.claims.records import ClaimRow
+    from neurovisionlab.claims.publication import ClaimRow
+    from neurovisionlab.judge.candidates import Limits
 
 PREFERENCES = ("accuracy", "speed", "size", "memory", "training")
 
@@ -40,8 +40,8 @@ def claims(
     as_json: JsonOption = False,
 ) -> None:
     """Check a publication's claims against its own text, or against a run."""
-    from neurovisionlab.core.claims.checks import check_text
-    from neurovisionlab.core.claims.verdicts import judge_claims
+    from neurovisionlab.claims.checks import check_text
+    from neurovisionlab.claims.claim_verdicts import judge_claims
     from neurovisionlab.lab.evidence import evidence_of
     from neurovisionlab.lab.publications import read_publication
 
@@ -103,7 +103,7 @@ def advise(
 
 
 def _limits(words: Sequence[str]) -> Limits:
-    from neurovisionlab.core.candidates import Limits
+    from neurovisionlab.judge.candidates import Limits
 
     names = ("size_mib", "latency_ms", "train_s", "memory_mib", "min_accuracy")
     given: dict[str, float] = {}

@@ -15,7 +15,7 @@ from fuzz.trees import mutated
 from hostile import HOSTILE
 from lab.fakes import fake_costs, fake_plan, fake_result
 from neurovisionlab import cli
-from neurovisionlab.core.claims.verdicts import judge_claims
+from neurovisionlab.claims.claim_verdicts import judge_claims
 from neurovisionlab.core.costs import cost_spec
 from neurovisionlab.core.errors import NvlError
 from neurovisionlab.core.records import Failure

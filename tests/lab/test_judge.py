@@ -11,8 +11,8 @@ import pytest
 from sklearn.metrics import accuracy_score, recall_score
 
 from lab.fakes import fake_plan, fake_result
-from neurovisionlab.core.candidates import Limits
 from neurovisionlab.core.errors import DataError, StoreError
+from neurovisionlab.judge.candidates import Limits
 from neurovisionlab.lab.evidence import evidence_of
 from neurovisionlab.lab.judge import advise_run, judge_run
 from neurovisionlab.lab.resources import resource_rows

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from core.networks import answers
-from neurovisionlab.core import stats
-from neurovisionlab.core.answers import Answers
-from neurovisionlab.core.samples import METRICS, Rules
-from neurovisionlab.core.sentences import estimate_sentence, pair_sentence
-from neurovisionlab.core.verdicts import (
+from judge.networks import answers
+from neurovisionlab.judge import stats
+from neurovisionlab.judge.answers import Answers
+from neurovisionlab.judge.samples import METRICS, Rules
+from neurovisionlab.judge.verdict_sentences import estimate_sentence, pair_sentence
+from neurovisionlab.judge.verdicts import (
     PairVerdict,
     compare,
     estimate,

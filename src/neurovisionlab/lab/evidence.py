@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from neurovisionlab.core.answers import Answers
-from neurovisionlab.core.claims.evidence import Evidence, Measured, MeasuredGap
+from neurovisionlab.claims.measured import Evidence, Measured, MeasuredGap
 from neurovisionlab.core.costs import cost_spec
-from neurovisionlab.core.samples import Metric
-from neurovisionlab.core.stats import share_interval
-from neurovisionlab.core.verdicts import DatasetVerdicts
+from neurovisionlab.judge.answers import Answers
+from neurovisionlab.judge.samples import Metric
+from neurovisionlab.judge.stats import share_interval
+from neurovisionlab.judge.verdicts import DatasetVerdicts
 from neurovisionlab.lab.judge import all_answers, rules_of, verdicts_of
 from neurovisionlab.lab.resources import Row, resource_rows
 from neurovisionlab.lab.store import Store

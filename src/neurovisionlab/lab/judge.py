@@ -10,10 +10,14 @@ from functools import partial
 
 import numpy as np
 
-from neurovisionlab.core.advice import Prefer, advise, advise_cases
-from neurovisionlab.core.advice_sentences import ALL_DIVERGED
-from neurovisionlab.core.answers import Answers, answers_of
-from neurovisionlab.core.calibration import (
+from neurovisionlab.core.errors import DataError, StoreError, mould
+from neurovisionlab.core.protocol import Frozen
+from neurovisionlab.core.records import CellRecord, Predictions
+from neurovisionlab.core.speech import Sentence
+from neurovisionlab.judge.advice import Prefer, advise, advise_cases
+from neurovisionlab.judge.advice_sentences import ALL_DIVERGED
+from neurovisionlab.judge.answers import Answers, answers_of
+from neurovisionlab.judge.calibration import (
     CalibrationOverSeeds,
     ReliabilityBin,
     Temperature,
@@ -21,17 +25,13 @@ from neurovisionlab.core.calibration import (
     reliability,
     temperature,
 )
-from neurovisionlab.core.candidates import Advice, Candidate, Duel, Limits
-from neurovisionlab.core.differ import Differences, differences
-from neurovisionlab.core.dynamics import DynamicsOverSeeds, dynamics_over_seeds
-from neurovisionlab.core.errors import DataError, StoreError, mould
-from neurovisionlab.core.guessing import is_near_guessing, largest_share
-from neurovisionlab.core.protocol import Frozen
-from neurovisionlab.core.ranks import Overall, overall
-from neurovisionlab.core.records import CellRecord, Predictions
-from neurovisionlab.core.samples import Metric, Rules
-from neurovisionlab.core.speech import Sentence
-from neurovisionlab.core.verdicts import (
+from neurovisionlab.judge.candidates import Advice, Candidate, Duel, Limits
+from neurovisionlab.judge.differ import Differences, differences
+from neurovisionlab.judge.dynamics import DynamicsOverSeeds, dynamics_over_seeds
+from neurovisionlab.judge.guessing import is_near_guessing, largest_share
+from neurovisionlab.judge.ranks import Overall, overall
+from neurovisionlab.judge.samples import Metric, Rules
+from neurovisionlab.judge.verdicts import (
     DatasetVerdicts,
     ModelEstimate,
     PairVerdict,

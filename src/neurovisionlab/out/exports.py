@@ -18,9 +18,9 @@ from anyascii import anyascii
 
 from neurovisionlab.core.errors import NvlError
 from neurovisionlab.core.records import CellRecord
-from neurovisionlab.core.samples import LOWER_IS_BETTER
 from neurovisionlab.core.spec import slug
 from neurovisionlab.core.speech import Sentence, number, voice
+from neurovisionlab.judge.samples import LOWER_IS_BETTER
 from neurovisionlab.lab.judge import Judgements, all_answers, judge_run
 from neurovisionlab.lab.resources import resource_rows
 from neurovisionlab.lab.store import Store

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from neurovisionlab.core import sentences as say
-from neurovisionlab.core.answers import Answers
 from neurovisionlab.core.records import CellRecord
-from neurovisionlab.core.samples import LOWER_IS_BETTER
 from neurovisionlab.core.spec import DataInfo
 from neurovisionlab.core.speech import Sentence
-from neurovisionlab.core.verdicts import ModelEstimate
+from neurovisionlab.judge import verdict_sentences as say
+from neurovisionlab.judge.answers import Answers
+from neurovisionlab.judge.samples import LOWER_IS_BETTER
+from neurovisionlab.judge.verdicts import ModelEstimate
 from neurovisionlab.lab.judge import Judgement, Judgements
 from neurovisionlab.lab.store import Store
 from neurovisionlab.out.charts.costs import cost_charts

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from neurovisionlab.core import sentences as say
 from neurovisionlab.core.errors import NvlError, SpecError, mould
 from neurovisionlab.core.records import CellRecord
 from neurovisionlab.core.speech import ENGLISH, Sentence, Voice, number, speaking
-from neurovisionlab.core.verdicts import ModelEstimate
+from neurovisionlab.judge import verdict_sentences as say
+from neurovisionlab.judge.verdicts import ModelEstimate
 from neurovisionlab.lab.judge import Judgements, judge_run
 from neurovisionlab.lab.plan import Plan
 from neurovisionlab.lab.resources import resource_rows

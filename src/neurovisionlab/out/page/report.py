@@ -10,9 +10,9 @@ from typing import NamedTuple
 import tomli_w
 from babel.dates import format_datetime
 
-from neurovisionlab.core.claims.records import ClaimRow, Publication
-from neurovisionlab.core.claims.sentences import VERDICTS
-from neurovisionlab.core.claims.verdicts import judge_claims
+from neurovisionlab.claims.claim_sentences import VERDICTS
+from neurovisionlab.claims.claim_verdicts import judge_claims
+from neurovisionlab.claims.publication import ClaimRow, Publication
 from neurovisionlab.core.errors import NvlError
 from neurovisionlab.core.records import Failure
 from neurovisionlab.core.spec import Study

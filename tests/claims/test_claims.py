@@ -13,15 +13,15 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from core.cells import plain_info
-from neurovisionlab.core.claims.checks import check_text
-from neurovisionlab.core.claims.evidence import Evidence, Measured, MeasuredGap
-from neurovisionlab.core.claims.file import parse_claims
-from neurovisionlab.core.claims.records import ClaimRow, Publication
-from neurovisionlab.core.claims.verdicts import judge_claims
+from neurovisionlab.claims.checks import check_text
+from neurovisionlab.claims.claim_verdicts import judge_claims
+from neurovisionlab.claims.measured import Evidence, Measured, MeasuredGap
+from neurovisionlab.claims.publication import ClaimRow, Publication
+from neurovisionlab.claims.publication_file import parse_claims
 from neurovisionlab.core.errors import SpecError
 from neurovisionlab.core.protocol import Protocol
-from neurovisionlab.core.quantities import Quantity, difference, half_unit, printed, ratio
 from neurovisionlab.core.spec import Subset
+from neurovisionlab.judge.quantities import Quantity, difference, half_unit, printed, ratio
 
 FILE = resources.files("neurovisionlab") / "claims" / "tretiakov-2025.toml"
 SHIPPED = FILE.read_text(encoding="utf-8")

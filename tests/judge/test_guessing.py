@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.dummy import DummyClassifier
 
-from neurovisionlab.core.guessing import is_near_guessing, largest_share
+from neurovisionlab.judge.guessing import is_near_guessing, largest_share
 
 SHARES = st.floats(0, 1)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from core.networks import curve
-from neurovisionlab.core.dynamics import dynamics, dynamics_over_seeds
+from judge.networks import curve
 from neurovisionlab.core.errors import DataError
+from neurovisionlab.judge.dynamics import dynamics, dynamics_over_seeds
 
 CURVE = curve([0.50, 0.78, 0.84, 0.90, 0.95], [0.60, 0.73, 0.76, 0.74, 0.80])
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.networks import drawn_right
-from neurovisionlab.core import stats
-from neurovisionlab.core.bootstrap import macro_samples, patterns_of
-from neurovisionlab.core.planning import MOST_SEEDS, Hurdle, would_decide
-from neurovisionlab.core.stats import Sample, SeedPart, Spread
+from judge.networks import drawn_right
+from neurovisionlab.judge import stats
+from neurovisionlab.judge.bootstrap import macro_samples, patterns_of
+from neurovisionlab.judge.planning import MOST_SEEDS, Hurdle, would_decide
+from neurovisionlab.judge.stats import Sample, SeedPart, Spread
 
 PARTS = Spread(images=4e-6, num_images=1000, seeds=(SeedPart(9e-6, 1e-6, 3),))
 

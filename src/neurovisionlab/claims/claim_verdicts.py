@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from neurovisionlab.core.claims import sentences as say
-from neurovisionlab.core.claims.checks import largest_spread, look_up
-from neurovisionlab.core.claims.evidence import Evidence, Side, side_by_side
-from neurovisionlab.core.claims.parts import (
+from neurovisionlab.claims import claim_sentences as say
+from neurovisionlab.claims.checks import largest_spread, look_up
+from neurovisionlab.claims.contrasts import (
     Comparing,
     Contrast,
     Part,
@@ -19,7 +18,8 @@ from neurovisionlab.core.claims.parts import (
     has_sign,
     number_words,
 )
-from neurovisionlab.core.claims.records import (
+from neurovisionlab.claims.measured import Evidence, Side, side_by_side
+from neurovisionlab.claims.publication import (
     AdviceClaim,
     Agreement,
     Claim,
@@ -32,8 +32,8 @@ from neurovisionlab.core.claims.records import (
     Reported,
     Verdict,
 )
-from neurovisionlab.core.quantities import Quantity, half_unit
 from neurovisionlab.core.speech import voice
+from neurovisionlab.judge.quantities import Quantity, half_unit
 
 
 class Finding(NamedTuple):

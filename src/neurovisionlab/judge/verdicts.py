@@ -15,18 +15,18 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
 
-from neurovisionlab.core import stats
-from neurovisionlab.core.answers import Answers
-from neurovisionlab.core.planning import Hurdle, WouldDecide, would_decide
 from neurovisionlab.core.protocol import Fraction, Frozen, PositiveInt
-from neurovisionlab.core.samples import (
+from neurovisionlab.judge import stats
+from neurovisionlab.judge.answers import Answers
+from neurovisionlab.judge.planning import Hurdle, WouldDecide, would_decide
+from neurovisionlab.judge.samples import (
     DEFAULT_RULES,
     LOWER_IS_BETTER,
     Metric,
     Rules,
     samples_of,
 )
-from neurovisionlab.core.stats import Interval, Sample, Spread
+from neurovisionlab.judge.stats import Interval, Sample, Spread
 
 Kind = Literal["better", "equivalent", "cannot tell"]
 Scope = Literal["models", "these trained networks"]

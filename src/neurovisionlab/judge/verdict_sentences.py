@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import math
 
-from neurovisionlab.core.planning import MOST_SEEDS, MOST_TIMES_IMAGES, WouldDecide
-from neurovisionlab.core.ranks import Overall, Refusal, SignedRanks, Standing
-from neurovisionlab.core.samples import LOWER_IS_BETTER, Metric
 from neurovisionlab.core.speech import Sentence, number, voice
-from neurovisionlab.core.verdicts import ModelEstimate, PairVerdict
+from neurovisionlab.judge.planning import MOST_SEEDS, MOST_TIMES_IMAGES, WouldDecide
+from neurovisionlab.judge.ranks import Overall, Refusal, SignedRanks, Standing
+from neurovisionlab.judge.samples import LOWER_IS_BETTER, Metric
+from neurovisionlab.judge.verdicts import ModelEstimate, PairVerdict
 
 WORDS: dict[str, Sentence] = {
     "accuracy": Sentence("accuracy"),

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from neurovisionlab.core.advice import (
+from neurovisionlab.judge.advice import (
     COSTS,
     Advice,
     Candidate,

@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from neurovisionlab.core.calibration import (
+from neurovisionlab.core.errors import DataError
+from neurovisionlab.core.metrics import score
+from neurovisionlab.core.records import Predictions
+from neurovisionlab.judge.calibration import (
     calibration_over_seeds,
     debiased_ece,
     fit_temperature,
     reliability,
     temperature,
 )
-from neurovisionlab.core.errors import DataError
-from neurovisionlab.core.metrics import score
-from neurovisionlab.core.records import Predictions
 
 
 def calibrated(num: int, seed: int = 0) -> tuple[NDArray[np.float64], NDArray[np.int64]]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
-from neurovisionlab.core import advice_sentences as say
-from neurovisionlab.core.candidates import Advice, Candidate, Duel, Limits
-from neurovisionlab.core.pareto import Direction, non_dominated
-from neurovisionlab.core.quantities import Quantity, difference, side
 from neurovisionlab.core.speech import Sentence, number
+from neurovisionlab.judge import advice_sentences as say
+from neurovisionlab.judge.candidates import Advice, Candidate, Duel, Limits
+from neurovisionlab.judge.pareto import Direction, non_dominated
+from neurovisionlab.judge.quantities import Quantity, difference, side
 
 Prefer = Literal["accuracy", "speed", "size", "memory", "training"]
 
@@ -59,7 +59,7 @@ def advise(
 
     Models that have learnt no more than the largest class are out, as are models over a limit
     and those for which a limit cannot be checked. Of the others those that another dominates
-    are out (`core.pareto`). What is preferred then decides: for a
+    are out (`judge.pareto`). What is preferred then decides: for a
     cost, among the models within the minimum of accuracy, or `TOLERATED_LOSS_POINTS` of the best
     where none is given. What noise alone separates is a tie.
 
@@ -67,7 +67,7 @@ def advise(
         candidates: models measured on one data set, under one protocol.
         limits: what is allowed.
         prefer: what decides among the models within the limits.
-        duels: verdicts on pairs; for others the intervals decide (`core.quantities.difference`).
+        duels: verdicts on pairs; for others the intervals decide (`judge.quantities.difference`).
         case: what to call the question.
     """
     limits = limits or Limits()

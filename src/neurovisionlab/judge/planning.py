@@ -12,7 +12,7 @@ from statistics import NormalDist
 from typing import Literal
 
 from neurovisionlab.core.protocol import Frozen
-from neurovisionlab.core.stats import SeedPart, Spread, is_equivalent, t_interval, t_test_p
+from neurovisionlab.judge.stats import SeedPart, Spread, is_equivalent, t_interval, t_test_p
 
 MOST_SEEDS = 50
 MOST_TIMES_IMAGES = 100

@@ -16,7 +16,7 @@ class Candidate(Frozen):
 
     `accuracy_low_frac`, `accuracy_high_frac`: its 95 % interval. `num_diverged` of `num_seeds`
     trainings diverged and are in none of these numbers. `guessing_frac` is the share of the
-    largest class where the model is at or near it (`core.guessing`), else None.
+    largest class where the model is at or near it (`judge.guessing`), else None.
     """
 
     model: str

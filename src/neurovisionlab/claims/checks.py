@@ -7,9 +7,8 @@ import math
 from collections.abc import Iterator
 from decimal import Decimal
 
-from neurovisionlab.core.claims import sentences as say
-from neurovisionlab.core.claims.memory import memory_rows
-from neurovisionlab.core.claims.parts import (
+from neurovisionlab.claims import claim_sentences as say
+from neurovisionlab.claims.contrasts import (
     Comparing,
     Contrast,
     Look,
@@ -21,7 +20,8 @@ from neurovisionlab.core.claims.parts import (
     has_sign,
     number_words,
 )
-from neurovisionlab.core.claims.records import (
+from neurovisionlab.claims.memory_table import memory_rows
+from neurovisionlab.claims.publication import (
     AdviceClaim,
     Agreement,
     Claim,
@@ -31,8 +31,8 @@ from neurovisionlab.core.claims.records import (
     Reported,
     Verdict,
 )
-from neurovisionlab.core.quantities import Quantity, half_unit, printed
 from neurovisionlab.core.speech import number, voice
+from neurovisionlab.judge.quantities import Quantity, half_unit, printed
 
 # of a printed number and an end of a range, both exact in decimals
 ROUND_OFF = 1e-9

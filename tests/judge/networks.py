@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from neurovisionlab.core.answers import Answers, answers_of
 from neurovisionlab.core.records import EpochRow, Predictions
+from neurovisionlab.judge.answers import Answers, answers_of
 
 
 def predictions(

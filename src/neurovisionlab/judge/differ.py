@@ -12,10 +12,10 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from neurovisionlab.core import stats
-from neurovisionlab.core.answers import Answers, check_comparable
 from neurovisionlab.core.metrics import confusion
 from neurovisionlab.core.protocol import Fraction, Frozen, PositiveInt
+from neurovisionlab.judge import stats
+from neurovisionlab.judge.answers import Answers, check_comparable
 
 Floats = NDArray[np.float64]
 

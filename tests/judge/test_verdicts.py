@@ -9,16 +9,16 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats as distributions
 
-from core.networks import answers, drawn_right, predictions
-from neurovisionlab.core import sentences
-from neurovisionlab.core.answers import Answers, answers_of
-from neurovisionlab.core.differ import confusion_difference, differences, most_confused
+from judge.networks import answers, drawn_right, predictions
 from neurovisionlab.core.errors import DataError
-from neurovisionlab.core.ranks import Overall, Refusal, overall, wilcoxon
 from neurovisionlab.core.records import Predictions
-from neurovisionlab.core.samples import METRICS, Rules
 from neurovisionlab.core.speech import Voice, speaking
-from neurovisionlab.core.verdicts import DatasetVerdicts, compare, estimate, verdicts_of_dataset
+from neurovisionlab.judge import verdict_sentences as sentences
+from neurovisionlab.judge.answers import Answers, answers_of
+from neurovisionlab.judge.differ import confusion_difference, differences, most_confused
+from neurovisionlab.judge.ranks import Overall, Refusal, overall, wilcoxon
+from neurovisionlab.judge.samples import METRICS, Rules
+from neurovisionlab.judge.verdicts import DatasetVerdicts, compare, estimate, verdicts_of_dataset
 
 FEW_DRAWS = Rules(num_draws=200)
 ONLY_ACCURACY = Rules(metrics=("accuracy",))

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from neurovisionlab.core.claims.records import (
+from neurovisionlab.claims.publication import (
     METRICS,
     AdviceClaim,
     Agreement,
@@ -27,7 +27,7 @@ from neurovisionlab.core.documents import mistakes, parse_toml
 from neurovisionlab.core.errors import mould, nearest
 from neurovisionlab.core.problems import problem_lines
 from neurovisionlab.core.protocol import Frozen, Protocol
-from neurovisionlab.core.quantities import NUMBER
+from neurovisionlab.judge.quantities import NUMBER
 
 KINDS: dict[str, type[Frozen]] = {
     "best": Extreme,

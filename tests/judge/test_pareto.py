@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neurovisionlab.core.pareto import non_dominated
+from neurovisionlab.judge.pareto import non_dominated
 
 UP_DOWN = ("larger", "smaller")
 VALUES = st.one_of(st.none(), st.integers(-3, 3).map(float))

@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 from typing import get_args
 
-from neurovisionlab.core.claims.file import KINDS, parse_claims
-from neurovisionlab.core.claims.records import METRICS, Verdict
+from neurovisionlab.claims.publication import METRICS, Verdict
+from neurovisionlab.claims.publication_file import KINDS, parse_claims
 
 PAGE = (Path(__file__).parents[2] / "docs" / "claims.md").read_text(encoding="utf-8")
 

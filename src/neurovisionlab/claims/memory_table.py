@@ -7,11 +7,11 @@ from itertools import combinations
 from statistics import median
 from typing import NamedTuple
 
-from neurovisionlab.core.claims import sentences as say
-from neurovisionlab.core.claims.parts import number_words
-from neurovisionlab.core.claims.records import METRICS, ClaimRow, Publication
-from neurovisionlab.core.quantities import Quantity, difference, printed
+from neurovisionlab.claims import claim_sentences as say
+from neurovisionlab.claims.contrasts import number_words
+from neurovisionlab.claims.publication import METRICS, ClaimRow, Publication
 from neurovisionlab.core.speech import number, voice
+from neurovisionlab.judge.quantities import Quantity, difference, printed
 
 BYTES_PER_VALUE = 4  # 32-bit floats
 BYTES_PER_MIB = 2**20

@@ -17,11 +17,11 @@ from pydantic import Field
 from scipy import optimize
 from scipy.special import erf, log_softmax, softmax
 
-from neurovisionlab.core import stats
 from neurovisionlab.core.errors import DataError, mould
 from neurovisionlab.core.metrics import calibration_bins, score
 from neurovisionlab.core.protocol import Fraction, Frozen, PositiveInt
 from neurovisionlab.core.records import Predictions
+from neurovisionlab.judge import stats
 
 Floats = NDArray[np.float64]
 

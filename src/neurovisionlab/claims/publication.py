@@ -1,7 +1,7 @@
 """A publication as a machine can hold it to account: tables, stated protocol, sentences.
 
 Numbers are kept as the text that was printed, for "89.7" and "89.70" do not claim the same.
-`core.claims.checks` holds a publication against itself, `core.claims.verdicts` against a run;
+`claims.checks` holds a publication against itself, `claims.claim_verdicts` against a run;
 `docs/claims.md` describes the file.
 """
 
@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import BeforeValidator, Field, model_validator
 
 from neurovisionlab.core.protocol import Frozen, PositiveInt
-from neurovisionlab.core.quantities import NUMBER
+from neurovisionlab.judge.quantities import NUMBER
 
 
 class Metric(NamedTuple):

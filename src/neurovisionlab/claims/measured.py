@@ -7,10 +7,9 @@ from typing import Literal, NamedTuple
 
 from pydantic import model_validator
 
-from neurovisionlab.core.candidates import Duel
-from neurovisionlab.core.claims import sentences as say
-from neurovisionlab.core.claims.parts import Contrast
-from neurovisionlab.core.claims.records import (
+from neurovisionlab.claims import claim_sentences as say
+from neurovisionlab.claims.contrasts import Contrast
+from neurovisionlab.claims.publication import (
     METRICS,
     Between,
     Publication,
@@ -19,9 +18,10 @@ from neurovisionlab.core.claims.records import (
     StatedModel,
 )
 from neurovisionlab.core.protocol import Frozen, Protocol
-from neurovisionlab.core.quantities import Quantity, side
 from neurovisionlab.core.spec import DataInfo, Subset, slug
 from neurovisionlab.core.speech import number
+from neurovisionlab.judge.candidates import Duel
+from neurovisionlab.judge.quantities import Quantity, side
 
 
 class Measured(Frozen):

@@ -8,11 +8,11 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from neurovisionlab.core import stats
-from neurovisionlab.core.answers import Answers, check_comparable
-from neurovisionlab.core.bootstrap import MACRO_SCORES, macro_samples, patterns_of
 from neurovisionlab.core.protocol import Frozen
-from neurovisionlab.core.stats import Sample
+from neurovisionlab.judge import stats
+from neurovisionlab.judge.answers import Answers, check_comparable
+from neurovisionlab.judge.bootstrap import MACRO_SCORES, macro_samples, patterns_of
+from neurovisionlab.judge.stats import Sample
 
 Metric = Literal["accuracy", "macro_f1", "macro_recall", "macro_precision", "nll", "brier"]
 METRICS: tuple[Metric, ...] = (

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
-from neurovisionlab.core.advice import CASES, advise
-from neurovisionlab.core.candidates import Advice, Candidate, Duel
-from neurovisionlab.core.claims import sentences as say
-from neurovisionlab.core.claims.records import (
+from neurovisionlab.claims import claim_sentences as say
+from neurovisionlab.claims.publication import (
     METRICS,
     AdviceClaim,
     Extreme,
@@ -16,8 +14,10 @@ from neurovisionlab.core.claims.records import (
     Publication,
     Range,
 )
-from neurovisionlab.core.quantities import Kind, Quantity, difference, ratio, side
 from neurovisionlab.core.speech import number
+from neurovisionlab.judge.advice import CASES, advise
+from neurovisionlab.judge.candidates import Advice, Candidate, Duel
+from neurovisionlab.judge.quantities import Kind, Quantity, difference, ratio, side
 
 # (data set, model, metric) → what is known of it; None for nothing
 Look = Callable[[str, str, str], Quantity | None]

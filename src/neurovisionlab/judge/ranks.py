@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from scipy import stats as distributions
 
 from neurovisionlab.core.protocol import Frozen, PositiveInt
-from neurovisionlab.core.samples import DEFAULT_RULES, LOWER_IS_BETTER, Metric, Rules
-from neurovisionlab.core.stats import holm
-from neurovisionlab.core.verdicts import DatasetVerdicts, ModelEstimate, PairVerdict
+from neurovisionlab.judge.samples import DEFAULT_RULES, LOWER_IS_BETTER, Metric, Rules
+from neurovisionlab.judge.stats import holm
+from neurovisionlab.judge.verdicts import DatasetVerdicts, ModelEstimate, PairVerdict
 
 Floats = NDArray[np.float64]
 
