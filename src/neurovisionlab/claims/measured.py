@@ -17,7 +17,8 @@ from neurovisionlab.claims.publication import (
     StatedData,
     StatedModel,
 )
-from neurovisionlab.core.protocol import Frozen, Protocol
+from neurovisionlab.core.frozen import Frozen
+from neurovisionlab.core.protocol import Protocol
 from neurovisionlab.core.spec import DataInfo, Subset, slug
 from neurovisionlab.core.speech import number
 from neurovisionlab.judge.candidates import Duel

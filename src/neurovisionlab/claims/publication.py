@@ -12,7 +12,8 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from neurovisionlab.core.protocol import Frozen, PositiveInt
+from neurovisionlab.core.frozen import Frozen
+from neurovisionlab.core.protocol import PositiveInt
 from neurovisionlab.judge.quantities import NUMBER
 
 

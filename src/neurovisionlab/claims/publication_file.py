@@ -25,8 +25,9 @@ from neurovisionlab.claims.publication import (
 )
 from neurovisionlab.core.documents import mistakes, parse_toml
 from neurovisionlab.core.errors import mould, nearest
+from neurovisionlab.core.frozen import Frozen
 from neurovisionlab.core.problems import problem_lines
-from neurovisionlab.core.protocol import Frozen, Protocol
+from neurovisionlab.core.protocol import Protocol
 from neurovisionlab.judge.quantities import NUMBER
 
 KINDS: dict[str, type[Frozen]] = {

@@ -18,8 +18,9 @@ from scipy import optimize
 from scipy.special import erf, log_softmax, softmax
 
 from neurovisionlab.core.errors import DataError, mould
+from neurovisionlab.core.frozen import Frozen
 from neurovisionlab.core.metrics import calibration_bins, score
-from neurovisionlab.core.protocol import Fraction, Frozen, PositiveInt
+from neurovisionlab.core.protocol import Fraction, PositiveInt
 from neurovisionlab.core.records import Predictions
 from neurovisionlab.judge import stats
 

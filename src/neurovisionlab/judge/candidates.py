@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from neurovisionlab.core.protocol import Fraction, Frozen, PositiveInt
+from neurovisionlab.core.frozen import Frozen
+from neurovisionlab.core.protocol import Fraction, PositiveInt
 
 Positive = Annotated[float, Field(gt=0)]
 

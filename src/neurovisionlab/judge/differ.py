@@ -12,8 +12,9 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
+from neurovisionlab.core.frozen import Frozen
 from neurovisionlab.core.metrics import confusion
-from neurovisionlab.core.protocol import Fraction, Frozen, PositiveInt
+from neurovisionlab.core.protocol import Fraction, PositiveInt
 from neurovisionlab.judge import stats
 from neurovisionlab.judge.answers import Answers, check_comparable
 

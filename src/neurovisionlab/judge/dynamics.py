@@ -7,7 +7,8 @@ from itertools import pairwise
 from statistics import median
 
 from neurovisionlab.core.errors import DataError, mould
-from neurovisionlab.core.protocol import Frozen, PositiveInt
+from neurovisionlab.core.frozen import Frozen
+from neurovisionlab.core.protocol import PositiveInt
 from neurovisionlab.core.records import EpochRow
 
 OPEN_FRAC = 0.01  # a gap of one point: the model knows its training images better than others

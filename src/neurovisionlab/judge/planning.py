@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Literal
 
-from neurovisionlab.core.protocol import Frozen
+from neurovisionlab.core.frozen import Frozen
 from neurovisionlab.judge.stats import SeedPart, Spread, is_equivalent, t_interval, t_test_p
 
 MOST_SEEDS = 50

@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats as distributions
 
-from neurovisionlab.core.protocol import Frozen, PositiveInt
+from neurovisionlab.core.frozen import Frozen
+from neurovisionlab.core.protocol import PositiveInt
 from neurovisionlab.judge.samples import DEFAULT_RULES, LOWER_IS_BETTER, Metric, Rules
 from neurovisionlab.judge.stats import holm
 from neurovisionlab.judge.verdicts import DatasetVerdicts, ModelEstimate, PairVerdict

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from neurovisionlab.core.protocol import Frozen
+from neurovisionlab.core.frozen import Frozen
 from neurovisionlab.judge import stats
 from neurovisionlab.judge.answers import Answers, check_comparable
 from neurovisionlab.judge.bootstrap import MACRO_SCORES, macro_samples, patterns_of

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
 
-from neurovisionlab.core.protocol import Fraction, Frozen, PositiveInt
+from neurovisionlab.core.frozen import Frozen
+from neurovisionlab.core.protocol import Fraction, PositiveInt
 from neurovisionlab.judge import stats
 from neurovisionlab.judge.answers import Answers
 from neurovisionlab.judge.planning import Hurdle, WouldDecide, would_decide

@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 
 from neurovisionlab.core.errors import DataError, StoreError, mould
-from neurovisionlab.core.protocol import Frozen
+from neurovisionlab.core.frozen import Frozen
 from neurovisionlab.core.records import CellRecord, Predictions
 from neurovisionlab.core.speech import Sentence
 from neurovisionlab.judge.advice import Prefer, advise, advise_cases

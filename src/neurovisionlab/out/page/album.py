@@ -18,7 +18,7 @@ from pydantic import AfterValidator, Field
 
 from neurovisionlab.core.bounds import Amount, Hex
 from neurovisionlab.core.errors import NvlError, StoreError
-from neurovisionlab.core.protocol import Frozen
+from neurovisionlab.core.frozen import Frozen
 from neurovisionlab.core.spec import DataInfo, DataRef
 from neurovisionlab.data.home import DataHome
 from neurovisionlab.data.sources import load
