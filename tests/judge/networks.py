@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 from neurovisionlab.core.records import EpochRow, Predictions
 from neurovisionlab.judge.answers import Answers, answers_of
+from neurovisionlab.judge.samples import DEFAULT_RULES, Metric, Rules
+from neurovisionlab.judge.verdicts import ModelEstimate, PairVerdict, verdicts_of_dataset
 
 
 def predictions(
@@ -52,3 +54,15 @@ def curve(train: list[float], val: list[float]) -> tuple[EpochRow, ...]:
         )
         for number, (seen, unseen) in enumerate(zip(train, val, strict=True), 1)
     )
+
+
+def estimate(model: Answers, metric: Metric, rules: Rules = DEFAULT_RULES) -> ModelEstimate:
+    """Return one score of one model with its 95 % interval."""
+    only = rules.model_copy(update={"metrics": (metric,)})
+    return verdicts_of_dataset("", [model], only).estimates[0]
+
+
+def compare(a: Answers, b: Answers, metric: Metric, rules: Rules = DEFAULT_RULES) -> PairVerdict:
+    """Judge two models alone, without a correction for other pairs."""
+    only = rules.model_copy(update={"metrics": (metric,)})
+    return verdicts_of_dataset("", [a, b], only).pairs[0]

@@ -155,22 +155,6 @@ def judge(
     ]
 
 
-def estimate(answers: Answers, metric: Metric, rules: Rules = DEFAULT_RULES) -> ModelEstimate:
-    """Return one score of one model with its 95 % interval."""
-    only = rules.model_copy(update={"metrics": (metric,)})
-    return verdicts_of_dataset("", [answers], only).estimates[0]
-
-
-def compare(a: Answers, b: Answers, metric: Metric, rules: Rules = DEFAULT_RULES) -> PairVerdict:
-    """Judge two models alone, without a correction for other pairs.
-
-    Raises:
-        DataError: the models answered different test images.
-    """
-    only = rules.model_copy(update={"metrics": (metric,)})
-    return verdicts_of_dataset("", [a, b], only).pairs[0]
-
-
 def _cautions(num_seeds: Iterable[int]) -> tuple[Caution, ...]:
     fewest = min(num_seeds)
     return ("one seed",) if fewest == 1 else ("two seeds",) if fewest == 2 else ()
