@@ -26,8 +26,10 @@ from neurovisionlab.core.records import (
 )
 from neurovisionlab.core.spec import CellSpec, DataInfo, Study
 from neurovisionlab.lab.plan import Plan
+from neurovisionlab.lab.results import read
 from neurovisionlab.lab.store import Store
 from neurovisionlab.out.language import voice_of
+from neurovisionlab.out.page.album import Albums
 from neurovisionlab.out.page.report import render
 
 NUM_TEST, NUM_VAL, NUM_EPOCHS = 20_800, 2_400, 15
@@ -128,7 +130,8 @@ def main() -> int:
         store = made_run(Path(folder) / "run")
         for code in ("en", "uk"):
             start = time.perf_counter()
-            html = render(store, language=voice_of(code))
+            results = read(store)
+            html = render(results, Albums(store, results.plan.infos), voice_of(code))
             taken = (time.perf_counter() - start, len(html.encode()) / 1e6)
             print(f"{code}: {taken[0]:.1f} s, {taken[1]:.2f} MB (load {os.getloadavg()[0]:.2f})")
             met &= taken[0] < GOAL_S and taken[1] < GOAL_MB

@@ -13,10 +13,10 @@ import time
 import numpy as np
 
 import compare
-from neurovisionlab.core.answers import Answers
-from neurovisionlab.core.ranks import overall
-from neurovisionlab.core.samples import METRICS
-from neurovisionlab.core.verdicts import DatasetVerdicts, verdicts_of_dataset
+from neurovisionlab.judge.answers import Answers
+from neurovisionlab.judge.ranks import overall
+from neurovisionlab.judge.samples import METRICS
+from neurovisionlab.judge.verdicts import DatasetVerdicts, verdicts_of_dataset
 
 NUM_IMAGES, NUM_CLASSES, ROUNDS = 20_800, 26, 3
 GOAL_S, GOAL_LARGE_S, GOAL_MIB = 5, 60, 1024

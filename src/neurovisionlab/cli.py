@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from neurovisionlab.api import Run
     from neurovisionlab.core.costs import Costs
     from neurovisionlab.data.home import DataHome
+    from neurovisionlab.lab.results import Results
     from neurovisionlab.lab.store import Store
     from neurovisionlab.out.track import Event
 
@@ -142,11 +143,13 @@ def _measured(prepared: Run, console: Console) -> list[Costs]:
 @app.command()
 def status(run: RunArgument, as_json: JsonOption = False) -> None:
     """Say how far a run is."""
-    store = open_run(run)
+    from neurovisionlab.lab.results import read
+
+    results = read(open_run(run))
     counts: dict[str, int] = dict.fromkeys(("done", "diverged", "failed", "pending"), 0)
-    for row in _rows(store):
+    for row in _rows(results):
         counts[row["status"]] += 1
-    name = store.plan().study.name
+    name = results.plan.study.name
     if as_json:
         echo(json.dumps({"name": name, "cells": sum(counts.values()), **counts}))
     else:
@@ -165,13 +168,14 @@ def results(
     ] = None,
 ) -> None:
     """Show a run's results: tables, or a row per cell with --json or --csv."""
+    from neurovisionlab.lab.results import read
     from neurovisionlab.out.tables import to_csv
 
     store = open_run(run)
     if as_json:
-        echo(json.dumps(_rows(store), indent=1))
+        echo(json.dumps(_rows(read(store)), indent=1))
     elif as_csv:
-        typer.echo(to_csv(_rows(store)).encode(), nl=False)  # UTF-8 on every terminal
+        typer.echo(to_csv(_rows(read(store))).encode(), nl=False)  # UTF-8 on every terminal
     else:
         _show_results(store, new_console(), to_accuracy)
 
@@ -181,15 +185,17 @@ def report(run: RunArgument, data: DataOption = None, lang: LangOption = "en") -
     """Write a run's report.html anew, and its exports: CSV, Parquet, LaTeX, Markdown, figures."""
     from neurovisionlab.core.speech import speaking
     from neurovisionlab.data.home import DataHome
+    from neurovisionlab.lab.results import read
     from neurovisionlab.out.exports import write_exports
     from neurovisionlab.out.language import voice_of
     from neurovisionlab.out.page.report import write_report
 
     language, store = voice_of(lang), open_run(run)
     home = None if data is None else DataHome.find(data)
-    echo(f"report:  {write_report(store, home, language)}")
+    results = read(store)
+    echo(f"report:  {write_report(store, home, language, results=results)}")
     with speaking(language):
-        exports = write_exports(store)
+        exports = write_exports(store, results)
     names = [str(path.relative_to(store.root)) for path in exports if path.parent == store.root]
     echo(f"exports: {', '.join(names)}, {len(exports) - len(names)} figures")
 
@@ -201,13 +207,14 @@ def compare(
     lang: LangOption = "en",
 ) -> None:
     """Set runs side by side in one page: accuracies, costs, and in what their settings differ."""
+    from neurovisionlab.lab.results import read
     from neurovisionlab.lab.store import write_page
     from neurovisionlab.out.language import voice_of
     from neurovisionlab.out.page.compare import compare_runs
 
     language = voice_of(lang)
     stores = [open_run(folder) for folder in runs]
-    write_page(out, compare_runs(stores, language))
+    write_page(out, compare_runs([read(store) for store in stores], language))
     echo(f"page: {out}")
 
 
@@ -230,11 +237,10 @@ def presets(name: Annotated[str | None, typer.Argument(help="Print this one.")] 
         )
 
 
-def _rows(store: Store) -> list[dict[str, Any]]:
+def _rows(results: Results) -> list[dict[str, Any]]:
     from neurovisionlab.out.tables import result_rows
 
-    cells = store.plan().cells()
-    return result_rows(cells, store.finished(cells), store.failures())
+    return result_rows(results.cells, results.records, results.failures)
 
 
 def _write_report(store: Store, home: DataHome) -> None:
@@ -244,18 +250,20 @@ def _write_report(store: Store, home: DataHome) -> None:
 
 
 def _show_results(store: Store, console: Console, to_accuracy: float | None = None) -> None:
+    from neurovisionlab.lab.results import read
     from neurovisionlab.out.resources import resource_tables
     from neurovisionlab.out.screen import show_table
     from neurovisionlab.out.tables import summary_tables
 
     target_frac = None if to_accuracy is None else to_accuracy / 100
-    for table in [*summary_tables(_rows(store)), *resource_tables(store, target_frac)]:
+    results = read(store)
+    for table in [*summary_tables(_rows(results)), *resource_tables(results, target_frac)]:
         show_table(table, console)
     page = store.root / "report.html"
     if not page.is_file():
         from neurovisionlab.out.page.report import write_report
 
-        page = write_report(store)
+        page = write_report(store, results=results)
     console.print(f"results: {store.root}\nreport:  {page}", markup=False, soft_wrap=True)
 
 

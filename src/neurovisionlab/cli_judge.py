@@ -14,8 +14,8 @@ from neurovisionlab.core.errors import SpecError, mould, nearest
 from neurovisionlab.out.neutral import echo
 
 if TYPE_CHECKING:
-    from neurovisionlab.core.candidates import Limits
-    from neurovisionlab.core.claims.records import ClaimRow
+    from neurovisionlab.claims.publication import ClaimRow
+    from neurovisionlab.judge.candidates import Limits
 
 PREFERENCES = ("accuracy", "speed", "size", "memory", "training")
 
@@ -23,9 +23,10 @@ PREFERENCES = ("accuracy", "speed", "size", "memory", "training")
 def verdicts(run: RunArgument, as_json: JsonOption = False) -> None:
     """Say which model is better on each data set, and where it cannot be told."""
     from neurovisionlab.lab.judge import judge_run
+    from neurovisionlab.lab.results import read
     from neurovisionlab.out.verdicts import paragraphs
 
-    found = judge_run(open_run(run))
+    found = judge_run(read(open_run(run)))
     if as_json:
         echo_json(found.model_dump(mode="json"))
         return
@@ -40,16 +41,17 @@ def claims(
     as_json: JsonOption = False,
 ) -> None:
     """Check a publication's claims against its own text, or against a run."""
-    from neurovisionlab.core.claims.checks import check_text
-    from neurovisionlab.core.claims.verdicts import judge_claims
+    from neurovisionlab.claims.checks import check_text
+    from neurovisionlab.claims.claim_verdicts import judge_claims
     from neurovisionlab.lab.evidence import evidence_of
     from neurovisionlab.lab.publications import read_publication
+    from neurovisionlab.lab.results import read
 
     publication = read_publication(file)
     if run is None:
         rows = check_text(publication)
     else:
-        rows = judge_claims(publication, evidence_of(open_run(run)))
+        rows = judge_claims(publication, evidence_of(read(open_run(run))))
     if as_json:
         echo(json.dumps([row.model_dump(mode="json") for row in rows], indent=1))
     else:
@@ -84,13 +86,14 @@ def advise(
 ) -> None:
     """Say which model to take, and why; without options for the three usual cases."""
     from neurovisionlab.lab.judge import advise_run
+    from neurovisionlab.lab.results import read
     from neurovisionlab.out.verdicts import advice_paragraph
 
     if prefer is not None and prefer not in PREFERENCES:
         near = ", ".join(nearest(prefer, PREFERENCES))
         raise SpecError(mould("--prefer", "a known preference", repr(prefer), near))
     limits = _limits(limit or []) if limit or prefer else None
-    found = advise_run(open_run(run), limits, prefer or "accuracy")  # type: ignore[arg-type]
+    found = advise_run(read(open_run(run)), limits, prefer or "accuracy")  # type: ignore[arg-type]
     if as_json:
         rows = {name: [a.model_dump(mode="json") for a in some] for name, some in found.items()}
         echo(json.dumps(rows, indent=1))
@@ -103,7 +106,7 @@ def advise(
 
 
 def _limits(words: Sequence[str]) -> Limits:
-    from neurovisionlab.core.candidates import Limits
+    from neurovisionlab.judge.candidates import Limits
 
     names = ("size_mib", "latency_ms", "train_s", "memory_mib", "min_accuracy")
     given: dict[str, float] = {}

@@ -13,10 +13,11 @@ from browser.visit import LOOK_AT_ALL, visiting
 from hostile import HOSTILE, NAMES
 from lab.fakes import HOSTILE_NAMES, fake_costs, fake_plan, fake_result
 from neurovisionlab.core.records import Failure
+from neurovisionlab.lab.results import read
 from neurovisionlab.lab.store import Store
 from neurovisionlab.out.language import voice_of
 from neurovisionlab.out.page.compare import compare_runs
-from neurovisionlab.out.page.report import render
+from out.rendered import rendered
 
 pytestmark = pytest.mark.slow
 
@@ -56,7 +57,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     found = {}
     for code in ("en", "uk"):
         (folder / code).mkdir()
-        found[code] = _page(folder / code, render(store, language=voice_of(code)))
+        found[code] = _page(folder / code, rendered(store, language=voice_of(code)))
     return found
 
 
@@ -179,7 +180,7 @@ def test_odd_runs_have_a_correct_page(browser: Browser, tmp_path: Path, name: st
                 failed_at="2026-01-01T00:00:00+00:00",
             )
         )
-    path = _page(tmp_path, render(store, language=voice_of("uk")))
+    path = _page(tmp_path, rendered(store, language=voice_of("uk")))
     for width in (390, 1440):
         with visiting(browser, path, viewport={"width": width, "height": 900}) as visit:
             visit.page.on("dialog", lambda dialog: visit.messages.append("a dialog"))
@@ -191,7 +192,7 @@ def test_odd_runs_have_a_correct_page(browser: Browser, tmp_path: Path, name: st
 
 def test_runs_side_by_side(browser: Browser, tmp_path: Path) -> None:
     stores = [_store(tmp_path / name, models=MODELS, seeds=(0, 1)) for name in ("one", "two")]
-    path = _page(tmp_path, compare_runs(stores, voice_of("uk")))
+    path = _page(tmp_path, compare_runs([read(one) for one in stores], voice_of("uk")))
     for width in (390, 1440):
         with visiting(browser, path, viewport={"width": width, "height": 900}) as visit:
             visit.read_all()
@@ -234,8 +235,8 @@ def test_no_name_is_more_than_a_name(browser: Browser, tmp_path: Path) -> None:
     )
     for cell, message in zip(store.plan().cells(), HOSTILE, strict=False):
         store.put_failure(_failure(cell.cell_id, message))
-    path = _page(tmp_path, render(store))
-    other = _page((tmp_path / "run"), compare_runs([store, store]))
+    path = _page(tmp_path, rendered(store))
+    other = _page((tmp_path / "run"), compare_runs([read(store), read(store)]))
     for page in (path, other):
         with visiting(browser, page, viewport={"width": 1200, "height": 900}) as visit:
             title = visit.page.title()

@@ -16,7 +16,7 @@ from lab.fakes import fake_plan, fake_result
 from neurovisionlab.core.costs import Costs
 from neurovisionlab.core.errors import DataError, SpecError
 from neurovisionlab.core.expand import expand
-from neurovisionlab.core.protocol import Frozen
+from neurovisionlab.core.frozen import Frozen
 from neurovisionlab.core.records import CellRecord, Failure, Predictions, check_predictions
 from neurovisionlab.data.audit import Audit
 from neurovisionlab.lab.store import Plan

@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 
 from neurovisionlab.core.errors import DataError, ResourceError
-from neurovisionlab.data.fetch import Download, Patience, downloads_of, fetch, missing, obtain
+from neurovisionlab.data.fetch import Download, Patience, downloads_of, missing, obtain
 from neurovisionlab.data.home import DataHome
 from neurovisionlab.data.official import OFFICIAL
 
@@ -267,13 +267,13 @@ def test_only_the_wanted_split_of_an_archive_is_unpacked(site: Site, home: DataH
     site.files["/gzip.zip"] = body
     md5 = hashlib.md5(body, usedforsecurity=False).hexdigest()
     download = replace(published, urls=(f"{site.url}/gzip.zip",), md5=md5)
-    paths = fetch("emnist-balanced", home, downloads=(download,), patience=QUICK)
+    paths = obtain(download, home, patience=QUICK)
     raw = home.data_dir / "EMNIST/raw"
     assert sorted(path.name for path in paths) == sorted(published.wanted)
     assert {path.name for path in raw.iterdir()} == {"gzip.zip", *published.wanted}
     assert gzip.decompress(paths[0].read_bytes()).decode() == paths[0].name
     # a second time nothing is fetched; another split comes out of the archive that is there
-    assert fetch("emnist-balanced", home, downloads=(download,), patience=QUICK) == []
+    assert missing("emnist-balanced", home, (download,)) == []
     obtain(replace(download, wanted=others), home, patience=QUICK)
     assert (raw / others[0]).is_file()
     assert len(site.asked) == 1
@@ -297,7 +297,8 @@ def test_sound_files_are_left_and_others_replaced(
         (home.data_dir / download.path).parent.mkdir(parents=True, exist_ok=True)
         (home.data_dir / download.path).write_bytes(content)
     assert missing("mnist", home, mine) == [mine[1]]
-    assert fetch("mnist", home, downloads=mine, patience=QUICK) == [home.data_dir / second.path]
+    assert obtain(mine[1], home, patience=QUICK) == [home.data_dir / second.path]
+    assert missing("mnist", home, mine) == []
     assert (home.data_dir / second.path).read_bytes() == BODY
     assert len(site.asked) == 1
 
@@ -313,7 +314,7 @@ def test_sound_files_are_left_and_others_replaced(
 )
 def test_names_that_cannot_be_fetched(name: str, words: str, home: DataHome) -> None:
     with pytest.raises(DataError, match=words):
-        fetch(name, home)
+        missing(name, home)
 
 
 @pytest.mark.parametrize("name", list(OFFICIAL))

@@ -9,7 +9,7 @@ import pytest
 
 from e2e.conftest import Nvl
 from lab.fakes import fake_plan, fake_result
-from neurovisionlab.core.claims.records import FLAGS
+from neurovisionlab.claims.publication import FLAGS
 from neurovisionlab.lab.store import Store
 
 ROW_KEYS = ["id", "text", "verdict", "printed", "measured", "low", "high", "reason"]

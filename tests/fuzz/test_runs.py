@@ -15,7 +15,7 @@ from fuzz.trees import mutated
 from hostile import HOSTILE
 from lab.fakes import fake_costs, fake_plan, fake_result
 from neurovisionlab import cli
-from neurovisionlab.core.claims.verdicts import judge_claims
+from neurovisionlab.claims.claim_verdicts import judge_claims
 from neurovisionlab.core.costs import cost_spec
 from neurovisionlab.core.errors import NvlError
 from neurovisionlab.core.records import Failure
@@ -25,6 +25,7 @@ from neurovisionlab.lab.evidence import evidence_of
 from neurovisionlab.lab.judge import advise_run, judge_run
 from neurovisionlab.lab.publications import read_publication
 from neurovisionlab.lab.resources import resource_rows
+from neurovisionlab.lab.results import read
 from neurovisionlab.lab.store import PageSettings, Store
 from neurovisionlab.lab.trust import trusted
 from neurovisionlab.out import exports
@@ -145,8 +146,8 @@ def _read(store: Store) -> int:
     rows = result_rows(cells, records, store.failures())
     to_csv(rows)
     summary_tables(rows)
-    costs = resource_rows(store, cells)
-    resource_tables(store)
+    costs = resource_rows(read(store))
+    resource_tables(read(store))
     exports.latex(records, costs)
     store.page()
     for _, info in plan.infos:
@@ -162,13 +163,13 @@ def _read(store: Store) -> int:
 
 
 def _judged(store: Store) -> None:
-    judged = judge_run(store)
+    judged = judge_run(read(store))
     for _ in paragraphs(judged):
         pass
-    for given in advise_run(store, None, "accuracy").values():
+    for given in advise_run(read(store), None, "accuracy").values():
         for one in given:
             list(advice_paragraph(one))
-    judge_claims(read_publication("tretiakov-2025"), evidence_of(store))
+    judge_claims(read_publication("tretiakov-2025"), evidence_of(read(store)))
     trusted([cost_spec(cell) for cell in store.plan().cells()], trust=False)
 
 
@@ -176,7 +177,7 @@ def _drawn(store: Store, rng: Rng) -> None:
     if rng.random() < 0.5:
         write_report(store)
     else:
-        compare_runs([store, store])
+        compare_runs([read(store), read(store)])
 
 
 def _rounds(seed: dict[str, bytes], name: str) -> Iterator[tuple[str, Rng, dict[str, bytes]]]:

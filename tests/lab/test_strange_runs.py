@@ -13,7 +13,9 @@ from lab.fakes import fake_costs, fake_plan, fake_result
 from neurovisionlab.core.errors import NvlError
 from neurovisionlab.lab.evidence import evidence_of
 from neurovisionlab.lab.judge import judge_run
+from neurovisionlab.lab.results import Results, read
 from neurovisionlab.lab.store import Store
+from neurovisionlab.out.page.album import Albums
 from neurovisionlab.out.page.report import render
 
 
@@ -65,9 +67,15 @@ def test_a_study_beside_its_cells(tmp_path: Path, how: str) -> None:
         CHANGES[how](document)
         path.write_text(json.dumps(document))
     num_read = 0
-    for look in (lambda s: s.finished(s.plan().cells()), judge_run, evidence_of, render):
+    looks: tuple[Callable[[Results], object], ...] = (
+        lambda results: results.records,
+        judge_run,
+        evidence_of,
+        lambda results: render(results, Albums(store, results.plan.infos)),
+    )
+    for look in looks:
         try:
-            look(Store(store.root, lambda line: None))
+            look(read(Store(store.root, lambda line: None)))
             num_read += 1
         except NvlError as error:
             assert "expected" in str(error)

@@ -8,12 +8,12 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from core.test_verdicts import on_datasets
+from judge.test_verdicts import on_datasets
 from lab.fakes import HOSTILE_NAMES, fake_plan, fake_result
-from neurovisionlab.core.calibration import reliability
-from neurovisionlab.core.dynamics import dynamics_over_seeds
-from neurovisionlab.core.ranks import overall
 from neurovisionlab.core.records import CellRecord
+from neurovisionlab.judge.calibration import reliability
+from neurovisionlab.judge.dynamics import dynamics_over_seeds
+from neurovisionlab.judge.ranks import overall
 from neurovisionlab.out.charts import drawing
 from neurovisionlab.out.charts.confidence import reliability_chart
 from neurovisionlab.out.charts.confusions import confusion_chart, difference_chart

@@ -15,6 +15,7 @@ from hostile import HOSTILE, TEX
 from lab.fakes import HOSTILE_NAMES, fake_plan, fake_result
 from neurovisionlab.core.speech import speaking
 from neurovisionlab.lab.judge import judge_run
+from neurovisionlab.lab.results import read
 from neurovisionlab.lab.store import Store
 from neurovisionlab.out.exports import TIDY_COLUMNS, escaped, latex, tidy_rows, write_exports
 from neurovisionlab.out.language import voice_of
@@ -33,7 +34,7 @@ def store(tmp_path: Path) -> Store:
 
 
 def test_every_export_is_written_and_opens(store: Store) -> None:
-    paths = write_exports(store)
+    paths = write_exports(store, read(store))
     assert {path.name for path in paths if path.parent == store.root} == {
         "results.csv",
         "results.parquet",
@@ -48,7 +49,7 @@ def test_every_export_is_written_and_opens(store: Store) -> None:
 
 
 def test_csv_and_parquet_hold_the_same_tidy_rows(store: Store) -> None:
-    write_exports(store)
+    write_exports(store, read(store))
     with (store.root / "results.csv").open(encoding="utf-8", newline="") as file:
         from_csv = list(csv.DictReader(file))
     from_parquet = pyarrow.parquet.read_table(store.root / "results.parquet").to_pylist()
@@ -62,7 +63,7 @@ def test_csv_and_parquet_hold_the_same_tidy_rows(store: Store) -> None:
 
 def test_tidy_rows_are_the_records_and_the_verdicts(store: Store) -> None:
     records = store.finished(store.plan().cells())
-    judged = judge_run(store)
+    judged = judge_run(read(store))
     rows = tidy_rows(records, judged)
     cells = [row for row in rows if row["kind"] == "cell"]
     assert {row["cell_id"] for row in cells} == {r.cell_id for r in records if r.test_scores}
@@ -99,7 +100,7 @@ def test_a_run_without_results_exports_empty_tables(tmp_path: Path) -> None:
     bare = Store(tmp_path / "bare")
     with bare.writing():
         bare.keep_plan(plan)
-    write_exports(bare)
+    write_exports(bare, read(bare))
     text = (bare.root / "results.csv").read_text()
     assert list(csv.reader(io.StringIO(text))) == [list(TIDY_COLUMNS)]
 

@@ -24,18 +24,20 @@ from neurovisionlab.core.speech import Voice
 from neurovisionlab.data.home import DataHome
 from neurovisionlab.data.sources import load
 from neurovisionlab.lab.judge import judge_run
+from neurovisionlab.lab.results import read
 from neurovisionlab.lab.store import PageSettings, Store
 from neurovisionlab.lab.studies import make_plan
 from neurovisionlab.out.language import voice_of
 from neurovisionlab.out.page.album import Album, Albums
 from neurovisionlab.out.page.gallery import NOT_AT_HAND, shelves
 from neurovisionlab.out.page.picture import png
-from neurovisionlab.out.page.report import render, write_report
+from neurovisionlab.out.page.report import write_report
+from out.rendered import rendered
 
 
 def _album(store: Store, home: DataHome) -> Album:
     (dataset,) = store.plan().study.datasets
-    found = Albums(store, home).of(dataset)
+    found = Albums(store, store.plan().infos, home).of(dataset)
     assert found is not None
     return found
 
@@ -66,9 +68,9 @@ def test_mistakes_show_the_image_its_class_and_the_answer(
     run: tuple[Store, DataHome, DataRef],
 ) -> None:
     store, home, ref = run
-    (judged,) = judge_run(store, ("accuracy",)).datasets
+    (judged,) = judge_run(read(store), ("accuracy",)).datasets
     images = load(ref, home)
-    nobody, sure, confused = shelves(store, judged, _album(store, home))
+    nobody, sure, confused = shelves(read(store), judged, _album(store, home))
     assert len(nobody.pictures) == len(judged.differences.suspects) == 12
     for picture, suspect in zip(nobody.pictures, judged.differences.suspects, strict=True):
         shown = _pixels(picture.uri)
@@ -94,8 +96,8 @@ def test_what_one_model_alone_recognises_is_shown(
     for cell in store.plan().cells():
         if cell.model == "glyphnet":
             store.put(fake_result(cell, skill=50.0))
-    (judged,) = judge_run(store, ("accuracy",)).datasets
-    alone = shelves(store, judged, _album(store, home))[-1]
+    (judged,) = judge_run(read(store), ("accuracy",)).datasets
+    alone = shelves(read(store), judged, _album(store, home))[-1]
     assert alone.title == "Right in every network of glyphnet, in none of another model"
     truths = [picture.truth for picture in alone.pictures]
     told = store.predictions(store.plan().cells()[0].cell_id, "test")
@@ -110,15 +112,15 @@ def test_other_images_are_never_shown_in_their_place(
     run: tuple[Store, DataHome, DataRef], tiny_npz: Path
 ) -> None:
     store, home, _ = run
-    assert "<figure>" in render(store, Albums(store, home))
+    assert "<figure>" in rendered(store, home)
     with np.load(tiny_npz / "test.npz") as arrays:
         content = dict(arrays)
     content["images"] = 255 - content["images"]
     np.savez(tiny_npz / "test.npz", **content)
-    assert "<figure>" not in render(store, Albums(store, home))
+    assert "<figure>" not in rendered(store, home)
     (tiny_npz / "test.npz").unlink()
     (tiny_npz / "train.npz").unlink()
-    assert "<figure>" not in render(store, Albums(store, home))
+    assert "<figure>" not in rendered(store, home)
 
 
 @pytest.mark.parametrize(
@@ -208,15 +210,15 @@ def test_a_users_own_study_may_name_any_place(
         store.keep_plan(plan)
         for cell in plan.cells():
             store.put(fake_result(cell, skill=-50.0))
-    assert Albums(store, home).of(name) is None  # nvl report --data
+    assert Albums(store, store.plan().infos, home).of(name) is None  # nvl report --data
     _kept_by_run(store, home)
-    after = Albums(store, home).of(name)
+    after = Albums(store, store.plan().infos, home).of(name)
     assert after is not None
     assert after.picture(3) is not None
 
 
 def _kept_by_run(store: Store, home: DataHome) -> None:
-    albums = Albums(store, home, is_own=True)
+    albums = Albums(store, store.plan().infos, home, is_own=True)
     album = albums.of(store.plan().study.datasets[0])
     assert album is not None
     assert album.picture(3) is not None
@@ -258,7 +260,7 @@ def test_pictures_that_are_none_are_not_shown(apart: tuple[Store, Path], how: st
         path.symlink_to(data_dir / "elsewhere.json")
     else:
         path.write_bytes(content)
-    assert Albums(store).of("npz:mine") is None
+    assert Albums(store, store.plan().infos).of("npz:mine") is None
 
 
 def png_of_size(side_px: int) -> bytes:

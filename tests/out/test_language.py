@@ -20,10 +20,11 @@ from house.source import ROOT
 from lab.fakes import fake_plan, fake_result
 from neurovisionlab.core.errors import SpecError
 from neurovisionlab.core.speech import Voice, number, speaking
+from neurovisionlab.lab.results import read
 from neurovisionlab.lab.store import Store
 from neurovisionlab.out.language import CODES, voice_of
 from neurovisionlab.out.page.compare import compare_runs
-from neurovisionlab.out.page.report import render
+from out.rendered import rendered
 
 LOCALE = ROOT / "src" / "neurovisionlab" / "out" / "locale"
 KEYWORDS = {"Sentence": None, "Counted": (1, 2), "_": None, "gettext": None, "ngettext": (1, 2)}
@@ -168,7 +169,7 @@ def test_a_report_says_nothing_past_the_catalogue(tmp_path: Path) -> None:
     store = _store(
         tmp_path / "run", datasets=("emnist-letters", "kmnist"), models=models, seeds=(0, 1, 2)
     )
-    html = render(store, language=PSEUDO)
+    html = rendered(store, language=PSEUDO)
     ids = {cell.cell_id for cell in store.plan().cells()}
     left = set(_unmarked(Visible(html).texts, DATA | ids))
     assert left == set()
@@ -176,5 +177,5 @@ def test_a_report_says_nothing_past_the_catalogue(tmp_path: Path) -> None:
 
 def test_a_comparison_says_nothing_past_the_catalogue(tmp_path: Path) -> None:
     stores = [_store(tmp_path / name) for name in ("fake", "other")]
-    left = set(_unmarked(Visible(compare_runs(stores, PSEUDO)).texts, DATA))
+    left = set(_unmarked(Visible(compare_runs([read(one) for one in stores], PSEUDO)).texts, DATA))
     assert left == set()

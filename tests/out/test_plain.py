@@ -13,6 +13,7 @@ from markdown_it import MarkdownIt
 from hostile import HOSTILE as HOSTILE_ELSEWHERE
 from lab.fakes import fake_plan, fake_result
 from neurovisionlab.lab.judge import judge_run
+from neurovisionlab.lab.results import read
 from neurovisionlab.lab.store import Store
 from neurovisionlab.out.exports import markdown
 from neurovisionlab.out.plain import in_markdown
@@ -154,18 +155,19 @@ def test_report_md_shows_every_name_as_it_is(store_of_hostile_names: Store) -> N
     plan = store_of_hostile_names.plan()
     notes = tuple(text for text in HOSTILE)
     tables = [Table(title=text, columns=("x",), rows=((text,),), notes=notes) for text in HOSTILE]
-    read = Read(markdown("*a* <b>", tables, judge_run(store_of_hostile_names)))
-    assert set(read.tags) <= {
+    judged = judge_run(read(store_of_hostile_names))
+    seen = Read(markdown("*a* <b>", tables, judged))
+    assert set(seen.tags) <= {
         *("h1", "h2", "ul", "li", "p", "em"),
         *("table", "thead", "tbody", "tr", "th", "td"),
     }
-    assert read.tags.count("li") >= 4
-    assert read.tags.count("em") == len(HOSTILE) ** 2
-    assert read.text.startswith("*a* <b>")
+    assert seen.tags.count("li") >= 4
+    assert seen.tags.count("em") == len(HOSTILE) ** 2
+    assert seen.text.startswith("*a* <b>")
     for name in plan.infos[0][1].class_names[:2]:  # the most confused
-        assert name in read.text
+        assert name in seen.text
     for text in HOSTILE:
-        assert words(read.text).count(words(text)) >= len(HOSTILE) + 2, text
+        assert words(seen.text).count(words(text)) >= len(HOSTILE) + 2, text
 
 
 @pytest.fixture

@@ -15,7 +15,8 @@ from neurovisionlab.data.audit import audit
 from neurovisionlab.data.images import ImageSet, Provenance
 from neurovisionlab.lab.plan import Plan
 from neurovisionlab.lab.store import Store
-from neurovisionlab.out.page.report import render, write_report
+from neurovisionlab.out.page.report import write_report
+from out.rendered import rendered
 
 VOID = {"meta", "link", "br", "img", "input", "hr"}
 
@@ -85,7 +86,7 @@ def _num_charts(page: Page) -> int:
 def test_the_audit_of_the_data_is_in_the_report(tmp_path: Path) -> None:
     plan = fake_plan()
     store = _store(tmp_path, plan)
-    assert "not audited yet" in render(store)
+    assert "not audited yet" in rendered(store)
     _, info = plan.infos[0]
     images_NHWC = np.zeros((4, 8, 8, 1), np.uint8)
     images_NHWC[2:] = np.arange(64).reshape(8, 8, 1)
@@ -100,7 +101,7 @@ def test_the_audit_of_the_data_is_in_the_report(tmp_path: Path) -> None:
         )
     )
     store.put_audit(found.model_copy(update={"digest": info.digest}))
-    page = _check_self_contained(render(store))
+    page = _check_self_contained(rendered(store))
     assert len(found.summary()) >= 3
     for line in found.summary():
         assert " ".join(line.split()) in " ".join(page.text.split())
@@ -122,7 +123,7 @@ def test_a_report_has_tables_charts_and_what_is_needed_to_repeat_it(tmp_path: Pa
 
 def test_hostile_class_names_are_text_and_nothing_else(tmp_path: Path) -> None:
     plan = fake_plan(class_names=HOSTILE_NAMES, description="<img src=x onerror=alert(1)> & co")
-    html = render(_store(tmp_path, plan))
+    html = rendered(_store(tmp_path, plan))
     page = _check_self_contained(html)
     assert "<script>alert" not in html
     assert "<img src=x" not in html
@@ -144,7 +145,7 @@ def test_failures_are_shown_and_escaped(tmp_path: Path) -> None:
             failed_at="2026-01-01T00:00:00+00:00",
         )
     )
-    page = _check_self_contained(render(store))
+    page = _check_self_contained(rendered(store))
     assert "b" not in page.tags
     assert "<b>bold</b> & broken" in page.text
     assert "1 of 2 cells finished" in page.text
@@ -163,7 +164,7 @@ def test_failures_are_shown_and_escaped(tmp_path: Path) -> None:
 def test_reports_of_little(
     tmp_path: Path, study: dict[str, object], num_done: int, num_charts: int
 ) -> None:
-    page = _check_self_contained(render(_store(tmp_path, fake_plan(**study), num_done)))
+    page = _check_self_contained(rendered(_store(tmp_path, fake_plan(**study), num_done)))
     assert _num_charts(page) == num_charts
 
 
@@ -171,13 +172,13 @@ def test_a_report_of_diverged_cells_alone(tmp_path: Path) -> None:
     store = _store(tmp_path, fake_plan(), num_done=0)
     for cell in fake_plan().cells():
         store.put(fake_result(cell, diverged=True))
-    page = _check_self_contained(render(store))
+    page = _check_self_contained(rendered(store))
     assert "2 of 2 cells diverged" in page.text
 
 
 def test_many_classes_have_no_confusion_chart(tmp_path: Path) -> None:
     names = tuple(f"class {number}" for number in range(65))
-    page = _check_self_contained(render(_store(tmp_path, fake_plan(class_names=names))))
+    page = _check_self_contained(rendered(_store(tmp_path, fake_plan(class_names=names))))
     assert _num_charts(page) == 4  # the 12 classes that were tested have a recall
 
 
@@ -187,8 +188,8 @@ def test_published_claims_about_these_models_and_data_are_held_against_the_run(
     plan = fake_plan(
         datasets=("emnist-letters",), models=("resnet18", "mobilenetv2"), seeds=(0, 1, 2)
     )
-    page = _check_self_contained(render(_store(tmp_path, plan)))
+    page = _check_self_contained(rendered(_store(tmp_path, plan)))
     assert "Published claims, held against this run" in page.text
     assert "not comparable" in page.text
     other = fake_plan(datasets=("digits",), models=("glyphnet",))
-    assert "Published claims" not in render(_store(tmp_path / "other", other))
+    assert "Published claims" not in rendered(_store(tmp_path / "other", other))

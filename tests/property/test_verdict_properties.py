@@ -11,17 +11,12 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from core.networks import answers
-from neurovisionlab.core import stats
-from neurovisionlab.core.answers import Answers
-from neurovisionlab.core.samples import METRICS, Rules
-from neurovisionlab.core.sentences import estimate_sentence, pair_sentence
-from neurovisionlab.core.verdicts import (
-    PairVerdict,
-    compare,
-    estimate,
-    verdicts_of_dataset,
-)
+from judge.networks import answers, compare, estimate
+from neurovisionlab.judge import stats
+from neurovisionlab.judge.answers import Answers
+from neurovisionlab.judge.samples import METRICS, Rules
+from neurovisionlab.judge.verdict_sentences import estimate_sentence, pair_sentence
+from neurovisionlab.judge.verdicts import PairVerdict, verdicts_of_dataset
 
 Right = NDArray[np.bool_]
 FEW_DRAWS = Rules(num_draws=100)

@@ -8,12 +8,12 @@ from scipy import optimize
 from scipy import stats as scipy_stats
 from sklearn import metrics as sk
 
-from core.networks import drawn_right
-from neurovisionlab.core import stats
-from neurovisionlab.core.bootstrap import MACRO_SCORES, macro_samples, patterns_of
-from neurovisionlab.core.calibration import fit_temperature
-from neurovisionlab.core.ranks import critical_difference, friedman
-from neurovisionlab.core.stats import Sample, SeedPart, Spread
+from judge.networks import drawn_right
+from neurovisionlab.judge import stats
+from neurovisionlab.judge.bootstrap import MACRO_SCORES, macro_samples, patterns_of
+from neurovisionlab.judge.calibration import fit_temperature
+from neurovisionlab.judge.ranks import critical_difference, friedman
+from neurovisionlab.judge.stats import Sample, SeedPart, Spread
 
 proportion = pytest.importorskip("statsmodels.stats.proportion")
 import pandas as pd  # noqa: E402  (statsmodels brings it)

@@ -11,11 +11,11 @@ import pytest
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from neurovisionlab.core import stats
-from neurovisionlab.core.bootstrap import macro_samples, patterns_of
-from neurovisionlab.core.samples import Rules
-from neurovisionlab.core.stats import Sample
-from neurovisionlab.core.verdicts import judge
+from neurovisionlab.judge import stats
+from neurovisionlab.judge.bootstrap import macro_samples, patterns_of
+from neurovisionlab.judge.samples import Rules
+from neurovisionlab.judge.stats import Sample
+from neurovisionlab.judge.verdicts import judge
 
 pytestmark = pytest.mark.slow
 

@@ -1,1 +1,1 @@
-"""Pure parts: what a study is, what happened, and what follows. No torch, no disk, no clock."""
+"""Nouns and rules of a study: what it is, and what happened. No torch, no disk, no clock."""

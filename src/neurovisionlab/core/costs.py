@@ -18,7 +18,8 @@ from neurovisionlab.core.bounds import (
     Pixels,
     Words,
 )
-from neurovisionlab.core.protocol import Count, Fraction, Frozen, Magnitude, Protocol
+from neurovisionlab.core.frozen import Frozen, Identified
+from neurovisionlab.core.protocol import Count, Fraction, Magnitude, Protocol
 from neurovisionlab.core.records import EpochRow, Machine
 from neurovisionlab.core.spec import CellSpec, slug
 from neurovisionlab.core.speech import Sentence
@@ -26,24 +27,24 @@ from neurovisionlab.core.speech import Sentence
 CONTENTION_LIMIT = 0.05  # share of all cores; above it a time is an upper bound, not for ranking
 SPREAD_LIMIT = 0.10  # between rounds of one measurement; above it the machine is too noisy
 
-# settings that cannot change what a step costs
-_FREE = {
-    "recipe",
-    "val_frac",
-    "split_seed",
-    "learning_rate",
-    "schedule",
-    "epochs",
-    "label_smoothing",
-    "unaugmented_frac",  # a step is measured with augmentation, the dearer one
-    "keep_epoch",
-    "keep_weights",
-    "mean",
-    "std",
-}
+# settings of the protocol that cannot change what a step costs
+_COSTS_NOTHING = frozenset(
+    (
+        "val_frac",
+        "split_seed",
+        "learning_rate",
+        "schedule",
+        "epochs",
+        "label_smoothing",
+        "unaugmented_frac",  # a step is measured with augmentation, the dearer one
+        "keep_epoch",
+        "mean",
+        "std",
+    )
+)
 
 
-class CostSpec(Frozen):
+class CostSpec(Identified):
     """What is measured: a model, the images it sees, and the settings that change its cost.
 
     Attributes:
@@ -65,8 +66,8 @@ class CostSpec(Frozen):
     @property
     def cost_id(self) -> str:
         """Readable name and the hash of everything that can change the cost."""
-        content = self.model_dump(mode="json", exclude={"protocol"})
-        content["protocol"] = self.protocol.model_dump(mode="json", exclude=_FREE)
+        content = self.identity(without={"protocol"})
+        content["protocol"] = self.protocol.identity(without=_COSTS_NOTHING)
         canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
         digest = hashlib.sha256(canonical.encode()).hexdigest()[:12]
         return f"{slug(self.model)}-{self.image_px}px-{digest}"

@@ -15,7 +15,8 @@ from pydantic import Field, model_validator
 from scipy.special import log_softmax
 
 from neurovisionlab.core.bounds import MOST_CLASSES, Amount, Loss
-from neurovisionlab.core.protocol import Fraction, Frozen
+from neurovisionlab.core.frozen import Frozen
+from neurovisionlab.core.protocol import Fraction
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

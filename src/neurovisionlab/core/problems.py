@@ -10,7 +10,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from neurovisionlab.core.errors import mould, nearest
-from neurovisionlab.core.protocol import Frozen, Protocol
+from neurovisionlab.core.frozen import Frozen
+from neurovisionlab.core.protocol import Protocol
 
 
 def problem_lines(error: ValidationError, root: type[Frozen]) -> list[str]:

@@ -2,26 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from neurovisionlab.core.frozen import Identified
 from neurovisionlab.core.recipes import RECIPES, RecipeName
-
-
-class Frozen(BaseModel):
-    """A record that never changes and knows no field but its own."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    def changed(self, **fields: Any) -> Self:
-        """Return the record with other values, checked as in a new one (`model_copy` is not).
-
-        Raises:
-            ValidationError: a value that the record could not be read again with.
-        """
-        return type(self).model_validate(dict(self) | fields)
-
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 PositiveInt = Annotated[int, Field(ge=1)]
@@ -32,7 +18,7 @@ Channels = Annotated[tuple[Magnitude, ...], Field(max_length=16)]
 LEAST_PX, MOST_PX = 8, 1024  # sides of the image a model sees
 
 
-class Protocol(Frozen):
+class Protocol(Identified):
     """Everything about training that is the same for all models of a study.
 
     Attributes:
@@ -73,6 +59,9 @@ class Protocol(Frozen):
         keep_weights: whose weights are stored: "all" cells, the "best" seed on validation of each
             data set, model and variant, or "none". Changes no measurement, so no cell's identity.
     """
+
+    FREE: ClassVar[frozenset[str]] = frozenset(("recipe", "keep_weights"))
+    YOUNGER: ClassVar[frozenset[str]] = frozenset(("unaugmented_frac",))
 
     recipe: RecipeName | None = None
     image_px: Annotated[int, Field(ge=LEAST_PX, le=MOST_PX)] | Literal["native"] = "native"
@@ -120,15 +109,6 @@ class Protocol(Frozen):
             raise ValueError("expected as many means as stds; try one of each per channel")
         return self
 
-    def identity(self) -> dict[str, Any]:
-        """Return the fields that can change a measurement, for the cell id.
-
-        A field younger than the first results is left out at its default, so that theirs stand.
-        """
-        younger = {name for name in _YOUNGER if _is_default(self, name)}
-        without = {"recipe", "keep_weights"} | younger
-        return self.model_dump(mode="json", exclude=without)
-
     def is_of_recipe(self, name: str) -> bool:
         """Return whether a field has the value that the protocol's recipe gives it."""
         base = {} if self.recipe is None else RECIPES[self.recipe]
@@ -140,7 +120,7 @@ class Protocol(Frozen):
 
         That is a constant rate of Adam's, chosen for pretrained networks at 224 px.
         """
-        return not self.pretrained and all(_is_default(self, name) for name in _PUBLISHED)
+        return not self.pretrained and all(self.is_default(name) for name in _PUBLISHED)
 
     @property
     def num_augmented_epochs(self) -> int:
@@ -150,12 +130,7 @@ class Protocol(Frozen):
 
 # fields whose values are valid alone, but not with any value of each other: `_check_constants`
 TOGETHER = ("mean", "std")
-_YOUNGER = ("unaugmented_frac",)
 _PUBLISHED = ("optimizer", "learning_rate", "schedule", "weight_decay", "label_smoothing")
-
-
-def _is_default(protocol: Protocol, name: str) -> bool:
-    return bool(getattr(protocol, name) == Protocol.model_fields[name].default)
 
 
 def without_effect(protocol: Protocol) -> dict[str, str]:

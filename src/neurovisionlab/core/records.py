@@ -22,8 +22,9 @@ from neurovisionlab.core.bounds import (
     Words,
 )
 from neurovisionlab.core.errors import DataError, SpecError, mould
+from neurovisionlab.core.frozen import Frozen
 from neurovisionlab.core.metrics import Scores
-from neurovisionlab.core.protocol import Fraction, Frozen, Magnitude
+from neurovisionlab.core.protocol import Fraction, Magnitude
 from neurovisionlab.core.spec import SCHEMA_VERSION, CellSpec, ThisVersion, hash_of
 
 

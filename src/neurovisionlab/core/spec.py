@@ -14,7 +14,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
@@ -34,15 +34,10 @@ from neurovisionlab.core.documents import (
     product,
 )
 from neurovisionlab.core.errors import mould, nearest
+from neurovisionlab.core.frozen import Frozen, Identified
 from neurovisionlab.core.group_shares import is_one_fold
 from neurovisionlab.core.problems import problem_lines, shown
-from neurovisionlab.core.protocol import (
-    TOGETHER,
-    Count,
-    Frozen,
-    Protocol,
-    without_effect,
-)
+from neurovisionlab.core.protocol import TOGETHER, Count, Protocol, without_effect
 from neurovisionlab.core.vary import vary_problems
 
 # Raised when the meaning of a stored cell changes: results of another version are kept apart.
@@ -57,7 +52,7 @@ Names = Annotated[tuple[Name, ...], Field(min_length=1, max_length=MOST_CELLS)]
 Values = Annotated[tuple[Any, ...], Field(max_length=MOST_CELLS)]
 
 
-class Subset(Frozen):
+class Subset(Identified):
     """A stratified part of a data set; None takes all.
 
     `train_images` counts what is taken from the training part before validation is held out:
@@ -68,7 +63,7 @@ class Subset(Frozen):
     test_images: Count | None = None
 
 
-class Split(Frozen):
+class Split(Identified):
     """How a data set is divided, beyond the protocol's `val_frac` and `split_seed`.
 
     Attributes:
@@ -78,6 +73,8 @@ class Split(Frozen):
         folds: cross-validation with this many folds: a fold takes the place of the test part
             where a set has none of its own, otherwise of the validation part.
     """
+
+    FREE: ClassVar[frozenset[str]] = frozenset(("groups",))  # the data's digest covers them
 
     test_frac: Annotated[float, Field(gt=0, lt=1)] = 0.2
     groups: Words | None = None
@@ -328,8 +325,8 @@ class CellSpec(Frozen):
             "seed": self.seed,
             "fold": self.fold,
             "protocol": self.protocol.identity(),
-            "subset": self.subset.model_dump(mode="json"),
-            "split": self.split.model_dump(mode="json", exclude={"groups"}),
+            "subset": self.subset.identity(),
+            "split": self.split.identity(),
         }
         if self.group_division > 1:
             content["group_division"] = self.group_division

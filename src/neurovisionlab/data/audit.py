@@ -22,7 +22,7 @@ from neurovisionlab.core.bounds import (
     Pixels,
     Words,
 )
-from neurovisionlab.core.protocol import Frozen
+from neurovisionlab.core.frozen import Frozen
 from neurovisionlab.core.speech import Counted, Sentence, again
 from neurovisionlab.data.copies import Copies, contents_of, exact_copies, near_copies
 from neurovisionlab.data.images import ImageSet

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from neurovisionlab.core.protocol import Frozen
+from neurovisionlab.core.frozen import Frozen
 from neurovisionlab.data.images import ImageSet
 from neurovisionlab.data.near import Blocks, NearSearch, Pairs, Places
 

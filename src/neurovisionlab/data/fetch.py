@@ -88,34 +88,6 @@ class _SourceError(Exception):
         self.may_pass = may_pass
 
 
-def fetch(
-    name: str,
-    home: DataHome,
-    watch: Watch = lambda done, total: None,
-    downloads: tuple[Download, ...] | None = None,
-    patience: Patience = Patience(),
-) -> list[Path]:
-    """Fetch what is missing of a published set into the data folder; return what arrived.
-
-    A file that is there and sound is not fetched again; one with another checksum is replaced
-    once the right one has arrived.
-
-    Args:
-        name: a name of `OFFICIAL`.
-        home: files go below its `data_dir`.
-        watch: called with (bytes done, bytes in all) of the current file; 0 in all if unknown.
-        downloads: take these instead of the published ones.
-        patience: time-outs and repeats.
-
-    Raises:
-        DataError: a name that cannot be fetched, no source serves the file, or another
-            `nvl data fetch` is at work.
-        ResourceError: the disk is full.
-    """
-    absent = missing(name, home, downloads)
-    return [path for download in absent for path in obtain(download, home, watch, patience)]
-
-
 def downloads_of(name: str) -> tuple[Download, ...]:
     """Return every download that the published set `name` consists of.
 

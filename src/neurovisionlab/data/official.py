@@ -54,7 +54,6 @@ class Official:
         first_label: what the file calls class 0.
         transposed: images are stored column by column (EMNIST's, copied from a Matlab array).
         md5: published checksums, by file name; of what stands in the name: .gz or unpacked.
-        optional: parts that may be absent.
     """
 
     title: str
@@ -66,7 +65,6 @@ class Official:
     first_label: int = 0
     transposed: bool = False
     md5: tuple[tuple[str, str], ...] = ()
-    optional: tuple[str, ...] = ()
 
 
 def _emnist(

@@ -105,25 +105,25 @@ def _refuse_newer(content: bytes, path: Path) -> None:
         raise StoreError(mould(str(path), expected, got, "that version; nothing was changed"))
 
 
-def read_predictions(file: BinaryIO, record: CellRecord, part: Part) -> Predictions:
-    """Return what a cell answered about a part, from its .npz, checked against its record.
+def read_predictions(file: BinaryIO, record: CellRecord) -> dict[Part, Predictions]:
+    """Return what a cell answered, from its .npz, checked against its record.
 
     Nothing is read whose size is not what the record lets one expect.
 
     Raises:
         DamageError: another thing than such a file.
     """
-    num = record.num_val if part == "val" else record.num_test
+    told: dict[Part, Predictions] = {}
+    nums: dict[Part, int] = {"val": record.num_val, "test": record.num_test}
     with _archive(file) as archive:
-        logits_NC = _array(archive, f"{part}_logits", np.float32, (num, record.cell.num_classes))
-        labels_N = _array(archive, f"{part}_labels", np.int64, (num,))
-        indices_N = _array(archive, f"{part}_indices", np.int64, (num,))
-    predictions = Predictions(logits_NC, labels_N, indices_N)
-    try:
-        check_predictions(record, part, predictions)
-    except NvlError as error:
-        raise DamageError(str(error)) from None
-    return predictions
+        for part, num in nums.items():
+            shape = num, record.cell.num_classes
+            logits_NC = _array(archive, f"{part}_logits", np.float32, shape)
+            labels_N = _array(archive, f"{part}_labels", np.int64, (num,))
+            indices_N = _array(archive, f"{part}_indices", np.int64, (num,))
+            told[part] = Predictions(logits_NC, labels_N, indices_N)
+            check_predictions(record, part, told[part])
+    return told
 
 
 def read_split(file: BinaryIO) -> SplitIndices:
@@ -141,6 +141,8 @@ def _archive(file: BinaryIO) -> Iterator[zipfile.ZipFile]:
     try:
         with zipfile.ZipFile(file) as archive:
             yield archive
+    except NvlError as error:
+        raise DamageError(str(error)) from None
     except Exception as error:  # whatever a damaged archive makes of its reader
         raise DamageError(f"{type(error).__name__}: {error}"[:200]) from None
 

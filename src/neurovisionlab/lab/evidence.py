@@ -6,15 +6,15 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from neurovisionlab.core.answers import Answers
-from neurovisionlab.core.claims.evidence import Evidence, Measured, MeasuredGap
+from neurovisionlab.claims.measured import Evidence, Measured, MeasuredGap
 from neurovisionlab.core.costs import cost_spec
-from neurovisionlab.core.samples import Metric
-from neurovisionlab.core.stats import share_interval
-from neurovisionlab.core.verdicts import DatasetVerdicts
+from neurovisionlab.judge.answers import Answers
+from neurovisionlab.judge.samples import Metric
+from neurovisionlab.judge.stats import share_interval
+from neurovisionlab.judge.verdicts import DatasetVerdicts
 from neurovisionlab.lab.judge import all_answers, rules_of, verdicts_of
 from neurovisionlab.lab.resources import Row, resource_rows
-from neurovisionlab.lab.store import Store
+from neurovisionlab.lab.results import Results
 
 _CLAIMED: tuple[Metric, ...] = ("accuracy", "macro_f1", "macro_recall", "macro_precision")
 _CLAIM_NAMES = {
@@ -25,31 +25,31 @@ _CLAIM_NAMES = {
 }
 
 
-def evidence_of(store: Store) -> Evidence:
+def evidence_of(results: Results) -> Evidence:
     """Return what a run measured, in the terms of a claims file.
 
     Raises:
         StoreError, DataError: see `judge_run`.
     """
-    plan, answers = store.plan(), all_answers(store)
-    verdicts = verdicts_of(answers, rules_of(store, _CLAIMED))
+    plan, answers = results.plan, all_answers(results)
+    verdicts = verdicts_of(answers, rules_of(results, _CLAIMED))
     measured = [one for data in verdicts for one in _measured(data)]
     for name, models in answers.items():
         measured += [one for model in models for one in _extreme_recalls(name, model)]
-    measured += _measured_costs(resource_rows(store, plan.cells()))
+    measured += _measured_costs(resource_rows(results))
     return Evidence(
         measured=tuple(measured),
         gaps=tuple(gap for data in verdicts for gap in _gaps(data)),
         protocol=plan.study.protocol,
         datasets=tuple({i.name: i for _, i in plan.infos if i.name in answers}.values()),
         subset=plan.study.subset,
-        device=_device_of_costs(store),
+        device=_device_of_costs(results),
     )
 
 
-def _device_of_costs(store: Store) -> str | None:
+def _device_of_costs(results: Results) -> str | None:
     """Return the device that all costs were measured on; None if there is not one for all."""
-    found = (store.costs(cost_spec(cell)) for cell in store.plan().cells())
+    found = (results.costs(cost_spec(cell)) for cell in results.cells)
     machines = [costs.conditions.machine for costs in found if costs is not None]
     devices = {None if machine is None else machine.device for machine in machines}
     return devices.pop() if len(devices) == 1 else None

@@ -7,13 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
-from neurovisionlab.core.advice import Prefer, advise, advise_cases
-from neurovisionlab.core.advice_sentences import ALL_DIVERGED
-from neurovisionlab.core.answers import Answers, answers_of
-from neurovisionlab.core.calibration import (
+from neurovisionlab.core.errors import DataError, NvlError, StoreError, mould
+from neurovisionlab.core.frozen import Frozen
+from neurovisionlab.core.records import CellRecord, Predictions
+from neurovisionlab.core.speech import Sentence
+from neurovisionlab.judge.advice import Prefer, advise, advise_cases
+from neurovisionlab.judge.advice_sentences import ALL_DIVERGED
+from neurovisionlab.judge.answers import Answers, answers_of
+from neurovisionlab.judge.calibration import (
     CalibrationOverSeeds,
     ReliabilityBin,
     Temperature,
@@ -21,24 +26,21 @@ from neurovisionlab.core.calibration import (
     reliability,
     temperature,
 )
-from neurovisionlab.core.candidates import Advice, Candidate, Duel, Limits
-from neurovisionlab.core.differ import Differences, differences
-from neurovisionlab.core.dynamics import DynamicsOverSeeds, dynamics_over_seeds
-from neurovisionlab.core.errors import DataError, StoreError, mould
-from neurovisionlab.core.guessing import is_near_guessing, largest_share
-from neurovisionlab.core.protocol import Frozen
-from neurovisionlab.core.ranks import Overall, overall
-from neurovisionlab.core.records import CellRecord, Predictions
-from neurovisionlab.core.samples import Metric, Rules
-from neurovisionlab.core.speech import Sentence
-from neurovisionlab.core.verdicts import (
+from neurovisionlab.judge.candidates import Advice, Candidate, Duel, Limits
+from neurovisionlab.judge.differ import Differences, differences
+from neurovisionlab.judge.dynamics import DynamicsOverSeeds, dynamics_over_seeds
+from neurovisionlab.judge.guessing import is_near_guessing, largest_share
+from neurovisionlab.judge.ranks import Overall, overall
+from neurovisionlab.judge.samples import Metric, Rules
+from neurovisionlab.judge.verdicts import (
     DatasetVerdicts,
     ModelEstimate,
     PairVerdict,
     verdicts_of_dataset,
 )
+from neurovisionlab.lab.damage import Part
 from neurovisionlab.lab.resources import Row, resource_rows
-from neurovisionlab.lab.store import Store
+from neurovisionlab.lab.results import Results
 
 
 class Judgement(Frozen):
@@ -77,32 +79,50 @@ class Judgements(Frozen):
     left_out: tuple[str, ...] = ()  # data sets without a finished cell that has scores
 
 
-def judge_run(store: Store, metrics: tuple[Metric, ...] | None = None) -> Judgements:
+def judge_run(results: Results, metrics: tuple[Metric, ...] | None = None) -> Judgements:
     """Judge every data set of a run that has two finished classes of images to judge.
 
     Args:
-        store: the run.
+        results: of the run.
         metrics: which scores; all if None.
 
     Raises:
         StoreError: nothing is finished.
         DataError: predictions are missing or not of the same test images.
     """
-    rules = rules_of(store, metrics)
-    groups = _groups(store)
-    judged = tuple(_judge(name, models, store, rules) for name, models in groups.items())
+    rules = rules_of(results, metrics)
+    groups = _groups(results)
+    judged = tuple(_judge(name, models, results, rules) for name, models in groups.items())
     summary = overall([one.verdicts for one in judged], "accuracy", rules)
     shares = {one.dataset: one.largest_class_frac for one in judged}
     return Judgements(
         datasets=judged,
         overall=summary if len(judged) > 1 else None,
-        advice=_advice(store, [one.verdicts for one in judged], shares, advise_cases),
-        left_out=tuple(name for name in store.plan().study.datasets if name not in groups),
+        advice=_advice(results, [one.verdicts for one in judged], shares, advise_cases),
+        left_out=tuple(name for name in results.plan.study.datasets if name not in groups),
     )
 
 
+class Judged(NamedTuple):
+    """What the results allow one to say, or why nothing."""
+
+    found: Judgements | None
+    why_none: str | None = None
+
+
+def judged_or_why(results: Results, metrics: tuple[Metric, ...] | None = None) -> Judged:
+    """Judge a run as `judge_run` does, or say why that cannot be: its cells are shown all the same.
+
+    That is where nothing is finished, of folds, and of a single class.
+    """
+    try:
+        return Judged(judge_run(results, metrics))
+    except NvlError as error:
+        return Judged(None, str(error))
+
+
 def advise_run(
-    store: Store, limits: Limits | None, prefer: Prefer
+    results: Results, limits: Limits | None, prefer: Prefer
 ) -> dict[str, tuple[Advice, ...]]:
     """Return advice for each data set: under limits, or without any for the three usual cases.
 
@@ -113,23 +133,23 @@ def advise_run(
     def within(candidates: Sequence[Candidate], duels: Sequence[Duel]) -> tuple[Advice, ...]:
         return (advise(candidates, limits, prefer, duels),)
 
-    answers = all_answers(store)
-    verdicts = verdicts_of(answers, rules_of(store, ("accuracy",)))
+    answers = all_answers(results)
+    verdicts = verdicts_of(answers, rules_of(results, ("accuracy",)))
     shares = {name: _largest_share(models) for name, models in answers.items()}
-    return _advice(store, verdicts, shares, advise_cases if limits is None else within)
+    return _advice(results, verdicts, shares, advise_cases if limits is None else within)
 
 
 Advisor = Callable[[Sequence[Candidate], Sequence[Duel]], tuple[Advice, ...]]
 
 
 def _advice(
-    store: Store,
+    results: Results,
     verdicts: Sequence[DatasetVerdicts],
     shares: Mapping[str, float],
     advisor: Advisor,
 ) -> dict[str, tuple[Advice, ...]]:
     """Return advice for each data set; `shares` are those of their largest classes."""
-    rows = resource_rows(store, store.plan().cells())
+    rows = resource_rows(results)
     found = {}
     for one in verdicts:
         of_set = [row for row in rows if row["dataset"] == one.dataset]
@@ -153,17 +173,17 @@ def _largest_share(answers: Sequence[Answers]) -> float:
     return largest_share(np.bincount(answers[0].labels_N).tolist())
 
 
-def rules_of(store: Store, metrics: tuple[Metric, ...] | None) -> Rules:
+def rules_of(results: Results, metrics: tuple[Metric, ...] | None) -> Rules:
     """Return by which rules a run is judged, for some scores or, if None, for all."""
-    rules = Rules(delta_frac=store.plan().study.equivalence_points / 100)
+    rules = Rules(delta_frac=results.plan.study.equivalence_points / 100)
     return rules if metrics is None else rules.model_copy(update={"metrics": metrics})
 
 
-def all_answers(store: Store) -> dict[str, list[Answers]]:
+def all_answers(results: Results) -> dict[str, list[Answers]]:
     """Return {data set: the answers of each model}, in the order of the study."""
     return {
-        name: [_answers(store, model, rows) for model, rows in models.items()]
-        for name, models in _groups(store).items()
+        name: [_answers(results, model, rows) for model, rows in models.items()]
+        for name, models in _groups(results).items()
     }
 
 
@@ -175,37 +195,36 @@ def verdicts_of(answers: dict[str, list[Answers]], rules: Rules) -> list[Dataset
 Group = dict[str, list[CellRecord]]
 
 
-def _groups(store: Store) -> dict[str, Group]:
+def _groups(results: Results) -> dict[str, Group]:
     """Return {data set: {model: its finished cells with scores}}, in the order of the study."""
     groups: dict[str, Group] = {}
-    finished = store.finished(store.plan().cells())
-    for record in finished:
+    for record in results.records:
         cell = record.cell
         if cell.fold is not None:
             got, remedy = "folds: each seed met other test images", "nvl results RUN"
             raise DataError(mould("verdicts", "one test set for all", got, remedy))
         if record.status == "done":
             groups.setdefault(cell.data.name, {}).setdefault(cell.label, []).append(record)
-    if not groups and finished:
-        got, remedy = f"{len(finished)} that all diverged", "a lower protocol.learning_rate"
-        raise StoreError(mould(str(store.root), "cells that did not diverge", got, remedy))
+    if not groups and results.records:
+        got, remedy = f"{len(results.records)} that all diverged", "a lower protocol.learning_rate"
+        raise StoreError(mould(str(results.root), "cells that did not diverge", got, remedy))
     if not groups:
-        raise StoreError(mould(str(store.root), "finished cells", "none", "nvl run"))
+        raise StoreError(mould(str(results.root), "finished cells", "none", "nvl run"))
     return groups
 
 
-def _answers(store: Store, model: str, records: Sequence[CellRecord]) -> Answers:
-    read = partial(_predictions, store, "test")
+def _answers(results: Results, model: str, records: Sequence[CellRecord]) -> Answers:
+    read = partial(_predictions, results, "test")
     return answers_of(model, {record.cell.seed: read(record) for record in records})
 
 
-def _predictions(store: Store, part: str, record: CellRecord) -> Predictions:
-    return store.predictions(record.cell_id, "val" if part == "val" else "test")
+def _predictions(results: Results, part: Part, record: CellRecord) -> Predictions:
+    return results.predictions(record.cell_id, part)
 
 
-def _judge(dataset: str, models: Group, store: Store, rules: Rules) -> Judgement:
-    answers = [_answers(store, model, records) for model, records in models.items()]
-    tests = {m: [_predictions(store, "test", r) for r in rows] for m, rows in models.items()}
+def _judge(dataset: str, models: Group, results: Results, rules: Rules) -> Judgement:
+    answers = [_answers(results, model, records) for model, records in models.items()]
+    tests = {m: [_predictions(results, "test", r) for r in rows] for m, rows in models.items()}
     any_record = next(iter(models.values()))[0]
     verdicts, share = verdicts_of_dataset(dataset, answers, rules), _largest_share(answers)
     return Judgement(
@@ -219,7 +238,7 @@ def _judge(dataset: str, models: Group, store: Store, rules: Rules) -> Judgement
         calibration=tuple(calibration_over_seeds(m, given) for m, given in tests.items()),
         temperatures={
             m: tuple(
-                temperature(_predictions(store, "val", record), test)
+                temperature(_predictions(results, "val", record), test)
                 for record, test in zip(rows, tests[m], strict=True)
             )
             for m, rows in models.items()
@@ -228,7 +247,7 @@ def _judge(dataset: str, models: Group, store: Store, rules: Rules) -> Judgement
             m: tuple(reliability(one.logits_NC, one.labels_N) for one in given)
             for m, given in tests.items()
         },
-        left_out=tuple(_left_out(dataset, models, store)),
+        left_out=tuple(_left_out(dataset, models, results)),
         largest_class_frac=share,
         near_guessing=tuple(
             one.model
@@ -238,12 +257,12 @@ def _judge(dataset: str, models: Group, store: Store, rules: Rules) -> Judgement
     )
 
 
-def _left_out(dataset: str, models: Group, store: Store) -> Iterator[str]:
+def _left_out(dataset: str, models: Group, results: Results) -> Iterator[str]:
     """Yield what of the study has no part in the verdicts."""
     judged = {record.cell_id for records in models.values() for record in records}
-    for cell in store.plan().cells():
+    for cell in results.cells:
         if cell.data.name == dataset and cell.cell_id not in judged:
-            sentence = DIVERGED if store.has(cell.cell_id) else NOT_FINISHED
+            sentence = DIVERGED if cell.cell_id in results.finished_ids else NOT_FINISHED
             yield sentence.format(cell=cell.cell_id)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from neurovisionlab.core.expand import expand
-from neurovisionlab.core.protocol import Frozen
+from neurovisionlab.core.frozen import Frozen
 from neurovisionlab.core.spec import (
     SCHEMA_VERSION,
     CellSpec,

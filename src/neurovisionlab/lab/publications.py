@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from importlib import resources
 
-from neurovisionlab.core.claims.file import parse_claims
-from neurovisionlab.core.claims.records import Publication
+from neurovisionlab.claims.publication import Publication
+from neurovisionlab.claims.publication_file import parse_claims
 from neurovisionlab.core.errors import SpecError, mould, nearest
 from neurovisionlab.data.texts import is_there, read_text, user_path
 
 
 def shipped() -> dict[str, str]:
     """Return {name: TOML text} of the claims files that ship with the package."""
-    folder = resources.files("neurovisionlab") / "claims"
+    folder = resources.files("neurovisionlab") / "publications"
     files = [one for one in folder.iterdir() if one.name.endswith(".toml")]
     return {one.name.removesuffix(".toml"): one.read_text(encoding="utf-8") for one in files}
 

@@ -9,7 +9,7 @@ from typing import Any
 from neurovisionlab.core.costs import Costs, cost_spec, seconds_to
 from neurovisionlab.core.records import CellRecord
 from neurovisionlab.core.spec import CellSpec
-from neurovisionlab.lab.store import Store
+from neurovisionlab.lab.results import Results
 
 Row = dict[str, Any]
 
@@ -30,28 +30,25 @@ _COSTS = (
 )
 
 
-def resource_rows(
-    store: Store, cells: Sequence[CellSpec], target_frac: float | None = None
-) -> list[Row]:
+def resource_rows(results: Results, target_frac: float | None = None) -> list[Row]:
     """Return a row per data set, model and variant: accuracy and costs; unknown is None.
 
     Args:
-        store: the run.
-        cells: of its study.
+        results: of the run.
         target_frac: validation accuracy whose time is told; else 0.9 times the best model's.
 
     `train_s` is the seconds of all epochs at the speed measured alone; `seconds_to_target` those
     until validation accuracy reached `target_frac`, averaged over the seeds that reached it, and
     None if one did not.
     """
-    records = {record.cell_id: record for record in store.finished(tuple(cells))}
+    records = {record.cell_id: record for record in results.records}
     groups: dict[tuple[str, str, str], list[CellSpec]] = {}
-    for cell in cells:
+    for cell in results.cells:
         groups.setdefault((cell.data.name, cell.variant, cell.model), []).append(cell)
     rows = []
     for (dataset, variant, model), group in groups.items():
         done = [records[cell.cell_id] for cell in group if cell.cell_id in records]
-        costs = store.costs(cost_spec(group[0]))
+        costs = results.costs(cost_spec(group[0]))
         row: Row = {"dataset": dataset, "variant": variant, "model": model}
         row["label"] = group[0].label
         row["num_cells"] = len(group)

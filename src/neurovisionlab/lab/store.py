@@ -35,23 +35,22 @@ from neurovisionlab.core.records import CellRecord, CellResult, Failure, Predict
 from neurovisionlab.core.spec import (
     SCHEMA_VERSION,
     CellSpec,
-    hash_of,
 )
 from neurovisionlab.data import files
 from neurovisionlab.data.audit import Audit
 from neurovisionlab.data.texts import is_there
+from neurovisionlab.lab.cell_folders import CELLS, PREDICTIONS, RECORD, Cells
 from neurovisionlab.lab.damage import (
     Part,
     Reader,
     Tell,
     are_weights,
-    read_predictions,
     read_split,
 )
 from neurovisionlab.lab.folder import RunFolder, Write
 from neurovisionlab.lab.plan import Plan
 
-RECORD, PREDICTIONS, WEIGHTS = "record.json", "predictions.npz", "weights.safetensors"
+WEIGHTS = "weights.safetensors"
 AT_WORK = "unfinished"
 _MOST_LOG_BYTES = 1 << 28
 
@@ -80,8 +79,7 @@ class Store:
         self.root = root
         self._folder = RunFolder(root)
         self._reader = Reader(self._folder, tell)
-        self._listed: tuple[int, dict[str, str]] | None = None
-        self._known: dict[str, tuple[object, CellRecord | None]] = {}
+        self._cells = Cells(self._folder, self._reader)
 
     @classmethod
     def existing(cls, root: Path, tell: Tell = warn) -> Store:
@@ -161,51 +159,7 @@ class Store:
         Raises:
             StoreError: it is of a newer version.
         """
-        return self._cell(self._name_of(cell_id)) is not None
-
-    def _name_of(self, cell_id: str) -> str:
-        """Return a cell's folder, also where its data set had another name when it ran."""
-        names = self._names_by_hash()
-        return names.get(cell_id) or names.get(hash_of(cell_id), cell_id)
-
-    def _names_by_hash(self) -> dict[str, str]:
-        """Return {name or hash: name} of all cells' folders, listed anew only after a change."""
-        folder = self.root / "cells"
-        changed_ns = folder.stat().st_mtime_ns if folder.is_dir() else 0
-        if self._listed is None or self._listed[0] != changed_ns:
-            names = self._folder.names("cells")
-            by_hash = {hash_of(name): name for name in names}
-            self._listed = changed_ns, by_hash | {name: name for name in names}
-        return self._listed[1]
-
-    def _cell(self, name: str) -> CellRecord | None:
-        """Return the record of a cell's folder, looked at anew only after a change.
-
-        Raises:
-            StoreError: it is of a newer version.
-        """
-        state = [self._folder.state("cells", name, file) for file in (RECORD, PREDICTIONS)]
-        if name not in self._known or self._known[name][0] != state:
-            self._known[name] = state, self._checked(name)
-        return self._known[name][1]
-
-    def _checked(self, name: str) -> CellRecord | None:
-        """Return the record of a cell whose files are all whole."""
-        record = self._reader.record(CellRecord, "cells", name, RECORD)
-        if record is None:
-            return None
-        if record.cell_id != name:
-            self._reader.say(f"its id is {record.cell_id!r:.90}", "cells", name, RECORD)
-            return None
-        parts: tuple[Part, ...] = ("val", "test") if record.status == "done" else ()
-        told = [self._predictions(name, record, part) for part in parts]
-        return None if None in told else record
-
-    def _predictions(self, name: str, record: CellRecord, part: Part) -> Predictions | None:
-        pieces = ("cells", name, PREDICTIONS)
-        if not self._folder.is_file(*pieces):
-            self._reader.say("no ordinary file", *pieces)
-        return self._reader.read(lambda file: read_predictions(file, record, part), *pieces)
+        return self._cells.record(self._cells.name_of(cell_id)) is not None
 
     def put(self, result: CellResult) -> None:
         """Store a finished cell, all of it or nothing.
@@ -247,7 +201,7 @@ class Store:
         Raises:
             StoreError: it is absent, damaged or of a newer version.
         """
-        record = self._cell(self._name_of(cell_id))
+        record = self._cells.record(self._cells.name_of(cell_id))
         if record is None:
             what = str(self.root / "cells" / cell_id)
             raise StoreError(mould(what, "a finished cell", "none", "nvl run"))
@@ -262,7 +216,7 @@ class Store:
         Raises:
             StoreError: one is of a newer version.
         """
-        found = ((cell, self._cell(self._name_of(cell.cell_id))) for cell in cells)
+        found = ((cell, self._cells.record(self._cells.name_of(cell.cell_id))) for cell in cells)
         return [
             record.model_copy(update={"cell": cell, "cell_id": cell.cell_id})
             for cell, record in found
@@ -275,7 +229,7 @@ class Store:
         Raises:
             StoreError: one is of a newer version.
         """
-        return {name for name in self._folder.names("cells") if self._cell(name) is not None}
+        return {name for name in self._cells.names() if self._cells.record(name) is not None}
 
     def predictions(self, cell_id: str, part: Part) -> Predictions:
         """Return logits, labels and indices of a finished cell.
@@ -283,11 +237,10 @@ class Store:
         Raises:
             StoreError: none are stored.
         """
-        name = self._name_of(cell_id)
-        record = self.get(cell_id)
-        told = None if record.status == "diverged" else self._predictions(name, record, part)
+        name = self._cells.name_of(cell_id)
+        told = self._cells.predictions(name, part)
         if told is None:
-            what = str(self.root / "cells" / name / PREDICTIONS)
+            what = str(self.root / CELLS / name / PREDICTIONS)
             raise StoreError(mould(what, "stored predictions", "none", "another cell"))
         return told
 
@@ -308,7 +261,7 @@ class Store:
 
     def has_weights(self, cell_id: str) -> bool:
         """Return whether the weights of a finished cell are stored, whole."""
-        pieces = ("cells", self._name_of(cell_id), WEIGHTS)
+        pieces = ("cells", self._cells.name_of(cell_id), WEIGHTS)
         return self._reader.read(are_weights, *pieces) is not None
 
     def drop_weights(self, cell_id: str) -> None:
@@ -317,7 +270,7 @@ class Store:
         Raises:
             StoreError: they cannot be deleted.
         """
-        self._folder.remove("cells", self._name_of(cell_id), WEIGHTS)
+        self._folder.remove("cells", self._cells.name_of(cell_id), WEIGHTS)
 
     # audits of the data
 

@@ -16,13 +16,14 @@ import pyarrow  # type: ignore[import-untyped]
 import pyarrow.parquet  # type: ignore[import-untyped]
 from anyascii import anyascii
 
-from neurovisionlab.core.errors import NvlError
 from neurovisionlab.core.records import CellRecord
-from neurovisionlab.core.samples import LOWER_IS_BETTER
 from neurovisionlab.core.spec import slug
 from neurovisionlab.core.speech import Sentence, number, voice
-from neurovisionlab.lab.judge import Judgements, all_answers, judge_run
+from neurovisionlab.judge.answers import Answers
+from neurovisionlab.judge.samples import LOWER_IS_BETTER
+from neurovisionlab.lab.judge import Judgements, all_answers, judged_or_why
 from neurovisionlab.lab.resources import resource_rows
+from neurovisionlab.lab.results import Results
 from neurovisionlab.lab.store import Store
 from neurovisionlab.out.charts.costs import cost_charts
 from neurovisionlab.out.charts.drawing import Chart, to_files
@@ -71,25 +72,30 @@ _METRICS = (
 )
 
 
-def write_exports(store: Store) -> list[Path]:
-    """Write all exports into the run's folder; return their paths."""
-    plan = store.plan()
-    cells = plan.cells()
-    records = store.finished(cells)
-    judged = _judged(store)
+def write_exports(store: Store, results: Results) -> list[Path]:
+    """Write all exports into the run's folder; return their paths.
+
+    Raises:
+        StoreError: the folder cannot be written to.
+    """
+    return [store.write_bytes(name, content) for name, content in _files(results)]
+
+
+def _files(results: Results) -> Iterator[tuple[str, bytes]]:
+    """Yield (name, content) of every export."""
+    records, costs = results.records, resource_rows(results)
+    judged = judged_or_why(results).found
     rows = tidy_rows(records, judged)
-    costs = resource_rows(store, cells)
     tables = [
-        *summary_tables(result_rows(cells, records, store.failures())),
-        *resource_tables(store),
+        *summary_tables(result_rows(results.cells, records, results.failures)),
+        *resource_tables(results),
     ]
-    return [
-        store.write_text("results.csv", to_csv(rows, TIDY_COLUMNS)),
-        store.write_bytes("results.parquet", to_parquet(rows)),
-        store.write_text("tables.tex", latex(records, costs)),
-        store.write_text("report.md", markdown(plan.study.name, tables, judged)),
-        *_figures(store, _Found(records, costs, judged)),
-    ]
+    yield "results.csv", to_csv(rows, TIDY_COLUMNS).encode()
+    yield "results.parquet", to_parquet(rows)
+    yield "tables.tex", latex(records, costs).encode()
+    yield "report.md", markdown(results.plan.study.name, tables, judged).encode()
+    answers = all_answers(results) if judged else {}
+    yield from _figures(_Found(records, costs, judged, answers))
 
 
 class _Found(NamedTuple):
@@ -98,13 +104,7 @@ class _Found(NamedTuple):
     records: Sequence[CellRecord]
     costs: Sequence[Row]
     judged: Judgements | None
-
-
-def _judged(store: Store) -> Judgements | None:
-    try:
-        return judge_run(store)
-    except NvlError:  # nothing to judge: cells are exported all the same
-        return None
+    answers: dict[str, list[Answers]]
 
 
 def tidy_rows(records: Sequence[CellRecord], judged: Judgements | None) -> list[Row]:
@@ -321,17 +321,16 @@ def markdown(name: str, tables: Sequence[Table], judged: Judgements | None) -> s
 # figures
 
 
-def _figures(store: Store, found: _Found) -> Iterator[Path]:
-    for name, chart in _charts(store, found).items():
+def _figures(found: _Found) -> Iterator[tuple[str, bytes]]:
+    for name, chart in _charts(found).items():
         for ending, content in to_files(chart):
-            yield store.write_bytes(f"figures/{name}.{ending}", content)
+            yield f"figures/{name}.{ending}", content
 
 
-def _charts(store: Store, found: _Found) -> dict[str, Chart]:
+def _charts(found: _Found) -> dict[str, Chart]:
     """Return {name: chart} of every chart that the report has."""
     charts: dict[str, Chart | None] = {}
     judged = {one.dataset: one for one in found.judged.datasets} if found.judged else {}
-    answers = all_answers(store) if judged else {}
     for dataset, prefix in _prefixes(found.records).items():
         some = [record for record in found.records if record.cell.data.name == dataset]
         one = judged.get(dataset)
@@ -340,7 +339,7 @@ def _charts(store: Store, found: _Found) -> dict[str, Chart]:
         costs = cost_charts([row for row in found.costs if row["dataset"] == dataset]).values()
         charts |= {f"{prefix}-cost-{number}": chart for number, chart in enumerate(costs, 1)}
         if one is not None:
-            shown = evidence(one, answers[dataset])
+            shown = evidence(one, found.answers[dataset])
             charts |= {f"{prefix}-{titled.name}": titled.chart for titled in shown}
     if found.judged is not None:
         charts["overview-accuracy"] = interval_chart(interval_rows(found.judged))

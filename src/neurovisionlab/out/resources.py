@@ -8,7 +8,7 @@ from typing import NamedTuple
 from neurovisionlab.core.costs import NOTES
 from neurovisionlab.core.speech import Sentence, again, number
 from neurovisionlab.lab.resources import resource_rows
-from neurovisionlab.lab.store import Store
+from neurovisionlab.lab.results import Results
 from neurovisionlab.out.tables import MODEL, Row, Table
 
 
@@ -35,12 +35,12 @@ AXES = (
 )
 
 
-def resource_tables(store: Store, target_frac: float | None = None) -> list[Table]:
+def resource_tables(results: Results, target_frac: float | None = None) -> list[Table]:
     """Return a table of costs for each data set of a run that has any.
 
     `target_frac` is the validation accuracy whose time is told, see `resource_rows`.
     """
-    rows = resource_rows(store, store.plan().cells(), target_frac)
+    rows = resource_rows(results, target_frac)
     by_set: dict[str, list[Row]] = {}
     for row in rows:
         by_set.setdefault(row["dataset"], []).append(row)

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Sequence
 from statistics import fmean, stdev
 from typing import Any
 
-from neurovisionlab.core.guessing import is_near_guessing, largest_share
-from neurovisionlab.core.protocol import Frozen
+from neurovisionlab.core.frozen import Frozen
 from neurovisionlab.core.records import CellRecord, Failure
 from neurovisionlab.core.spec import CellSpec
 from neurovisionlab.core.speech import Counted, Sentence, number
+from neurovisionlab.judge.guessing import is_near_guessing, largest_share
 from neurovisionlab.out.cells import in_csv
 from neurovisionlab.out.plain import in_markdown
 

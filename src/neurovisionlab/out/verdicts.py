@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from statistics import fmean
 from typing import NamedTuple
 
-from neurovisionlab.core import sentences as say
-from neurovisionlab.core.candidates import Advice
-from neurovisionlab.core.dynamics import DynamicsOverSeeds, Range
-from neurovisionlab.core.samples import Metric
 from neurovisionlab.core.speech import Counted, Sentence, number
-from neurovisionlab.core.verdicts import ModelEstimate, PairVerdict
+from neurovisionlab.judge import verdict_sentences as say
+from neurovisionlab.judge.candidates import Advice
+from neurovisionlab.judge.dynamics import DynamicsOverSeeds, Range
+from neurovisionlab.judge.samples import Metric
+from neurovisionlab.judge.verdicts import ModelEstimate, PairVerdict
 from neurovisionlab.lab.judge import Judgement, Judgements
 
 

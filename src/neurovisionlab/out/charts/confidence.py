@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import altair as alt
 
-from neurovisionlab.core.calibration import ReliabilityBin
 from neurovisionlab.core.speech import Sentence
+from neurovisionlab.judge.calibration import ReliabilityBin
 from neurovisionlab.out.charts.drawing import IMAGES, MODEL, Chart, colour, toggled
 
 CONFIDENCE = Sentence("how sure the model is, %")
@@ -22,7 +22,7 @@ def reliability_chart(
     """Return accuracy by confidence, a line for each network; the diagonal is what should be.
 
     Args:
-        curves: {model: the curve of each of its networks} (`core.calibration.reliability`).
+        curves: {model: the curve of each of its networks} (`judge.calibration.reliability`).
     """
     rows = [
         {

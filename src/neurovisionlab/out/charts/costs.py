@@ -7,8 +7,8 @@ from typing import Any
 
 import altair as alt
 
-from neurovisionlab.core.pareto import non_dominated
 from neurovisionlab.core.speech import Sentence
+from neurovisionlab.judge.pareto import non_dominated
 from neurovisionlab.out.charts.drawing import MODEL, TEST_ACCURACY, Chart, colour, zoomable
 from neurovisionlab.out.resources import Axis
 from neurovisionlab.out.tables import Row

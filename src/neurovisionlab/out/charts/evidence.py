@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations
 from typing import Literal, NamedTuple
 
-from neurovisionlab.core.answers import Answers
-from neurovisionlab.core.differ import confusion_difference, mean_confusion
 from neurovisionlab.core.spec import slug
 from neurovisionlab.core.speech import Sentence
+from neurovisionlab.judge.answers import Answers
+from neurovisionlab.judge.differ import confusion_difference, mean_confusion
 from neurovisionlab.lab.judge import Judgement, Judgements
 from neurovisionlab.out.charts.confidence import reliability_chart
 from neurovisionlab.out.charts.confusions import confusion_chart, difference_chart

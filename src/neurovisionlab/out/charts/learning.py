@@ -8,9 +8,9 @@ from typing import Any
 
 import altair as alt
 
-from neurovisionlab.core.dynamics import DynamicsOverSeeds
 from neurovisionlab.core.records import CellRecord, EpochRow
 from neurovisionlab.core.speech import Sentence
+from neurovisionlab.judge.dynamics import DynamicsOverSeeds
 from neurovisionlab.out.charts.drawing import ACCURACY, MODEL, Chart, colour, toggled, zoomable
 from neurovisionlab.out.tables import Row
 
@@ -27,7 +27,7 @@ def convergence_chart(
     """Return accuracy by epoch: the mean over seeds with a band from lowest to highest.
 
     Validation is solid, training dashed; a diamond marks where a gap between the two opens for
-    good (`core.dynamics`), as the middle of its seeds. None without epochs.
+    good (`judge.dynamics`), as the middle of its seeds. None without epochs.
     """
     rows = list(_rows(records))
     if not rows:

@@ -7,9 +7,9 @@ from statistics import fmean
 
 import altair as alt
 
-from neurovisionlab.core.ranks import Overall
 from neurovisionlab.core.records import CellRecord
 from neurovisionlab.core.speech import Sentence
+from neurovisionlab.judge.ranks import Overall
 from neurovisionlab.out.charts.drawing import MODEL, TEST_ACCURACY, Chart, colour, toggled, zoomable
 from neurovisionlab.out.tables import Row
 

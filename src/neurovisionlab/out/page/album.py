@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Annotated
 
@@ -18,7 +18,7 @@ from pydantic import AfterValidator, Field
 
 from neurovisionlab.core.bounds import Amount, Hex
 from neurovisionlab.core.errors import NvlError, StoreError
-from neurovisionlab.core.protocol import Frozen
+from neurovisionlab.core.frozen import Frozen
 from neurovisionlab.core.spec import DataInfo, DataRef
 from neurovisionlab.data.home import DataHome
 from neurovisionlab.data.sources import load
@@ -72,25 +72,35 @@ class Album:
         return f"data:image/png;base64,{self.shown[index]}"
 
 
+Infos = Sequence[tuple[DataRef, DataInfo]]
+
+
 class Albums:
     """The albums of a run's data sets.
 
     Args:
-        store: the run.
+        store: where pictures are kept, of a run.
+        infos: the data sets of its plan.
         home: where data sets lie; not given, what the run keeps goes before what lies in the
             usual place.
         is_own: the study is the user's own: images are read wherever it says.
     """
 
-    def __init__(self, store: Store, home: DataHome | None = None, is_own: bool = False) -> None:
-        self._store, self._is_own = store, is_own
+    def __init__(
+        self,
+        store: Store,
+        infos: Infos,
+        home: DataHome | None = None,
+        is_own: bool = False,
+    ) -> None:
+        self._store, self._infos, self._is_own = store, infos, is_own
         self._is_given = home is not None
         self._home = home or DataHome.find(None)
         self._opened: dict[str, Album] = {}  # by digest, not of embedded sets
 
     def of(self, dataset: str) -> Album | None:
         """Return the pictures of a data set; None: those that were tested are not at hand."""
-        infos = self._store.plan().infos
+        infos = self._infos
         ref, info = next((pair for pair in infos if pair[1].name == dataset), (None, None))
         if ref is None or info is None:
             return None

@@ -6,15 +6,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from neurovisionlab.core import sentences as say
-from neurovisionlab.core.answers import Answers
-from neurovisionlab.core.records import CellRecord
-from neurovisionlab.core.samples import LOWER_IS_BETTER
 from neurovisionlab.core.spec import DataInfo
 from neurovisionlab.core.speech import Sentence
-from neurovisionlab.core.verdicts import ModelEstimate
+from neurovisionlab.judge import verdict_sentences as say
+from neurovisionlab.judge.answers import Answers
+from neurovisionlab.judge.samples import LOWER_IS_BETTER
+from neurovisionlab.judge.verdicts import ModelEstimate
 from neurovisionlab.lab.judge import Judgement, Judgements
-from neurovisionlab.lab.store import Store
+from neurovisionlab.lab.results import Results
 from neurovisionlab.out.charts.costs import cost_charts
 from neurovisionlab.out.charts.evidence import Kind, evidence
 from neurovisionlab.out.charts.learning import convergence_chart
@@ -84,9 +83,8 @@ class Sources(NamedTuple):
     `answers` and `judged` are empty where there is nothing to judge.
     """
 
-    store: Store
+    results: Results
     albums: Albums
-    records: Sequence[CellRecord]
     costs: Sequence[Row]
     answers: dict[str, list[Answers]]
     judged: Judgements | None
@@ -94,11 +92,11 @@ class Sources(NamedTuple):
 
 def chapter(info: DataInfo, summary: Table, sources: Sources) -> Chapter:
     """Return the chapter of one data set."""
-    records = [one for one in sources.records if one.cell.data.name == info.name]
+    records = [one for one in sources.results.records if one.cell.data.name == info.name]
     costs = [row for row in sources.costs if row["dataset"] == info.name]
     found = sources.judged.datasets if sources.judged else ()
     judged = next((one for one in found if one.dataset == info.name), None)
-    audit = sources.store.audit(info.digest)
+    audit = sources.results.audit(info.digest)
     return Chapter(
         info=info,
         sizes=_sizes(info),
@@ -140,7 +138,7 @@ def _told(judged: Judgement | None, sources: Sources) -> Told:
         confusions=tuple(charts.get("confusion", ())),
         differences=tuple(charts.get("difference", ())),
         reliability=next(iter(charts.get("reliability", ())), None),
-        mistakes=mistakes(sources.store, judged, sources.albums.of(judged.dataset)),
+        mistakes=mistakes(sources.results, judged, sources.albums.of(judged.dataset)),
     )
 
 

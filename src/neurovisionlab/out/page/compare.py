@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from neurovisionlab.core import sentences as say
-from neurovisionlab.core.errors import NvlError, SpecError, mould
+from neurovisionlab.core.errors import SpecError, mould
 from neurovisionlab.core.records import CellRecord
 from neurovisionlab.core.speech import ENGLISH, Sentence, Voice, number, speaking
-from neurovisionlab.core.verdicts import ModelEstimate
-from neurovisionlab.lab.judge import Judgements, judge_run
+from neurovisionlab.judge import verdict_sentences as say
+from neurovisionlab.judge.verdicts import ModelEstimate
+from neurovisionlab.lab.judge import Judgements, judged_or_why
 from neurovisionlab.lab.plan import Plan
 from neurovisionlab.lab.resources import resource_rows
-from neurovisionlab.lab.store import Store
+from neurovisionlab.lab.results import Results
 from neurovisionlab.out.charts.quality import interval_chart
 from neurovisionlab.out.page.chapters import ONE_SEED_MARK, one_seed_notes
 from neurovisionlab.out.page.html import Drawing, drawn, page
@@ -65,21 +65,21 @@ class Beside(NamedTuple):
     costs: Table | None
 
 
-def compare_runs(stores: Sequence[Store], language: Voice = ENGLISH) -> str:
+def compare_runs(runs: Sequence[Results], language: Voice = ENGLISH) -> str:
     """Return a page that sets runs side by side, as HTML.
 
     Args:
-        stores: two runs or more; runs of one name are numbered.
+        runs: two or more; runs of one name are numbered.
         language: what the page is written in.
 
     Raises:
         SpecError: fewer than two runs.
     """
-    if len(stores) < 2:
-        got, remedy = f"{len(stores)}", "nvl compare RUN_A RUN_B"
+    if len(runs) < 2:
+        got, remedy = f"{len(runs)}", "nvl compare RUN_A RUN_B"
         raise SpecError(mould("nvl compare", "two runs or more", got, remedy))
     with speaking(language):
-        sides = [_side(store, name) for store, name in zip(stores, _names(stores), strict=True)]
+        sides = [_side(one, name) for one, name in zip(runs, _names(runs), strict=True)]
         datasets = dict.fromkeys(i.name for side in sides for _, i in side.plan.infos)
         content = {
             "sides": sides,
@@ -92,34 +92,28 @@ def compare_runs(stores: Sequence[Store], language: Voice = ENGLISH) -> str:
         return page("compare.html.j2", language, content)
 
 
-def _names(stores: Sequence[Store]) -> list[str]:
+def _names(runs: Sequence[Results]) -> list[str]:
     """Return the folders' names, numbered where two are the same."""
-    names = [store.root.name for store in stores]
+    names = [one.root.name for one in runs]
     return [
         name if names.count(name) == 1 else f"{name} ({names[: i + 1].count(name)})"
         for i, name in enumerate(names)
     ]
 
 
-def _side(store: Store, name: str) -> Side:
-    plan = store.plan()
-    cells = plan.cells()
-    records = store.finished(cells)
-    judged, why_none = None, ""
-    try:
-        judged = judge_run(store, ("accuracy",))
-    except NvlError as error:
-        why_none = str(error)
+def _side(results: Results, name: str) -> Side:
+    plan, records = results.plan, results.records
+    judged, why_none = judged_or_why(results, ("accuracy",))
     return Side(
         name=name,
         plan=plan,
         records=records,
         judged=judged,
-        costs=resource_rows(store, cells),
+        costs=resource_rows(results),
         extent=extent_line(plan, len(records)),
         protocol=protocol_line(plan.study),
         machines=tuple(machine_lines(records)),
-        why_none=why_none,
+        why_none=why_none or "",
     )
 
 

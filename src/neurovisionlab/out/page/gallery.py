@@ -13,7 +13,7 @@ from scipy.special import softmax
 from neurovisionlab.core.records import Predictions, best_on_validation
 from neurovisionlab.core.speech import Counted, Sentence
 from neurovisionlab.lab.judge import Judgement
-from neurovisionlab.lab.store import Store
+from neurovisionlab.lab.results import Results
 from neurovisionlab.out.page.album import Album
 
 NUM_PICTURES = 16  # a row on a wide screen
@@ -66,22 +66,21 @@ class Mistakes(NamedTuple):
 NOT_JUDGED = Mistakes()
 
 
-def mistakes(store: Store, judged: Judgement, album: Album | None) -> Mistakes:
+def mistakes(results: Results, judged: Judgement, album: Album | None) -> Mistakes:
     """Return the mistakes of one data set as pictures of its album."""
     if album is None:
         return Mistakes(why_none=str(NOT_AT_HAND))
-    return Mistakes(tuple(shelves(store, judged, album)))
+    return Mistakes(tuple(shelves(results, judged, album)))
 
 
-def shelves(store: Store, judged: Judgement, album: Album) -> list[Shelf]:
+def shelves(results: Results, judged: Judgement, album: Album) -> list[Shelf]:
     """Return the mistakes of one data set; pictures that the album has not are left out."""
     num_suspects = len(judged.differences.suspects)
     made = [Shelf(ALL_WRONG.format(num_suspects), tuple(_suspects(judged, album)))]
-    records = store.finished(store.plan().cells())
-    of_set = [r for r in records if r.cell.data.name == judged.dataset]
+    of_set = [r for r in results.records if r.cell.data.name == judged.dataset]
     best = best_on_validation(of_set)
     if best is not None:
-        told = store.predictions(best.cell_id, "test")
+        told = results.predictions(best.cell_id, "test")
         surest, confused = (
             tuple(_pictures(pick(told), told, judged, album))
             for pick in (_sure_mistakes, _confused)

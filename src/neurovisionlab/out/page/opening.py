@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from neurovisionlab.core import sentences as say
-from neurovisionlab.core.candidates import Advice
 from neurovisionlab.core.records import CellRecord
 from neurovisionlab.core.speech import Counted, Sentence
+from neurovisionlab.judge import verdict_sentences as say
+from neurovisionlab.judge.candidates import Advice
 from neurovisionlab.lab.judge import Judgements
 from neurovisionlab.lab.plan import Plan
 from neurovisionlab.out.charts.evidence import interval_rows, model_names

@@ -5,15 +5,13 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple
 
 import tomli_w
 from babel.dates import format_datetime
 
-from neurovisionlab.core.claims.records import ClaimRow, Publication
-from neurovisionlab.core.claims.sentences import VERDICTS
-from neurovisionlab.core.claims.verdicts import judge_claims
-from neurovisionlab.core.errors import NvlError
+from neurovisionlab.claims.claim_sentences import VERDICTS
+from neurovisionlab.claims.claim_verdicts import judge_claims
+from neurovisionlab.claims.publication import ClaimRow, Publication
 from neurovisionlab.core.records import Failure
 from neurovisionlab.core.spec import Study
 from neurovisionlab.core.speech import (
@@ -28,10 +26,11 @@ from neurovisionlab.core.speech import (
 from neurovisionlab.data.home import DataHome
 from neurovisionlab.data.notes import NOTES
 from neurovisionlab.lab.evidence import evidence_of
-from neurovisionlab.lab.judge import Judgements, all_answers, judge_run
+from neurovisionlab.lab.judge import Judgements, all_answers, judged_or_why
 from neurovisionlab.lab.plan import Plan
 from neurovisionlab.lab.publications import read_publication, shipped
 from neurovisionlab.lab.resources import resource_rows
+from neurovisionlab.lab.results import Results, read
 from neurovisionlab.lab.store import PageSettings, Store
 from neurovisionlab.out.language import CODES, voice_of
 from neurovisionlab.out.page.album import Albums
@@ -46,6 +45,7 @@ def write_report(
     home: DataHome | None = None,
     language: Voice | None = None,
     is_own: bool = False,
+    results: Results | None = None,
 ) -> Path:
     """Write `report.html` into the run's folder and return its path.
 
@@ -58,11 +58,13 @@ def write_report(
             that is there, else English.
         is_own: the study is the user's own, of whom images are read wherever it says; otherwise
             nothing is opened but below `home` (`lab.reach`).
+        results: of the run, where they have been read.
     """
     if language is None:
         language = voice_of(_language_of(store))
-    albums = Albums(store, home, is_own)
-    path = store.write_text("report.html", render(store, albums, language))
+    results = read(store) if results is None else results
+    albums = Albums(store, results.plan.infos, home, is_own)
+    path = store.write_text("report.html", render(results, albums, language))
     albums.keep()
     data_dir = (home or DataHome.find(None)).data_dir.absolute()  # read by earlier versions
     store.keep_page(PageSettings(language.code, data_dir))
@@ -83,20 +85,18 @@ def _language_of(store: Store) -> str:
     return code if code in CODES else ENGLISH.code
 
 
-def render(store: Store, albums: Albums | None = None, language: Voice = ENGLISH) -> str:
+def render(results: Results, albums: Albums, language: Voice = ENGLISH) -> str:
     """Return the report of a run as HTML, with pictures of `albums`; nothing is kept."""
     with speaking(language):
-        return page("report.html.j2", language, _content(store, albums or Albums(store)))
+        return page("report.html.j2", language, _content(results, albums))
 
 
-def _content(store: Store, albums: Albums) -> dict[str, object]:
-    plan = store.plan()
-    cells = plan.cells()
-    records = store.finished(cells)
-    rows = result_rows(cells, records, store.failures())
-    judged, why_none = _judged(store)
-    answers = all_answers(store) if judged else {}
-    sources = Sources(store, albums, records, resource_rows(store, cells), answers, judged)
+def _content(results: Results, albums: Albums) -> dict[str, object]:
+    plan, records = results.plan, results.records
+    rows = result_rows(results.cells, records, results.failures)
+    judged, why_none = judged_or_why(results)
+    answers = all_answers(results) if judged else {}
+    sources = Sources(results, albums, resource_rows(results), answers, judged)
     return {
         "plan": plan,
         "description": Sentence(plan.study.description),  # of our presets it is in the catalogue
@@ -104,9 +104,9 @@ def _content(store: Store, albums: Albums) -> dict[str, object]:
         "why_none": why_none,
         "chapters": _chapters(plan, sources, rows),
         "rows": rows,
-        "failures": _open_failures(store, {cell.cell_id for cell in cells}),
+        "failures": _open_failures(results),
         "machines": machine_lines(records),
-        "publications": _publications(store, judged),
+        "publications": _publications(results, judged),
         "study_toml": as_toml(plan.study),
         "protocol_line": protocol_line(plan.study),
         "split_line": split_line(plan.study),
@@ -118,38 +118,25 @@ def _content(store: Store, albums: Albums) -> dict[str, object]:
     }
 
 
-class _Judged(NamedTuple):
-    """What the results allow one to say, or why nothing."""
-
-    found: Judgements | None
-    why_none: str | None = None
-
-
-def _judged(store: Store) -> _Judged:
-    try:
-        return _Judged(judge_run(store))
-    except NvlError as error:  # nothing finished, folds, a single class: said, and no more
-        return _Judged(None, str(error))
-
-
 def _chapters(plan: Plan, sources: Sources, rows: list[dict[str, object]]) -> list[Chapter]:
     info_of = {info.name: info for _, info in plan.infos}
     return [chapter(info_of[table.title], table, sources) for table in summary_tables(rows)]
 
 
-def _open_failures(store: Store, ids: set[str]) -> list[Failure]:
+def _open_failures(results: Results) -> list[Failure]:
     """Return the last failure of each cell of the study that has not finished since."""
-    last = {one.cell_id: one for one in store.failures() if one.cell_id in ids}
-    return [one for one in last.values() if not store.has(one.cell_id)]
+    ids = {cell.cell_id for cell in results.cells}
+    last = {one.cell_id: one for one in results.failures if one.cell_id in ids}
+    return [one for one in last.values() if one.cell_id not in results.finished_ids]
 
 
 def _publications(
-    store: Store, judged: Judgements | None
+    results: Results, judged: Judgements | None
 ) -> list[tuple[Publication, tuple[ClaimRow, ...]]]:
     """Return the shipped publications that this run can say something about, and what."""
     if judged is None:  # no verdicts, no claims: the first screen says why
         return []
-    evidence = evidence_of(store)
+    evidence = evidence_of(results)
     found = []
     for name in shipped():
         publication = read_publication(name)

@@ -1,0 +1,288 @@
+"""A publication's sentences held against a run: a verdict for each, with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from neurovisionlab.claims import claim_sentences as say
+from neurovisionlab.claims.checks import largest_spread, look_up
+from neurovisionlab.claims.contrasts import (
+    Comparing,
+    Contrast,
+    Part,
+    advice_holds,
+    advice_on,
+    compare,
+    contrasts,
+    has_sign,
+    number_words,
+)
+from neurovisionlab.claims.measured import Evidence, Side, side_by_side
+from neurovisionlab.claims.publication import (
+    AdviceClaim,
+    Agreement,
+    Claim,
+    ClaimRow,
+    Direction,
+    Extreme,
+    Order,
+    Publication,
+    Range,
+    Reported,
+    Verdict,
+)
+from neurovisionlab.core.speech import voice
+from neurovisionlab.judge.quantities import Quantity, half_unit
+
+
+class Finding(NamedTuple):
+    """One piece of a sentence as the run has it.
+
+    `holds`: whether this piece is as claimed; `points`: whether its direction is; None where
+    that cannot be told. `differs`: in what the run's conditions are not the published ones.
+    """
+
+    words: str
+    holds: bool | None
+    points: bool | None
+    differs: tuple[str, ...]
+    quantity: Quantity | None = None
+    weight: float = 0.0  # among equals, the least weighty decides
+    printed: str = ""
+
+
+def judge_claims(publication: Publication, evidence: Evidence) -> tuple[ClaimRow, ...]:
+    """Return a verdict for each sentence, in their order.
+
+    Under the published conditions (every setting that the publication states, its data, its
+    models; for costs its device) a sentence is "supported" if each of its comparisons holds with
+    the whole of its interval, "refuted" if one fails with the whole of it, else "cannot tell".
+    Under other conditions it is "not comparable"; the reason names them, and says whether the
+    direction (`ClaimRow.direction`) is the published one.
+    """
+    side = side_by_side(publication, evidence)
+    return tuple(_judge(claim, side) for claim in publication.claims)
+
+
+def _judge(claim: Claim, side: Side) -> ClaimRow:
+    if isinstance(claim, (Extreme, Order, Range)):
+        return _verdict(claim, *_compared(claim, side))
+    if isinstance(claim, Agreement):
+        return _verdict(claim, *_agreement(claim, side))
+    if isinstance(claim, AdviceClaim):
+        return _verdict(claim, *_advice(claim, side))
+    assert isinstance(claim, Reported)
+    return ClaimRow(id=claim.id, text=claim.text, verdict="cannot tell", reason=str(say.ABOUT_TEXT))
+
+
+def _verdict(claim: Claim, found: Sequence[Finding], missing: Sequence[str]) -> ClaimRow:
+    """Join what was found to one verdict: what decides goes into the row, all into the reason."""
+    if not found:
+        reason = say.NOT_IN_RUN.format(names=say.COMMA.join(missing))
+        return ClaimRow(id=claim.id, text=claim.text, verdict="cannot tell", reason=reason)
+    alike = [one for one in found if not one.differs]
+    decisive = min(found, key=lambda one: (_rank(one), one.weight))
+    verdict: Verdict = "not comparable"
+    direction: Direction | None = None
+    if any(one.holds is False for one in alike):
+        verdict = "refuted"
+        decisive = min(alike, key=lambda one: (_rank(one), one.weight))
+        reasons = [say.COMPARED.format(parts=_words(alike))]
+    elif len(alike) == len(found):
+        all_hold = all(one.holds for one in found) and not missing
+        verdict = "supported" if all_hold else "cannot tell"
+        reasons = [say.COMPARED.format(parts=_words(found))]
+    else:
+        direction = _direction(found)
+        reasons = [say.DIRECTION[direction].format(parts=_words(found))]
+        fields = dict.fromkeys(field for one in found for field in one.differs)
+        reasons.append(say.DIFFERS.format(fields=say.COMMA.join(fields)))
+    if missing:
+        reasons.insert(1, say.PART_MISSING.format(names=say.COMMA.join(missing)))
+    value, low, high = decisive.quantity or (None, None, None)
+    return ClaimRow(
+        id=claim.id,
+        text=claim.text,
+        verdict=verdict,
+        printed=decisive.printed,
+        measured=_rounded(value),
+        low=_rounded(low),
+        high=_rounded(high),
+        reason=" ".join(reasons),
+        direction=direction,
+    )
+
+
+def _rounded(value: float | None) -> float | None:
+    """Return a number without the noise of binary fractions."""
+    return None if value is None else round(value, 6)
+
+
+def _rank(one: Finding) -> int:
+    """Order findings by what they decide: against the sentence, undecided, for it."""
+    judged = one.points if one.differs else one.holds
+    return {False: 0, None: 1, True: 2}[judged]
+
+
+def _direction(found: Iterable[Finding]) -> Direction:
+    points = [one.points for one in found]
+    if False in points:
+        return "disagrees"
+    return "cannot be told" if None in points else "agrees"
+
+
+def _words(found: Iterable[Finding]) -> str:
+    return say.AND.join(one.words for one in found)
+
+
+def _compared(claim: Comparing, side: Side) -> tuple[list[Finding], list[str]]:
+    """Return the comparisons of a sentence about pairs of models, and what the run lacks."""
+    printed = look_up(side.publication)
+    found: list[Finding] = []
+    missing: dict[str, None] = {}
+    for contrast in contrasts(claim, side.publication):
+        quantity = side.gap(contrast) or compare(contrast, side.look, "chance")
+        if quantity is None:
+            missing |= dict.fromkeys(_lacking(contrast, side))
+            continue
+        points = has_sign(contrast, quantity)
+        was = compare(contrast, printed, "rounding")
+        said = "" if was is None else number_words(was.value)
+        if isinstance(claim, Range):
+            said = say.RANGE.format(low=voice().number(claim.low), high=voice().number(claim.high))
+        found.append(
+            Finding(
+                words=Part(contrast, quantity, points).words(),
+                holds=_in_range(claim, quantity) if isinstance(claim, Range) else points,
+                points=_same_side(claim, contrast, quantity, points),
+                differs=tuple(_differences(contrast, side)),
+                quantity=quantity,
+                weight=_weight(claim, quantity),
+                printed=said,
+            )
+        )
+    if not found and side.datasets and side.models.keys() >= side.publication.models.keys():
+        missing = {str(say.NAMES[claim.metric]): None}
+    return found, list(missing)
+
+
+def _lacking(contrast: Contrast, side: Side) -> Iterable[str]:
+    """Yield what a comparison wants and the run has not: a data set, a model, or a value."""
+    if contrast.dataset not in side.datasets:
+        yield contrast.dataset
+        return
+    absent = [m for m in (contrast.first, contrast.second) if m not in side.models]
+    yield from absent
+    if not absent:
+        yield say.METRIC_ON.format(name=say.NAMES[contrast.metric], dataset=contrast.dataset)
+
+
+def _differences(contrast: Contrast, side: Side) -> list[str]:
+    return side.differences(contrast.dataset, {contrast.first, contrast.second}, contrast.metric)
+
+
+def _in_range(claim: Range, quantity: Quantity) -> bool | None:
+    """Return whether a whole interval lies in the printed range, ends widened by rounding."""
+    low = float(claim.low) - half_unit(claim.low)
+    high = float(claim.high) + half_unit(claim.high)
+    if quantity.low is None or quantity.high is None:
+        return None
+    if low <= quantity.low and quantity.high <= high:
+        return True
+    return False if quantity.high < low or quantity.low > high else None
+
+
+def _same_side(
+    claim: Comparing, contrast: Contrast, quantity: Quantity, above: bool | None
+) -> bool | None:
+    """Return whether the direction is the published one; a range has that of both its ends."""
+    if not isinstance(claim, Range):
+        return above
+    if float(claim.low) > contrast.none:
+        return above
+    if float(claim.high) < contrast.none:
+        return None if above is None else not above
+    return _in_range(claim, quantity)
+
+
+def _weight(claim: Comparing, quantity: Quantity) -> float:
+    """Return how far inside a range a value lies, or how far it is on the claimed side."""
+    if not isinstance(claim, Range):
+        return quantity.value
+    return min(quantity.value - float(claim.low), float(claim.high) - quantity.value)
+
+
+def _agreement(claim: Agreement, side: Side) -> tuple[list[Finding], list[str]]:
+    """Return how far apart the metrics are; for balance, how far apart the classes are."""
+    most = largest_spread(claim, side.publication)
+    limit = claim.within or (None if most is None else most[0])
+    found: list[Finding] = []
+    missing: dict[str, None] = {}
+    names = ("lowest_class_recall", "highest_class_recall") if claim.as_balance else claim.metrics
+    for dataset in claim.datasets or tuple(side.publication.datasets):
+        for model in side.publication.models:
+            values = [side.look(dataset, model, metric) for metric in names]
+            known = [one for one in values if one is not None]
+            if len(known) < 2 or limit is None:
+                missing |= dict.fromkeys(_absent(dataset, model, names, side))
+                continue
+            holds = _within(known, float(limit) + half_unit(limit))
+            points = Quantity(max(v.value for v in known) - min(v.value for v in known))
+            words = {"dataset": dataset, "model": model, "value": number_words(points.value)}
+            words |= {"low": number_words(known[0].value), "high": number_words(known[-1].value)}
+            template = say.CLASS_RECALL if claim.as_balance else say.SPREAD
+            differs = tuple(side.differences(dataset, {model}, claim.metrics[0]))
+            weight = -points.value
+            found.append(
+                Finding(template.format(**words), holds, holds, differs, points, weight, limit)
+            )
+    return found, list(missing)
+
+
+def _absent(dataset: str, model: str, names: Sequence[str], side: Side) -> Iterable[str]:
+    """Yield what the run has not: the data set, else the model, else the scores."""
+    if dataset not in side.datasets:
+        yield dataset
+    elif model not in side.models:
+        yield model
+    else:
+        yield from (str(say.NAMES[metric]) for metric in names)
+
+
+def _within(values: Sequence[Quantity], limit: float) -> bool | None:
+    """Return whether values lie within `limit`, wherever in their intervals each may be."""
+    lows, highs = [v.low for v in values], [v.high for v in values]
+    known_lows = [low for low in lows if low is not None]
+    known_highs = [high for high in highs if high is not None]
+    if len(known_lows) < len(values) or len(known_highs) < len(values):
+        return None
+    if max(known_highs) - min(known_lows) <= limit:
+        return True
+    return False if max(known_lows) - min(known_highs) > limit else None
+
+
+def _advice(claim: AdviceClaim, side: Side) -> tuple[list[Finding], list[str]]:
+    """Return what would be advised from the run's numbers, data set by data set."""
+    found: list[Finding] = []
+    missing: dict[str, None] = {}
+    if claim.model not in side.models:
+        return [], [claim.model]
+    for dataset in claim.datasets or tuple(side.publication.datasets):
+        duels = side.duels(dataset) if dataset in side.datasets else ()
+        advice = advice_on(claim, dataset, side.models, side.look, duels)
+        if any(one.choice is None for one in advice.values()):
+            missing[dataset] = None
+            continue
+        holds = advice_holds(claim, advice)
+        by_time = claim.case not in ("best accuracy", "small device")
+        metric = "train_time_s" if by_time else "accuracy"
+        differs = tuple(side.differences(dataset, set(side.models), metric))
+        choices = dict.fromkeys(one.choice or "" for one in advice.values())
+        tied = dict.fromkeys(name for one in advice.values() for name in one.tie)
+        template = say.CHOICE_TIED if tied else say.CHOICE
+        words = template.format(
+            dataset=dataset, choice=say.COMMA.join(choices), rivals=say.COMMA.join(tied)
+        )
+        found.append(Finding(words, holds, holds, differs))
+    return found, list(missing)

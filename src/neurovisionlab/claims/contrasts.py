@@ -1,0 +1,165 @@
+"""What a sentence compares: pairs of models on one data set, and how each comparison turns out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Literal, NamedTuple
+
+from neurovisionlab.claims import claim_sentences as say
+from neurovisionlab.claims.publication import (
+    METRICS,
+    AdviceClaim,
+    Extreme,
+    Order,
+    Publication,
+    Range,
+)
+from neurovisionlab.core.speech import number
+from neurovisionlab.judge.advice import CASES, advise
+from neurovisionlab.judge.candidates import Advice, Candidate, Duel
+from neurovisionlab.judge.quantities import Kind, Quantity, difference, ratio, side
+
+# (data set, model, metric) → what is known of it; None for nothing
+Look = Callable[[str, str, str], Quantity | None]
+Comparing = Extreme | Order | Range
+
+
+class Contrast(NamedTuple):
+    """Two models on one data set, put so that the sentence claims `first` above `second`."""
+
+    dataset: str
+    metric: str
+    first: str
+    second: str
+    scale: Literal["difference", "ratio"]
+
+    @property
+    def none(self) -> float:
+        """What the contrast is where the two are equal."""
+        return 0.0 if self.scale == "difference" else 1.0
+
+    @property
+    def label(self) -> str:
+        """The contrast in signs."""
+        template = say.DIFFERENCE if self.scale == "difference" else say.RATIO
+        return template.format(first=self.first, second=self.second)
+
+
+class Part(NamedTuple):
+    """A contrast with what came out: None where a value is missing, or cannot be told."""
+
+    contrast: Contrast
+    quantity: Quantity | None
+    holds: bool | None
+
+    def words(self) -> str:
+        """Return the part as "SVHN: MobileNet − ResNet 1.50 (0.99 to 2.01)"."""
+        value = "" if self.quantity is None else quantity_words(self.quantity)
+        dataset, label = self.contrast.dataset, self.contrast.label
+        return say.ON.format(dataset=dataset, label=label, value=value)
+
+
+def contrasts(claim: Comparing, publication: Publication) -> Iterator[Contrast]:
+    """Yield what a sentence compares, data set by data set."""
+    scale: Literal["difference", "ratio"] = "ratio"
+    if METRICS[claim.metric].depends == "quality" or claim.kind == "difference_range":
+        scale = "difference" if claim.kind != "ratio_range" else "ratio"
+    for dataset in claim.datasets or tuple(publication.datasets):
+        for first, second in _pairs(claim, publication):
+            yield Contrast(dataset, claim.metric, first, second, scale)
+
+
+def _pairs(claim: Comparing, publication: Publication) -> Iterator[tuple[str, str]]:
+    """Yield (larger, smaller) pairs of models as the sentence has them."""
+    if isinstance(claim, Range):
+        yield from ((model, claim.base) for model in claim.models)
+    elif isinstance(claim, Order):
+        for one, other in zip(claim.models, claim.models[1:], strict=False):
+            yield (other, one) if claim.along == "rising" else (one, other)
+    else:
+        is_largest = METRICS[claim.metric].larger_is_better == (claim.kind == "best")
+        for rival in publication.models:
+            if rival != claim.model:
+                yield (claim.model, rival) if is_largest else (rival, claim.model)
+
+
+def compare(contrast: Contrast, look: Look, kind: Kind) -> Quantity | None:
+    """Return the difference or ratio of the two models; None where one is missing."""
+    first, second = (
+        look(contrast.dataset, model, contrast.metric)
+        for model in (contrast.first, contrast.second)
+    )
+    if first is None or second is None:
+        return None
+    if contrast.scale == "ratio":
+        return ratio(first, second, kind)
+    return difference(first, second, kind)
+
+
+def has_sign(contrast: Contrast, quantity: Quantity | None) -> bool | None:
+    """Return whether `first` is above `second` as claimed; None if that cannot be told."""
+    where = None if quantity is None else side(quantity, contrast.none)
+    return None if where is None else where == "above"
+
+
+def advice_on(
+    claim: AdviceClaim, dataset: str, models: Iterable[str], look: Look, duels: Sequence[Duel] = ()
+) -> dict[str, Advice]:
+    """Return the advice on one data set in each case that the sentence speaks of.
+
+    Models without an accuracy are left out.
+    """
+    candidates = [one for name in models if (one := _candidate(name, dataset, look)) is not None]
+    cases = [claim.case] if claim.case is not None else list(CASES)
+    return {case: advise(candidates, None, CASES[case], duels, case) for case in cases}
+
+
+def advice_holds(claim: AdviceClaim, advice: Mapping[str, Advice]) -> bool | None:
+    """Return whether the choices bear the sentence out; a tie that matters cannot tell."""
+    chosen = [claim.model == one.choice for one in advice.values()]
+    tied = [
+        claim.model in one.tie or (claim.model == one.choice and one.tie) for one in advice.values()
+    ]
+    if claim.advised:
+        return None if tied[0] else chosen[0]
+    if any(c and not t for c, t in zip(chosen, tied, strict=True)):
+        return False
+    return None if any(tied) else True
+
+
+def _candidate(model: str, dataset: str, look: Look) -> Candidate | None:
+    accuracy = look(dataset, model, "accuracy")
+    if accuracy is None:
+        return None
+
+    def cost(metric: str) -> float | None:
+        found = look(dataset, model, metric)
+        return None if found is None or found.value <= 0 else found.value
+
+    low, high = accuracy.low, accuracy.high
+    return Candidate(
+        model=model,
+        accuracy_frac=accuracy.value / 100,
+        accuracy_low_frac=None if low is None else max(0.0, low / 100),
+        accuracy_high_frac=None if high is None else min(1.0, high / 100),
+        size_mib=cost("weights_mib"),
+        latency_ms=cost("latency_ms"),
+        train_s=cost("train_time_s"),
+        memory_mib=cost("test_memory_mib"),
+    )
+
+
+def quantity_words(quantity: Quantity) -> str:
+    """Return a number with its interval, to two digits behind the point, three from 100 on."""
+    value = number_words(quantity.value)
+    if quantity.low is None or quantity.high is None:
+        return say.NO_INTERVAL.format(value=value)
+    if quantity.low == quantity.high:
+        return value
+    low, high = number_words(quantity.low), number_words(quantity.high)
+    return say.WITH_INTERVAL.format(value=value, low=low, high=high)
+
+
+def number_words(value: float) -> str:
+    """Return a number to two digits behind the point; to none from 1,000 on."""
+    return number(value, ",.0f" if abs(value) >= 1000 else ".2f").replace("-", "−")

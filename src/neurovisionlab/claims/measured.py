@@ -1,0 +1,242 @@
+"""What a run brings to a publication's claims: measured values, and how its conditions differ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Literal, NamedTuple
+
+from pydantic import model_validator
+
+from neurovisionlab.claims import claim_sentences as say
+from neurovisionlab.claims.contrasts import Contrast
+from neurovisionlab.claims.publication import (
+    METRICS,
+    Between,
+    Publication,
+    Setting,
+    StatedData,
+    StatedModel,
+)
+from neurovisionlab.core.frozen import Frozen
+from neurovisionlab.core.protocol import Protocol
+from neurovisionlab.core.spec import DataInfo, Subset, slug
+from neurovisionlab.core.speech import number
+from neurovisionlab.judge.candidates import Duel
+from neurovisionlab.judge.quantities import Quantity, side
+
+
+class Measured(Frozen):
+    """One value that a run measured, with its 95 % interval; none where it is not known.
+
+    `dataset` and `model` are the run's names, `metric` and its unit those of `claims.METRICS`:
+    qualities in per cent. F1, precision and recall are macro averages. The recalls of the lowest
+    and the highest class need intervals that hold for all classes at once, say Bonferroni's.
+    """
+
+    dataset: str
+    model: str
+    metric: str
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+    @model_validator(mode="after")
+    def _interval_holds_the_value(self) -> Measured:
+        if (self.low is None) != (self.high is None):
+            raise ValueError("expected both ends of the interval, got one; try both or neither")
+        if self.low is not None and self.high is not None and self.low > self.high:
+            raise ValueError(f"expected low <= high, got {self.low} > {self.high}; try to swap")
+        return self
+
+
+class MeasuredGap(Frozen):
+    """A difference `first` − `second` in a metric, with its own (say, paired) interval.
+
+    It goes before the difference of two `Measured`, whose intervals know nothing of each other.
+    """
+
+    dataset: str
+    metric: str
+    first: str
+    second: str
+    value: float
+    low: float
+    high: float
+
+
+class Evidence(Frozen):
+    """What a run measured, under which protocol, on which data, on which device."""
+
+    measured: tuple[Measured, ...]
+    gaps: tuple[MeasuredGap, ...] = ()
+    protocol: Protocol
+    datasets: tuple[DataInfo, ...]
+    subset: Subset = Subset()
+    device: str | None = None
+
+
+class Match(NamedTuple):
+    """The run's counterpart of a published data set or model, and whether it is the same."""
+
+    name: str
+    is_same: bool
+
+
+class Side(NamedTuple):
+    """A publication and the evidence, side by side; all look-ups go by the publication's names."""
+
+    publication: Publication
+    evidence: Evidence
+    datasets: Mapping[str, Match]
+    models: Mapping[str, Match]
+
+    def look(self, dataset: str, model: str, metric: str) -> Quantity | None:
+        """Return what the run measured; sizes, which are counted, hold exactly."""
+        if dataset not in self.datasets or model not in self.models:
+            return None
+        key = (self.datasets[dataset].name, self.models[model].name, metric)
+        for one in self.evidence.measured:
+            if (one.dataset, one.model, one.metric) == key:
+                if one.low is None and METRICS[metric].depends == "size":
+                    return Quantity(one.value, one.value, one.value)
+                return Quantity(one.value, one.low, one.high)
+        return None
+
+    def gap(self, contrast: Contrast) -> Quantity | None:
+        """Return the run's own interval of a difference, if it has one."""
+        if contrast.scale == "ratio" or contrast.dataset not in self.datasets:
+            return None
+        if not {contrast.first, contrast.second} <= self.models.keys():
+            return None
+        on = self.datasets[contrast.dataset].name
+        first, second = (self.models[m].name for m in (contrast.first, contrast.second))
+        for one in self.evidence.gaps:
+            if (one.dataset, one.metric) != (on, contrast.metric):
+                continue
+            if (one.first, one.second) == (first, second):
+                return Quantity(one.value, one.low, one.high)
+            if (one.first, one.second) == (second, first):
+                return Quantity(-one.value, -one.high, -one.low)
+        return None
+
+    def duels(self, dataset: str) -> list[Duel]:
+        """Return what the run's own intervals of differences say of accuracies."""
+        names = {match.name: name for name, match in self.models.items()}
+        return [
+            Duel(
+                first=names[one.first],
+                second=names[one.second],
+                verdict=_DUELS[side(Quantity(one.value, one.low, one.high), 0.0)],
+            )
+            for one in self.evidence.gaps
+            if one.metric == "accuracy"
+            and one.dataset == self.datasets[dataset].name
+            and {one.first, one.second} <= names.keys()
+        ]
+
+    def differences(self, dataset: str, models: set[str], metric: str) -> list[str]:
+        """Return how the run's conditions differ from the published ones, as far as they matter.
+
+        The size of a model depends on the model alone; a cost on the device, too.
+        """
+        depends = METRICS[metric].depends
+        found = [] if depends == "size" else list(self._protocol_fields())
+        for model in sorted(models):
+            match, stated = self.models[model], self.publication.models[model]
+            if not match.is_same:
+                found.append(_field(say.MODEL, stated.known_as, match.name))
+        if depends == "cost" and not self._is_same_device():
+            here, published = self.evidence.device, self.publication.device
+            found.append(_field(say.DEVICE, published or say.UNKNOWN, here or say.UNKNOWN))
+        return found if depends == "size" else [*found, *self._data_fields(dataset)]
+
+    def _protocol_fields(self) -> Iterator[str]:
+        here = self.evidence.protocol.model_dump()
+        for name, setting in self.publication.settings().items():
+            if not _is_met(name, setting, here[name], self.evidence):
+                yield _field(name, _words(setting), _words(here[name]))
+
+    def _data_fields(self, dataset: str) -> Iterator[str]:
+        stated, match = self.publication.datasets[dataset], self.datasets[dataset]
+        if not match.is_same:
+            yield _field(say.DATASET, stated.known_as, match.name)
+        here = self.evidence.subset.train_images
+        if here is not None and here != stated.num_train:
+            yield _field(f"{dataset}.{say.SUBSET}", str(stated.num_train or say.ALL), str(here))
+        info = next((d for d in self.evidence.datasets if d.name == match.name), None)
+        if info is None or not match.is_same:
+            return
+        facts = {
+            "num_classes": (stated.num_classes, len(info.class_names)),
+            "height_px": (stated.height_px, info.height_px),
+            "width_px": (stated.width_px, info.width_px),
+            "channels": (stated.channels, info.channels),
+            "num_train": (stated.num_train, info.num_images.get("train")),
+            "num_test": (stated.num_test, info.num_images.get("test")),
+        }
+        for name, (said, is_so) in facts.items():
+            if said is not None and is_so is not None and said != is_so:
+                yield _field(f"{dataset}.{name}", str(said), str(is_so))
+
+    def _is_same_device(self) -> bool:
+        published, here = self.publication.device, self.evidence.device
+        return published is not None and here is not None and published.lower() in here.lower()
+
+
+_DUELS: Mapping[str | None, Literal["first better", "second better", "cannot tell"]] = {
+    "above": "first better",
+    "below": "second better",
+    None: "cannot tell",
+}
+
+
+def side_by_side(publication: Publication, evidence: Evidence) -> Side:
+    """Find the run's counterpart of each published data set and model."""
+    datasets = [info.name for info in evidence.datasets]
+    datasets += [one.dataset for one in evidence.measured]
+    models = [one.model for one in evidence.measured]
+    return Side(
+        publication,
+        evidence,
+        _matches(publication.datasets, datasets),
+        _matches(publication.models, models),
+    )
+
+
+def _matches(stated: Mapping[str, StatedData | StatedModel], here: list[str]) -> dict[str, Match]:
+    """Return {published name: counterpart}, the same one before related ones in their order.
+
+    Folders and arrays are known by the last piece of their path. They may hold anything: even
+    under the name of the published set they are other data.
+    """
+    found: dict[str, Match] = {}
+    for name, one in stated.items():
+        if one.known_as in here:
+            found[name] = Match(one.known_as, True)
+            continue
+        for like in (one.known_as, *one.related):
+            close = [other for other in here if other == like or slug(other) == slug(like)]
+            if close:
+                found[name] = Match(close[0], False)
+                break
+    return found
+
+
+def _is_met(name: str, setting: Setting, here: object, evidence: Evidence) -> bool:
+    if isinstance(setting, Between):
+        return isinstance(here, (int, float)) and setting.low <= here <= setting.high
+    if name == "color" and setting == "native":
+        # runs store what "native" came to: one channel or three, as the data have it
+        known = {"grey": {1}, "rgb": {3}}.get(str(here))
+        return known is None or {info.channels for info in evidence.datasets} == known
+    return setting == here
+
+
+def _words(setting: object) -> str:
+    if isinstance(setting, Between):
+        return say.RANGE.format(low=number(setting.low, "g"), high=number(setting.high, "g"))
+    return str(setting).lower() if isinstance(setting, bool) else str(setting)
+
+
+def _field(name: object, published: object, here: object) -> str:
+    return say.FIELD.format(name=name, published=published, here=here)

@@ -1,0 +1,277 @@
+"""What a table of resources gives away: offsets that no model causes, and the true batch size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations
+from statistics import median
+from typing import NamedTuple
+
+from neurovisionlab.claims import claim_sentences as say
+from neurovisionlab.claims.contrasts import number_words
+from neurovisionlab.claims.publication import METRICS, ClaimRow, Publication
+from neurovisionlab.core.speech import number, voice
+from neurovisionlab.judge.quantities import Quantity, difference, printed
+
+BYTES_PER_VALUE = 4  # 32-bit floats
+BYTES_PER_MIB = 2**20
+CLOSE_FRAC = 0.01  # differences that are equal but for allocation and rounding
+# models whose needs differ less than this could well differ by a constant
+DIFFERENT_NEEDS = 1.5
+ENOUGH_MODELS = 3
+
+
+class Gap(NamedTuple):
+    """One metric of two data sets, `second` − `first`, model by model (models in both only)."""
+
+    first: str
+    second: str
+    metric: str
+    by_model: dict[str, Quantity]
+    needs: float  # largest ÷ smallest value on the first data set
+
+    @property
+    def middle(self) -> float:
+        """The median difference."""
+        return median(one.value for one in self.by_model.values())
+
+    def near(self, offset: float) -> list[str]:
+        """Return the models whose difference is as good as `offset`."""
+        reach = CLOSE_FRAC * abs(offset)
+        return [m for m, one in self.by_model.items() if abs(one.value - offset) <= reach]
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether the difference is the same for all models, though their needs are not."""
+        enough = len(self.by_model) >= ENOUGH_MODELS and self.needs >= DIFFERENT_NEEDS
+        clear = all(
+            one.low is not None and one.high is not None and one.low * one.high > 0
+            for one in self.by_model.values()
+        )
+        return enough and clear and len(self.near(self.middle)) == len(self.by_model)
+
+
+def memory_rows(publication: Publication) -> Iterator[ClaimRow]:
+    """Yield a row for each constant offset, and each input that memory has no room for."""
+    yield from offset_rows(publication)
+    yield from input_rows(publication)
+
+
+def gap_between(publication: Publication, first: str, second: str, metric: str) -> Gap | None:
+    """Return how the columns of two data sets differ; None unless two models are in both."""
+    texts = publication.printed()
+    pairs = {
+        model: (printed(texts[second, model, metric]), printed(texts[first, model, metric]))
+        for model in publication.models
+        if (first, model, metric) in texts and (second, model, metric) in texts
+    }
+    if len(pairs) < 2 or min(own.value for _, own in pairs.values()) <= 0:
+        return None
+    values = [own.value for _, own in pairs.values()]
+    gaps = {model: difference(*pair, "rounding") for model, pair in pairs.items()}
+    return Gap(first, second, metric, gaps, max(values) / min(values))
+
+
+def inputs_mib(publication: Publication, dataset: str, batch_size: int) -> float | None:
+    """Return the memory of one batch of inputs in MiB; None where size or channels are unknown.
+
+    batch × channels × height × width × 4 bytes, at the protocol's `image_px` if there is one.
+    """
+    stated, settings = publication.datasets[dataset], publication.settings()
+    size = settings.get("image_px")
+    if isinstance(size, int):
+        height, width = size, size
+    elif stated.height_px is None or stated.width_px is None:
+        return None
+    else:
+        height, width = stated.height_px, stated.width_px
+    channels = {"grey": 1, "rgb": 3}.get(str(settings.get("color")), stated.channels)
+    if channels is None:
+        return None
+    return batch_size * channels * height * width * BYTES_PER_VALUE / BYTES_PER_MIB
+
+
+def _expected(publication: Publication, first: str, second: str) -> float | None:
+    """Return by how much one batch of inputs is larger on `second`, in MiB; 0 for equal sizes."""
+    batch = publication.settings().get("batch_size")
+    sizes = [inputs_mib(publication, one, 1) for one in (first, second)]
+    if sizes[0] is None or sizes[1] is None:
+        return None
+    one_image = sizes[1] - sizes[0]
+    if one_image == 0:
+        return 0.0
+    return batch * one_image if isinstance(batch, int) else None
+
+
+def _gaps(publication: Publication, unit: str = "") -> Iterator[Gap]:
+    """Yield the gaps of every cost (of one unit) and pair of data sets, most often upwards."""
+    for metric, facts in METRICS.items():
+        if facts.depends != "cost" or unit not in ("", facts.unit):
+            continue
+        for first, second in combinations(publication.datasets, 2):
+            gap = gap_between(publication, first, second, metric)
+            if gap is not None and gap.middle < 0:
+                gap = gap_between(publication, second, first, metric)
+            if gap is not None:
+                yield gap
+
+
+def offset_rows(publication: Publication) -> Iterator[ClaimRow]:
+    """Yield a row where one data set needs the same amount more for every model.
+
+    A need that is caused by the data grows with the model, save for the inputs themselves. Where
+    one metric shows such an offset, another is held against it even if a model falls out.
+    """
+    gaps = list(_gaps(publication))
+    constant = [gap for gap in gaps if gap.is_constant and not _explained(publication, gap)]
+    for gap in gaps:
+        same_pair = [c for c in constant if {c.first, c.second} == {gap.first, gap.second}]
+        if gap in constant:
+            yield _offset_row(publication, gap, gap.middle)
+            continue
+        for other in same_pair:
+            num_near = len(gap.near(other.middle))
+            if 2 <= num_near < len(gap.by_model) and METRICS[gap.metric].unit == _unit(other):
+                yield _offset_row(publication, gap, other.middle)
+                break
+
+
+def _unit(gap: Gap) -> str:
+    return METRICS[gap.metric].unit
+
+
+def _explained(publication: Publication, gap: Gap) -> bool:
+    """Return whether the inputs' own memory accounts for a constant difference."""
+    expected = _expected(publication, gap.first, gap.second)
+    return bool(expected) and _unit(gap) == "MiB" and bool(gap.near(expected or 0.0))
+
+
+def _offset_row(publication: Publication, gap: Gap, offset: float) -> ClaimRow:
+    expected = _expected(publication, gap.first, gap.second)
+    inputs = str(say.UNKNOWN_INPUTS if expected is None else say.SAME_INPUTS)
+    if expected:
+        inputs = say.OTHER_INPUTS.format(expected=number_words(expected), unit=_unit_words(gap))
+    near = gap.near(offset)
+    reason = say.OFFSET.format(
+        first=gap.first,
+        second=gap.second,
+        offset=number_words(median(gap.by_model[model].value for model in near)),
+        unit=_unit_words(gap),
+        models=say.COMMA.join(near),
+        times=number(gap.needs, ".1f"),
+        inputs=inputs,
+    )
+    outliers = [model for model in gap.by_model if model not in near]
+    words = {"name": say.NAMES[gap.metric], "first": gap.first, "second": gap.second}
+    return ClaimRow(
+        id=f"offset:{gap.second}-{gap.first}:{gap.metric}",
+        text=say.OFFSET_TEXT.format(**words),
+        verdict="suspect",
+        printed=say.COMMA.join(number_words(one.value) for one in gap.by_model.values()),
+        reason=reason + "".join(_outlier(publication, gap, offset, model) for model in outliers),
+    )
+
+
+def _unit_words(gap: Gap) -> str:
+    unit = _unit(gap)
+    return str(say.UNITS.get(unit, unit))
+
+
+def _outlier(publication: Publication, gap: Gap, offset: float, model: str) -> str:
+    """Return that a model is off the offset, and which misprint of one digit would explain it."""
+    texts = publication.printed()
+    reach = CLOSE_FRAC * abs(offset)
+    off = number_words(abs(gap.by_model[model].value - offset))
+    words = {"model": model, "off": off, "unit": _unit_words(gap)}
+    for dataset, other, sign in ((gap.first, gap.second, -1), (gap.second, gap.first, 1)):
+        if _fits_elsewhere(publication, gap, model, dataset):
+            continue
+        number, kept = (texts[one, model, gap.metric] for one in (dataset, other))
+        for fitting in _one_digit_off(number):
+            if abs(sign * (float(fitting) - float(kept)) - offset) <= reach:
+                words |= {"number": voice().number(number), "dataset": dataset}
+                words["fitting"] = voice().number(fitting)
+                return say.OUTLIER.format(**words)
+    return say.OUTLIER_ALONE.format(**words)
+
+
+def _fits_elsewhere(publication: Publication, gap: Gap, model: str, dataset: str) -> bool:
+    """Return whether a number is in line with the other models' on a third data set."""
+    reach = CLOSE_FRAC * abs(gap.middle)
+    for third in publication.datasets.keys() - {gap.first, gap.second}:
+        other = gap_between(publication, dataset, third, gap.metric)
+        rest = [] if other is None else [q.value for m, q in other.by_model.items() if m != model]
+        if other is None or model not in other.by_model or not rest:
+            continue
+        if abs(other.by_model[model].value - median(rest)) <= reach:
+            return True
+    return False
+
+
+def _one_digit_off(number: str) -> Iterator[str]:
+    """Yield every number that differs from `number` in one digit."""
+    for i, old in enumerate(number):
+        if old.isdigit():
+            yield from (number[:i] + new + number[i + 1 :] for new in "0123456789" if new != old)
+
+
+def input_rows(publication: Publication) -> Iterator[ClaimRow]:
+    """Yield a row where memory differs by less, or by another amount, than one batch of inputs.
+
+    A data set of larger inputs needs one batch of them more, at least, whatever the model: the
+    first layer's weights and other things can but add to it. Of several pairs that differ in the
+    same way the least difference counts, for memory carried over can but add to it, too.
+    """
+    batch = publication.settings().get("batch_size")
+    if not isinstance(batch, int) or isinstance(batch, bool):
+        return
+    closest: dict[tuple[str, float], Gap] = {}
+    for gap in _gaps(publication, "MiB"):
+        expected = _expected(publication, gap.first, gap.second)
+        if expected is not None and expected > 0 and _least(gap)[0].value > 0:
+            key = (gap.metric, expected)
+            before = closest.get(key)
+            if before is None or _least(gap)[0].value < _least(before)[0].value:
+                closest[key] = gap
+    for (_, expected), gap in closest.items():
+        least, second_least = _least(gap)[:2]
+        agree = abs(second_least.value - least.value) <= CLOSE_FRAC * least.value
+        if least.high is not None and least.high < expected * (1 - CLOSE_FRAC):
+            yield _input_row(publication, gap, expected, str(say.INPUTS_TOO_SMALL))
+        elif agree and least.value > expected * (1 + CLOSE_FRAC) and _has_one_size(publication):
+            yield _input_row(publication, gap, expected, str(say.INPUTS_TOO_LARGE))
+
+
+def _least(gap: Gap) -> list[Quantity]:
+    return sorted(gap.by_model.values(), key=lambda one: one.value)
+
+
+def _has_one_size(publication: Publication) -> bool:
+    """Return whether all inputs have one size: else activations differ with the data, too."""
+    return isinstance(publication.settings().get("image_px"), int)
+
+
+def _input_row(publication: Publication, gap: Gap, expected: float, why: str) -> ClaimRow:
+    settings = publication.settings()
+    batch, size = settings["batch_size"], settings.get("image_px")
+    assert isinstance(batch, int)
+    observed, one_image = _least(gap)[0].value, expected / batch
+    words = {
+        "first": gap.first,
+        "second": gap.second,
+        "batch": batch,
+        "size": say.ONE_SIZE.format(px=size) if isinstance(size, int) else say.OWN_SIZES,
+    }
+    numbers = {"observed": number_words(observed), "expected": number_words(expected)}
+    reason = say.INPUTS.format(**words, **numbers, unit=_unit_words(gap)) + why
+    fitting = round(observed / one_image)
+    if fitting and abs(observed - fitting * one_image) <= CLOSE_FRAC * observed:
+        comes_to = number_words(fitting * one_image)
+        reason += say.INPUTS_FIT.format(batch=fitting, fitting=comes_to, unit=_unit_words(gap))
+    return ClaimRow(
+        id=f"inputs:{gap.second}-{gap.first}:{gap.metric}",
+        text=say.INPUTS_TEXT.format(name=say.NAMES[gap.metric], **words),
+        verdict="suspect",
+        printed=say.COMMA.join(number_words(one.value) for one in gap.by_model.values()),
+        reason=reason,
+    )

@@ -1,0 +1,284 @@
+"""A publication as a machine can hold it to account: tables, stated protocol, sentences.
+
+Numbers are kept as the text that was printed, for "89.7" and "89.70" do not claim the same.
+`claims.checks` holds a publication against itself, `claims.claim_verdicts` against a run;
+`docs/claims.md` describes the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, NamedTuple
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from neurovisionlab.core.frozen import Frozen
+from neurovisionlab.core.protocol import PositiveInt
+from neurovisionlab.judge.quantities import NUMBER
+
+
+class Metric(NamedTuple):
+    """What is known of a column.
+
+    `depends`: a "quality" depends on data and protocol, a "cost" on the machine, too, a "size"
+    on the model alone.
+    """
+
+    unit: str
+    larger_is_better: bool
+    depends: Literal["quality", "cost", "size"]
+
+
+METRICS: dict[str, Metric] = {
+    "accuracy": Metric("%", True, "quality"),
+    "f1": Metric("%", True, "quality"),
+    "precision": Metric("%", True, "quality"),
+    "recall": Metric("%", True, "quality"),
+    "lowest_class_recall": Metric("%", True, "quality"),
+    "highest_class_recall": Metric("%", True, "quality"),
+    "train_time_s": Metric("s", False, "cost"),
+    "train_memory_mib": Metric("MiB", False, "cost"),
+    "test_memory_mib": Metric("MiB", False, "cost"),
+    "latency_ms": Metric("ms", False, "cost"),
+    "weights_mib": Metric("MiB", False, "size"),
+    "num_parameters": Metric("", False, "size"),
+}
+
+Case = Literal["small device", "quick prototyping", "best accuracy"]
+
+Verdict = Literal[
+    # from the text alone
+    "consistent",
+    "inconsistent",
+    "suspect",
+    "no evidence",
+    # against a run
+    "supported",
+    "refuted",
+    "not comparable",
+    # either
+    "cannot tell",
+]
+FLAGS: frozenset[Verdict] = frozenset({"inconsistent", "suspect", "no evidence"})
+Direction = Literal["agrees", "disagrees", "cannot be told"]
+
+
+def _number_text(value: Any) -> Any:
+    if isinstance(value, str) and NUMBER.fullmatch(value):
+        return value
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        hint = f'"{value}"'
+    else:
+        hint = '"4.10"'
+    raise ValueError(f"expected a number as text, to keep its digits, got {value!r}; try {hint}")
+
+
+NumberText = Annotated[str, BeforeValidator(_number_text)]
+Names = Annotated[tuple[str, ...], Field(min_length=1)]
+TwoNames = Annotated[tuple[str, ...], Field(min_length=2)]
+
+
+class StatedData(Frozen):
+    """What a publication says of a data set, under which name a run has it, and what is like it.
+
+    `related` sets are other data: what is measured on them can agree in direction at most.
+    """
+
+    known_as: str
+    related: tuple[str, ...] = ()
+    num_classes: PositiveInt | None = None
+    height_px: PositiveInt | None = None
+    width_px: PositiveInt | None = None
+    channels: PositiveInt | None = None
+    num_train: PositiveInt | None = None
+    num_test: PositiveInt | None = None
+
+
+class StatedModel(Frozen):
+    """Under which name a run has a publication's model, and which models are like it."""
+
+    known_as: str
+    related: tuple[str, ...] = ()
+
+
+class Reference(Frozen):
+    """An accuracy somebody else published; `dataset` is a run's name, `accuracy` in per cent."""
+
+    dataset: str
+    method: str
+    accuracy: NumberText
+
+
+class Table(Frozen):
+    """A printed table: `rows` is text, a line per row, cells divided by "|", "–" for none.
+
+    The first two columns are `dataset` and `model`, the others names of `METRICS`. `average`
+    says how F1, precision and recall were averaged over classes, as far as the text does.
+    """
+
+    title: str = ""
+    average: Literal["macro", "weighted", "micro", "unstated"] = "unstated"
+    columns: tuple[str, ...]
+    rows: str
+
+    def cells(self) -> Iterator[list[str]]:
+        """Yield the cells of each row as text."""
+        for line in self.rows.strip().splitlines():
+            if line.strip():
+                yield [cell.strip() for cell in line.strip().strip("|").split("|")]
+
+
+class _Claim(Frozen):
+    """A sentence: `text` says it in our words; no `datasets` means all of the publication's."""
+
+    id: str
+    text: str
+    datasets: tuple[str, ...] = ()
+
+
+class Extreme(_Claim):
+    """`model` is the best, or worst, of all in `metric` on each data set."""
+
+    kind: Literal["best", "worst"]
+    model: str
+    metric: str
+
+
+class Order(_Claim):
+    """`metric` rises, or falls, from model to model along the list, on each data set."""
+
+    kind: Literal["order"]
+    models: TwoNames
+    metric: str
+    along: Literal["rising", "falling"]
+
+
+class Range(_Claim):
+    """Each of `models` minus, or divided by, `base` lies from `low` to `high` on each data set."""
+
+    kind: Literal["difference_range", "ratio_range"]
+    models: Names
+    base: str
+    metric: str
+    low: NumberText
+    high: NumberText
+
+    @model_validator(mode="after")
+    def _low_comes_first(self) -> Range:
+        if float(self.low) > float(self.high):
+            raise ValueError(f"expected low <= high, got {self.low} > {self.high}; try to swap")
+        return self
+
+
+class Agreement(_Claim):
+    """`metrics` lie within `within` points of each other (unset: as in the tables).
+
+    `as_balance`: offered as evidence that no class is favoured.
+    """
+
+    kind: Literal["agreement"]
+    metrics: TwoNames
+    within: NumberText | None = None
+    as_balance: bool = False
+
+
+class AdviceClaim(_Claim):
+    """`model` is the one to take in `case`; or, not `advised`, in none of the cases."""
+
+    kind: Literal["advice"]
+    model: str
+    case: Case | None = None
+    advised: bool = True
+
+    @model_validator(mode="after")
+    def _advice_has_a_case(self) -> AdviceClaim:
+        if self.advised and self.case is None:
+            raise ValueError(
+                'expected a case where a model is advised, got none; try case = "small device"'
+            )
+        return self
+
+
+class Reported(_Claim):
+    """The publication says that it assessed `metrics`: it should print them."""
+
+    kind: Literal["reported"]
+    metrics: Names
+
+
+Claim = Annotated[
+    Extreme | Order | Range | Agreement | AdviceClaim | Reported, Field(discriminator="kind")
+]
+
+
+class Between(Frozen):
+    """A setting that is stated as a range, ends included."""
+
+    low: float
+    high: float
+
+
+Setting = Between | bool | int | float | str | tuple[float, ...]
+
+
+class Publication(Frozen):
+    """A claims file, read.
+
+    Attributes:
+        title, source: what it is and where it stands.
+        num_seeds: trainings behind each number of the tables.
+        device: on which machine; None where it is not said.
+        protocol: settings as stated, by the names of `core.protocol.Protocol`; what is not
+            stated is not here.
+        implied: settings that the text does not state but cannot do without.
+    """
+
+    title: str
+    source: str = ""
+    num_seeds: PositiveInt | None = None
+    device: str | None = None
+    protocol: dict[str, Setting] = Field(default_factory=dict)
+    implied: dict[str, Setting] = Field(default_factory=dict)
+    datasets: dict[str, StatedData]
+    models: dict[str, StatedModel]
+    references: tuple[Reference, ...] = ()
+    tables: tuple[Table, ...] = ()
+    claims: tuple[Claim, ...] = ()
+
+    def settings(self) -> dict[str, Setting]:
+        """Return stated and implied settings; a stated one goes before an implied one."""
+        return self.implied | self.protocol
+
+    def printed(self) -> dict[tuple[str, str, str], str]:
+        """Return the printed number of each (data set, model, metric), as text."""
+        found: dict[tuple[str, str, str], str] = {}
+        for table in self.tables:
+            for dataset, model, *numbers in table.cells():
+                for metric, number in zip(table.columns[2:], numbers, strict=True):
+                    if NUMBER.fullmatch(number):
+                        found[dataset, model, metric] = number
+        return found
+
+
+class ClaimRow(Frozen):
+    """What became of one claim or check.
+
+    `printed` is as published; `measured`, `low`, `high` are the run's: the comparison that
+    decides, in points for qualities, as a ratio for costs and sizes. Null where the run says
+    nothing, or where there is no run. `direction` is told where a claim is not comparable.
+    """
+
+    id: str
+    text: str
+    verdict: Verdict
+    printed: str = ""
+    measured: float | None = None
+    low: float | None = None
+    high: float | None = None
+    reason: str
+    direction: Direction | None = Field(default=None, exclude=True)
+
+    @property
+    def is_flagged(self) -> bool:
+        """Whether the text alone speaks against it."""
+        return self.verdict in FLAGS

@@ -1,0 +1,382 @@
+"""From measured models and limits to a choice, with its reasons and what would change it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Literal, NamedTuple
+
+from neurovisionlab.core.speech import Sentence, number
+from neurovisionlab.judge import advice_sentences as say
+from neurovisionlab.judge.candidates import Advice, Candidate, Duel, Limits
+from neurovisionlab.judge.pareto import Direction, non_dominated
+from neurovisionlab.judge.quantities import Quantity, difference, side
+
+Prefer = Literal["accuracy", "speed", "size", "memory", "training"]
+
+COSTS = ("size_mib", "latency_ms", "train_s", "memory_mib")
+# What each preference goes by, and what stands in where that is known for no model.
+DECIDES: dict[Prefer, tuple[str, ...]] = {
+    "accuracy": (),
+    "speed": ("latency_ms",),
+    "size": ("size_mib", "memory_mib"),
+    "memory": ("memory_mib", "size_mib"),
+    "training": ("train_s",),
+}
+# The published study's three cases (its conclusion 8).
+CASES: dict[str, Prefer] = {
+    "small device": "size",
+    "quick prototyping": "training",
+    "best accuracy": "accuracy",
+}
+# Without a minimum of accuracy, the cheapest model would win however bad it is. What a user gives
+# up for cheapness is a matter of taste; this is ours, and every reason says it.
+TOLERATED_LOSS_POINTS = 5.0
+# Times vary from run to run and with what else the machine does; closer than this is a tie.
+TIMES_ALIKE_FRAC = 0.05
+# A tie in accuracy is broken by cost only where the estimates, too, lie this close.
+ALIKE_POINTS = 1.0
+NOISY = frozenset({"latency_ms", "train_s"})
+
+
+class _Choice(NamedTuple):
+    """Who is chosen by which cost (None: by accuracy), from whom, who ties, and why."""
+
+    winner: Candidate
+    cost: str | None
+    pool: tuple[Candidate, ...]
+    tie: tuple[Candidate, ...]
+    reasons: tuple[str, ...]
+
+
+def advise(
+    candidates: Sequence[Candidate],
+    limits: Limits | None = None,
+    prefer: Prefer = "accuracy",
+    duels: Sequence[Duel] = (),
+    case: str = "your limits",
+) -> Advice:
+    """Return which model to take, why, and what would change that.
+
+    Models that have learnt no more than the largest class are out, as are models over a limit
+    and those for which a limit cannot be checked. Of the others those that another dominates
+    are out (`judge.pareto`). What is preferred then decides: for a
+    cost, among the models within the minimum of accuracy, or `TOLERATED_LOSS_POINTS` of the best
+    where none is given. What noise alone separates is a tie.
+
+    Args:
+        candidates: models measured on one data set, under one protocol.
+        limits: what is allowed.
+        prefer: what decides among the models within the limits.
+        duels: verdicts on pairs; for others the intervals decide (`judge.quantities.difference`).
+        case: what to call the question.
+    """
+    limits = limits or Limits()
+    excluded = tuple(_exclusions(candidates, limits))
+    out = {model for model, _ in excluded}
+    left = tuple(c for c in candidates if c.model not in out)
+    sentences = tuple(sentence for _, sentence in excluded)
+    if not left:
+        reason = _why_nobody(candidates)
+        return Advice(case=case, choice=None, reasons=(str(reason),), excluded=sentences, tie=())
+    judge = _Judge(limits, prefer, tuple(duels))
+    chosen, front = judge.choose(left), _front(left)
+    reasons = (
+        *_diverged_reasons(chosen.winner, left),
+        *_front_reasons(front, len(left)),
+        *chosen.reasons,
+        *_against(chosen, front),
+        *_changes(judge, chosen, left, [c for c in candidates if c.guessing_frac is None]),
+    )
+    return Advice(
+        case=case,
+        choice=chosen.winner.model,
+        reasons=reasons,
+        excluded=sentences,
+        tie=tuple(c.model for c in chosen.tie),
+        front=tuple(c.model for c in front),
+        caution=_caution(chosen.winner),
+    )
+
+
+def _why_nobody(candidates: Sequence[Candidate]) -> Sentence:
+    if not candidates:
+        return say.NO_CANDIDATES
+    has_learnt = any(one.guessing_frac is None for one in candidates)
+    return say.NOBODY if has_learnt else say.NOBODY_LEARNT
+
+
+def _caution(one: Candidate) -> str:
+    if not one.num_diverged:
+        return ""
+    return say.SEEDS_DIVERGED.format(count=one.num_diverged, total=one.num_seeds)
+
+
+def _diverged_reasons(winner: Candidate, left: Sequence[Candidate]) -> Iterable[str]:
+    """Yield, the choice first, whose numbers leave out trainings that diverged."""
+    for one in sorted(left, key=lambda c: c is not winner):
+        if one.num_diverged:
+            yield say.DIVERGED.format(model=one.model, seeds=_caution(one))
+
+
+def advise_cases(candidates: Sequence[Candidate], duels: Sequence[Duel] = ()) -> tuple[Advice, ...]:
+    """Return the advice for a small device, quick prototyping and best accuracy."""
+    return tuple(
+        advise(candidates, prefer=prefer, duels=duels, case=case) for case, prefer in CASES.items()
+    )
+
+
+def _exclusions(candidates: Sequence[Candidate], limits: Limits) -> Iterable[tuple[str, str]]:
+    """Yield (model, sentence) for models near guessing, and for every limit broken or unclear."""
+    for one in candidates:
+        if one.guessing_frac is not None:
+            share, accuracy = 100 * one.guessing_frac, _accuracy(one)
+            yield one.model, say.GUESSING.format(model=one.model, accuracy=accuracy, share=share)
+            continue
+        for cost in COSTS:
+            limit: float | None = getattr(limits, cost)
+            if limit is None:
+                continue
+            words = {"model": one.model, "name": say.NAMES[cost], "limit": _amount(cost, limit)}
+            value = one.cost(cost)
+            if value is None:
+                yield one.model, say.UNKNOWN_LIMIT.format(**words)
+            elif value > limit:
+                yield one.model, say.OVER_LIMIT.format(**words, value=_amount(cost, value))
+        least = limits.min_accuracy_frac
+        if least is not None and one.accuracy_frac < least:
+            within_noise = (one.accuracy_high_frac or 0.0) >= least
+            template = say.UNDER_MINIMUM_NOISE if within_noise else say.UNDER_MINIMUM
+            words = {"model": one.model, "accuracy": _accuracy(one)}
+            yield one.model, template.format(**words, limit=100 * least)
+
+
+def _front(left: Sequence[Candidate]) -> tuple[Candidate, ...]:
+    """Return those that no other dominates, in the order given."""
+    costs = [cost for cost in COSTS if any(c.cost(cost) is not None for c in left)]
+    directions: list[Direction] = ["larger", *("smaller" for _ in costs)]  # type: ignore[list-item]
+    points = [(c.accuracy_frac, *(c.cost(cost) for cost in costs)) for c in left]
+    kept = non_dominated(points, directions)
+    return tuple(c for c, keep in zip(left, kept, strict=True) if keep)
+
+
+class _Judge(NamedTuple):
+    """What decides: the limits, the preference, and what is known of pairs."""
+
+    limits: Limits
+    prefer: Prefer
+    duels: tuple[Duel, ...]
+
+    def choose(self, models: Sequence[Candidate]) -> _Choice:
+        """Return the choice among models that meet the limits (at least one)."""
+        wanted = DECIDES[self.prefer]
+        best = max(models, key=lambda c: c.accuracy_frac)
+        good = [c for c in models if self.good_enough(c, best)]
+        known = [cost for cost in wanted if any(c.cost(cost) is not None for c in good)]
+        if not known:
+            chosen = self._by_accuracy(models)
+            if not wanted:
+                return chosen
+            note = say.UNKNOWN_EVERYWHERE.format(wanted=str(say.NAMES[wanted[0]]).capitalize())
+            return chosen._replace(reasons=(note, *chosen.reasons))
+        chosen = self._by_cost(models, known[0])
+        if known[0] == wanted[0]:
+            return chosen
+        names = {"wanted": str(say.NAMES[wanted[0]]).capitalize(), "used": say.NAMES[known[0]]}
+        return chosen._replace(reasons=(say.INSTEAD.format(**names), *chosen.reasons))
+
+    def _by_accuracy(self, models: Sequence[Candidate]) -> _Choice:
+        top = max(_front(models), key=lambda c: c.accuracy_frac)
+        apart = {c.model: self.separated(top, c) for c in models if c is not top}
+        tied = [c for c in models if c is top or apart[c.model] is False]
+        winner = self._cheapest(tied, top)
+        rivals = tuple(c for c in tied if c is not winner)
+        reasons = [say.MOST_ACCURATE.format(model=top.model, accuracy=_accuracy(top, full=True))]
+        if rivals:
+            reasons.append(say.TIE_BY_ACCURACY.format(rivals=_names(rivals), model=winner.model))
+            broken = all(_no_dearer(winner, rival) for rival in rivals)
+            how = say.BROKEN_BY_COST if broken else say.BROKEN_BY_ESTIMATE
+            reasons.append(how.format(model=winner.model))
+        unknown = [c for c in models if c is not top and apart[c.model] is None]
+        if unknown:
+            reasons.append(say.NOISE_UNKNOWN.format(rivals=_names(unknown)))
+        return _Choice(winner, None, tuple(models), rivals, tuple(reasons))
+
+    def _cheapest(self, tied: Sequence[Candidate], top: Candidate) -> Candidate:
+        """Return the one that costs no more than any other tied; else the highest estimate."""
+        close = [c for c in tied if 100 * (top.accuracy_frac - c.accuracy_frac) <= ALIKE_POINTS]
+        for one in sorted(_front(close), key=lambda c: -c.accuracy_frac):
+            if all(_no_dearer(one, other) for other in tied if other is not one):
+                return one
+        return top
+
+    def _by_cost(self, models: Sequence[Candidate], cost: str) -> _Choice:
+        best = max(models, key=lambda c: c.accuracy_frac)
+        pool = [c for c in models if c.cost(cost) is not None and self.good_enough(c, best)]
+        least = min(pool, key=lambda c: (_cost(c, cost), -c.accuracy_frac))
+        margin = 1 + TIMES_ALIKE_FRAC if cost in NOISY else 1.0
+        tied = [c for c in pool if _cost(c, cost) <= _cost(least, cost) * margin]
+        reasons = [_least_sentence(least, cost, best, self.limits), *_unknown(models, cost)]
+        if len(pool) == 1 and pool[0] is best and self.limits.min_accuracy_frac is None:
+            reasons[0] = _only_good_sentence(best, cost, len(models))
+        if len(tied) == 1:
+            return _Choice(least, cost, tuple(pool), (), tuple(reasons))
+        words = {"name": say.NAMES[cost], "percent": 100 * TIMES_ALIKE_FRAC}
+        words |= {"rivals": _names(c for c in tied if c is not least)}
+        tie = say.TIE_BY_COST if cost in NOISY else say.TIE_EXACT
+        by_accuracy = self._by_accuracy(tied)
+        reasons += [tie.format(**words), *by_accuracy.reasons]
+        rivals = tuple(c for c in tied if c is not by_accuracy.winner)
+        return _Choice(by_accuracy.winner, cost, tuple(pool), rivals, tuple(reasons))
+
+    def good_enough(self, one: Candidate, best: Candidate) -> bool:
+        """Return whether a model's accuracy lets its costs count."""
+        if self.limits.min_accuracy_frac is not None:
+            return True  # those under it are gone
+        return 100 * (best.accuracy_frac - one.accuracy_frac) <= TOLERATED_LOSS_POINTS
+
+    def separated(self, one: Candidate, other: Candidate) -> bool | None:
+        """Return whether a verdict, or else the intervals, tells two accuracies apart.
+
+        None: there is no verdict, and an interval is missing.
+        """
+        for duel in self.duels:
+            if {duel.first, duel.second} == {one.model, other.model}:
+                return duel.verdict in ("first better", "second better")
+        gap = difference(_interval(one), _interval(other), "chance")
+        return None if gap.low is None else side(gap, 0.0) is not None
+
+
+def _front_reasons(front: Sequence[Candidate], num_left: int) -> Iterable[str]:
+    if num_left > 1 and len(front) == 1:
+        yield say.FRONT_OF_ONE.format(model=front[0].model)
+    elif len(front) > 1:
+        yield say.FRONT.format(models=_names(front))
+
+
+def _least_sentence(least: Candidate, cost: str, best: Candidate, limits: Limits) -> str:
+    words = {
+        "model": least.model,
+        "least": say.LEAST[cost],
+        "value": _amount(cost, _cost(least, cost)),
+        "accuracy": _accuracy(least, full=True),
+    }
+    if limits.min_accuracy_frac is not None:
+        return say.LEAST_OF_ALL.format(**words)
+    of = f"{best.model}, {_accuracy(best)}"
+    return say.LEAST_OF_THE_GOOD.format(**words, points=TOLERATED_LOSS_POINTS, best=of)
+
+
+def _only_good_sentence(best: Candidate, cost: str, num_models: int) -> str:
+    words = {"model": best.model, "accuracy": _accuracy(best, full=True)}
+    value = _amount(cost, _cost(best, cost))
+    if num_models == 1:
+        return say.LEAST_OF_ALL.format(**words, least=say.LEAST[cost], value=value)
+    words |= {"name": str(say.NAMES[cost]), "value": value}
+    return say.ONLY_GOOD_ONE.format(**words, points=TOLERATED_LOSS_POINTS)
+
+
+def _unknown(models: Sequence[Candidate], cost: str) -> Iterable[str]:
+    names = _names(c for c in models if c.cost(cost) is None)
+    if names:
+        yield say.PASSED_OVER.format(models=names, name=say.NAMES[cost])
+
+
+def _against(chosen: _Choice, front: Sequence[Candidate]) -> Iterable[str]:
+    """Yield how the choice compares with each other model of the front, in numbers."""
+    for rival in front:
+        if rival is chosen.winner:
+            continue
+        comparisons = [
+            say.COMPARISON.format(name=say.NAMES[c], own=_amount(c, own), other=_amount(c, other))
+            for c in COSTS
+            if (own := chosen.winner.cost(c)) is not None and (other := rival.cost(c)) is not None
+        ]
+        if comparisons:
+            joined = ", ".join(comparisons)
+            accuracy = _accuracy(rival)
+            yield say.AGAINST.format(rival=rival.model, accuracy=accuracy, comparisons=joined)
+
+
+def _changes(
+    judge: _Judge, chosen: _Choice, left: Sequence[Candidate], candidates: Sequence[Candidate]
+) -> Iterable[str]:
+    """Yield what would change the choice, each found by choosing again."""
+    found = [*_other_limits(judge, chosen, left), *_other_floor(chosen, left)]
+    free = _Judge(Limits(), judge.prefer, judge.duels).choose(candidates).winner
+    if judge.limits != Limits() and free.model != chosen.winner.model:
+        found.append(say.CHANGE_WITHOUT.format(other=free.model, accuracy=_accuracy(free)))
+    top = max(left, key=lambda c: c.accuracy_frac)
+    gives_up = chosen.cost is not None and top.accuracy_frac > chosen.winner.accuracy_frac
+    if gives_up and judge.separated(chosen.winner, top) is not False:
+        found.append(say.CHANGE_MORE.format(other=top.model, accuracy=_accuracy(top)))
+    if chosen.tie and chosen.cost is None:
+        found.append(say.CHANGE_SEEDS.format(models=_names((chosen.winner, *chosen.tie))))
+    yield from found or (str(say.CHANGE_NOTHING),)
+
+
+def _other_limits(judge: _Judge, chosen: _Choice, left: Sequence[Candidate]) -> Iterable[str]:
+    """Yield, for each model that a tighter limit would make the choice, these limits."""
+    others: dict[str, tuple[Candidate, list[str]]] = {}
+    for cost in COSTS:
+        own = chosen.winner.cost(cost)
+        if own is None:
+            continue
+        cheaper = [c for c in left if (c.cost(cost) or own) < own]
+        if cheaper:
+            other = judge.choose(cheaper).winner
+            words = say.A_LIMIT.format(name=say.NAMES[cost], own=_amount(cost, own))
+            others.setdefault(other.model, (other, []))[1].append(words)
+    for other, conditions in others.values():
+        joined, accuracy = say.OR.join(conditions), _accuracy(other)
+        yield say.CHANGE_LIMIT.format(other=other.model, accuracy=accuracy, conditions=joined)
+
+
+def _other_floor(chosen: _Choice, left: Sequence[Candidate]) -> Iterable[str]:
+    """Yield the most accurate model that is cheaper but was held not good enough."""
+    if chosen.cost is None:
+        return
+    cost, own = chosen.cost, _cost(chosen.winner, chosen.cost)
+    cheaper = [c for c in left if c not in chosen.pool and (c.cost(cost) or own) < own]
+    if cheaper:
+        other = max(cheaper, key=lambda c: c.accuracy_frac)
+        value = _amount(cost, _cost(other, cost))
+        yield say.CHANGE_FLOOR.format(accuracy=_accuracy(other), other=other.model, value=value)
+
+
+def _no_dearer(one: Candidate, other: Candidate) -> bool:
+    """Return whether `one` is known to cost no more than `other` wherever either is known."""
+    pairs = [(one.cost(cost), other.cost(cost)) for cost in COSTS]
+    known = [(a, b) for a, b in pairs if a is not None or b is not None]
+    return bool(known) and all(a is not None and b is not None and a <= b for a, b in known)
+
+
+def _cost(candidate: Candidate, cost: str) -> float:
+    value = candidate.cost(cost)
+    assert value is not None, "asked for where it is known"
+    return value
+
+
+def _interval(one: Candidate) -> Quantity:
+    return Quantity(one.accuracy_frac, one.accuracy_low_frac, one.accuracy_high_frac)
+
+
+def _names(models: Iterable[Candidate]) -> str:
+    return ", ".join(c.model for c in models)
+
+
+def _accuracy(one: Candidate, full: bool = False) -> str:
+    """Return an accuracy in words, to the precision that its interval allows."""
+    low, high = one.accuracy_low_frac, one.accuracy_high_frac
+    percent = 100 * one.accuracy_frac
+    if low is None or high is None:
+        return say.ACCURACY_ALONE.format(percent=percent)
+    half_points = 50 * (high - low)
+    digits = 2 if half_points < 0.1 else 1 if half_points < 5 else 0
+    template = say.ACCURACY_FULL if full else say.ACCURACY
+    return template.format(percent=percent, digits=digits, low=100 * low, high=100 * high)
+
+
+def _amount(cost: str, value: float) -> str:
+    """Return a cost with its unit, to three digits, without a power of ten."""
+    text = number(value, ",.0f") if value >= 100 else number(float(f"{value:.3g}"), "g")
+    return f"{text} {say.UNITS[cost]}"

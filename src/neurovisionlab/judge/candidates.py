@@ -1,0 +1,81 @@
+"""Models as advice sees them, and what it says of them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from neurovisionlab.core.frozen import Frozen
+from neurovisionlab.core.protocol import Fraction, PositiveInt
+
+Positive = Annotated[float, Field(gt=0)]
+
+
+class Candidate(Frozen):
+    """A model as measured on one data set; None is unknown.
+
+    `accuracy_low_frac`, `accuracy_high_frac`: its 95 % interval. `num_diverged` of `num_seeds`
+    trainings diverged and are in none of these numbers. `guessing_frac` is the share of the
+    largest class where the model is at or near it (`judge.guessing`), else None.
+    """
+
+    model: str
+    accuracy_frac: Fraction
+    accuracy_low_frac: Fraction | None = None
+    accuracy_high_frac: Fraction | None = None
+    size_mib: Positive | None = None
+    latency_ms: Positive | None = None
+    train_s: Positive | None = None
+    memory_mib: Positive | None = None
+    num_diverged: Annotated[int, Field(ge=0)] = 0
+    num_seeds: PositiveInt = 1
+    guessing_frac: Fraction | None = None
+
+    @model_validator(mode="after")
+    def _interval_is_whole(self) -> Candidate:
+        low, high = self.accuracy_low_frac, self.accuracy_high_frac
+        if (low is None) != (high is None):
+            raise ValueError("expected both ends of the interval, got one; try both or neither")
+        if low is not None and high is not None and not low <= self.accuracy_frac <= high:
+            raise ValueError(f"expected low <= accuracy <= high, got {low} and {high}; try to swap")
+        return self
+
+    def cost(self, field: str) -> float | None:
+        """Return the cost of that name (one of `COSTS`)."""
+        value: float | None = getattr(self, field)
+        return value
+
+
+class Limits(Frozen):
+    """Most, or for accuracy least, that is allowed; None is no limit."""
+
+    size_mib: Positive | None = None
+    latency_ms: Positive | None = None
+    train_s: Positive | None = None
+    memory_mib: Positive | None = None
+    min_accuracy_frac: Fraction | None = None
+
+
+class Duel(Frozen):
+    """A verdict on the accuracy of a pair; goes before the two intervals."""
+
+    first: str
+    second: str
+    verdict: Literal["first better", "second better", "equivalent", "cannot tell"]
+
+
+class Advice(Frozen):
+    """A choice. `tie` names the models that noise alone may separate from it.
+
+    `reasons` and `excluded` are sentences; `front` are the models that no other dominates.
+    `caution` is what must be said wherever the choice is named, "" for nothing.
+    """
+
+    case: str
+    choice: str | None
+    reasons: tuple[str, ...]
+    excluded: tuple[str, ...]
+    tie: tuple[str, ...]
+    front: tuple[str, ...] = Field(default=(), exclude=True)
+    caution: str = ""

@@ -1,0 +1,16 @@
+"""A run's page, as a report writes it."""
+
+from __future__ import annotations
+
+from neurovisionlab.core.speech import ENGLISH, Voice
+from neurovisionlab.data.home import DataHome
+from neurovisionlab.lab.results import read
+from neurovisionlab.lab.store import Store
+from neurovisionlab.out.page.album import Albums
+from neurovisionlab.out.page.report import render
+
+
+def rendered(store: Store, home: DataHome | None = None, language: Voice = ENGLISH) -> str:
+    """Return the report of a run as HTML; nothing is kept."""
+    results = read(store)
+    return render(results, Albums(store, results.plan.infos, home), language)
