@@ -3,7 +3,7 @@
     python benchmarks/speed_picture.py [RUN ...]
 
 Runs are folders of `nvl run` on the complete letters' test images; the published models stand as
-`claims/tretiakov-2025.toml` has them. What was measured lies beside this script
+`publications/tretiakov-2025.toml` has them. What was measured lies beside this script
 (`speed_points.json`) and is drawn again, until a run measures it anew. Accuracies on one test set,
 training times on machines that are named: the picture compares ways to get there, not machines.
 """

@@ -23,7 +23,7 @@ from neurovisionlab.core.protocol import Protocol
 from neurovisionlab.core.spec import Subset
 from neurovisionlab.judge.quantities import Quantity, difference, half_unit, printed, ratio
 
-FILE = resources.files("neurovisionlab") / "claims" / "tretiakov-2025.toml"
+FILE = resources.files("neurovisionlab") / "publications" / "tretiakov-2025.toml"
 SHIPPED = FILE.read_text(encoding="utf-8")
 
 HEAD = """
