@@ -28,12 +28,13 @@ ENVIRONMENT = os.environ | {"NVL_DEVICE": "cpu", "NVL_THREADS": "1", "PYTHONUNBU
 
 def _study(folder: Path) -> Path:
     """Write a study of two cells of some seconds each."""
-    return write_study(folder, f"npz:{folder}", "seeds = [0, 1]", "epochs = 20")
+    return write_study(folder, f"npz:{folder}", "seeds = [0, 1]", "epochs = 12")
 
 
-def _start(folder: Path, *before: str) -> subprocess.Popen[str]:
+def _start(folder: Path, *before: str, measures: bool = False) -> subprocess.Popen[str]:
+    rest = () if measures else ("--no-measure",)
     return subprocess.Popen(
-        [*before, str(NVL), "run", "study.toml"],
+        [*before, str(NVL), "run", "study.toml", *rest],
         cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -108,7 +109,7 @@ def test_kills_at_random_lose_nothing_and_give_the_same_logits(
 @pytest.mark.parametrize("wait_s", [0.05, 0.5, 1.5, 3, 4.5, 6, 8, 10])
 def test_a_stop_in_any_phase_ends_a_run_with_its_sentence(tiny_npz: Path, wait_s: float) -> None:
     _study(tiny_npz)
-    with _start(tiny_npz) as process:
+    with _start(tiny_npz, measures=True) as process:
         time.sleep(wait_s)
         family = _family(process.pid)
         os.killpg(process.pid, signal.SIGTERM)
