@@ -11,7 +11,8 @@ import errno
 import os
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
@@ -117,6 +118,13 @@ def make_folder(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for one in reversed(made):
         flush_folder(one.parent)
+
+
+def flush_all(paths: Sequence[Path]) -> None:
+    """Wait until the disk has files, all at once: it writes them together, sooner than in turn."""
+    with ThreadPoolExecutor(max(1, len(paths))) as pool:
+        for _ in pool.map(flush, paths):
+            pass
 
 
 def flush_folder(folder: Path) -> None:

@@ -124,8 +124,9 @@ class RunFolder:
                 shutil.rmtree(place, ignore_errors=True)
                 place.mkdir(parents=True)
                 for name, write in parts.items():
-                    with files.flushed(place / name) as file:
+                    with (place / name).open("xb") as file:
                         write(file)
+                files.flush_all([place / name for name in parts])
                 files.flush_folder(place)
                 if target.is_dir():
                     shutil.rmtree(target)
