@@ -13,10 +13,9 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from neurovisionlab.core.costs import Costs, CostSpec, cost_spec, distinct
-from neurovisionlab.core.expand import weights_key
 from neurovisionlab.core.protocol import Protocol
 from neurovisionlab.core.records import CellRecord
 from neurovisionlab.core.spec import (
@@ -32,7 +31,13 @@ from neurovisionlab.data.pictures import Watch
 from neurovisionlab.data.remarks import remarks
 from neurovisionlab.data.sources import SOURCES, load
 from neurovisionlab.data.texts import is_there, possible_path
-from neurovisionlab.lab.apart import asked
+from neurovisionlab.inspection import (
+    WORKERS,
+    check_models,
+    checked,
+    identified,
+    look_at_models,
+)
 from neurovisionlab.lab.conduct import Event, conduct, pending
 from neurovisionlab.lab.damage import Tell
 from neurovisionlab.lab.executors import Execute, local
@@ -45,11 +50,6 @@ from neurovisionlab.lab.studies import Difference, differences, make_plan, read_
 from neurovisionlab.lab.trust import own_models, trusted
 from neurovisionlab.learn.settings import num_threads, wants_compiling
 
-if TYPE_CHECKING:
-    from neurovisionlab.learn.survey import Facts
-
-# imported once by the server that processes are forked from
-WORKERS = ("neurovisionlab.learn.run", "neurovisionlab.learn.meter")
 # what the reader of the digits and unbroken groups or folds import late: a second for each cell
 WITH_SKLEARN = (*WORKERS, "sklearn.datasets", "sklearn.model_selection")
 QUICK_S = 0.3  # a timing at the end of a run; `nvl measure` takes longer and is more exact
@@ -144,13 +144,13 @@ def prepare(
     store = Store(possible_path(out_dir or Path("runs") / study.name, "--out"), tell)
     if not is_there(store.root):  # there will be something to train: seconds of imports, meanwhile
         start_early(_workers(study))
-    digests, notes = _look_at_models(study)
+    digests, notes = look_at_models(study)
     plan = make_plan(study, home, watch).model_copy(update={"model_digests": digests})
     cells = plan.cells()
     todo = tuple(pending(cells, store))
     if todo:
         _check_settings()
-    warnings = warnings_of(study) + _check_models(cells, todo) + _check_splits(todo, home)
+    warnings = warnings_of(study) + check_models(cells, todo) + _check_splits(todo, home)
     messages = [*(f"warning: {line}" for line in warnings), *notes]
     if todo:
         messages += recipe_messages(study)
@@ -270,8 +270,8 @@ def measure_models(
     protocol = Protocol(image_px=image_px, color=color, batch_size=batch_size)
     specs = []
     for model in models:
-        digest = _identified(model)
-        _checked(model, [(image_px, channels, num_classes, protocol)])
+        digest = identified(model)
+        checked(model, [(image_px, channels, num_classes, protocol)])
         specs.append(
             CostSpec(
                 model=model,
@@ -286,22 +286,6 @@ def measure_models(
     yield from measure(specs, measure_part, local(WORKERS), Effort(seconds))
 
 
-def model_facts(name: str) -> Facts:
-    """Return what is known of a model; a user's own is asked in a process of its own.
-
-    Raises:
-        ModelError: no such model, or it cannot be built.
-    """
-    from neurovisionlab.learn import questions, survey
-    from neurovisionlab.learn.catalogue import kind_of, make_findable
-
-    if kind_of(name) != "own":
-        return survey.facts(name)
-    make_findable(name)
-    known: Facts = asked(questions.look, name, name, WORKERS)
-    return known
-
-
 def difference(first: str, second: str) -> list[Difference]:
     """Return every difference in protocol and data between two studies, given as to `load_study`.
 
@@ -312,101 +296,3 @@ def difference(first: str, second: str) -> list[Difference]:
     """
     found = differences(load_study(first), load_study(second))
     return [one for one in found if one.setting not in ("name", "description")]
-
-
-def _look_at_models(study: Study) -> tuple[dict[str, str], list[str]]:
-    """Return what identifies models beyond their names, and whose pretrained weights they take.
-
-    Names of the table are looked up without torch.
-    """
-    from neurovisionlab.learn.weights import find
-
-    digests: dict[str, str] = {}
-    notes: list[str] = []
-    is_pretrained = any(protocol.pretrained for _, protocol in study.protocols())
-    for model in study.models:
-        digest = _identified(model)
-        if digest is not None:
-            digests[model] = digest
-        if is_pretrained:
-            weights = find(model)
-            digests[weights_key(model)] = weights.digest
-            notes.append(f"{model}: pretrained, {weights.origin} ({weights.path})")
-    return digests, notes
-
-
-def _identified(model: str) -> str | None:
-    """Return what identifies a model beyond its name; code is asked in a process of its own.
-
-    Raises:
-        ModelError: nothing stands for that name, or its code ends the process.
-    """
-    from neurovisionlab.learn.catalogue import digest_of, kind_of, make_findable
-
-    if kind_of(model) == "table":
-        return digest_of(model)
-    if kind_of(model) == "own":
-        make_findable(model)
-    from neurovisionlab.learn import questions
-
-    digest: str | None = asked(questions.identify, model, model, WORKERS)
-    return digest
-
-
-def _checked(model: str, builds: list[tuple[int, int, int, Protocol]]) -> list[bool]:
-    """Build a model in a process of its own; return of each build whether `stem` changed it.
-
-    Args:
-        model: its name.
-        builds: (image_px, channels, num_classes, protocol) of each.
-
-    Raises:
-        ModelError: it does not suit, or it ends the process.
-    """
-    from neurovisionlab.learn import questions
-
-    changed: list[bool] = asked(questions.check, (model, builds), model, WORKERS)
-    return changed
-
-
-def _check_models(cells: Sequence[CellSpec], todo: Sequence[CellSpec]) -> list[str]:
-    """Refuse models that do not suit the images; return a line where `stem` has no effect.
-
-    A stem that a recipe brings along is nobody's wish for one model: it is passed over in silence.
-    """
-    from neurovisionlab.learn.catalogue import kind_of, patch_side, recipe_of
-
-    unchanged: dict[str, dict[str, None]] = {}  # by stem, in the order of the study
-    for cell in cells:
-        stem = cell.protocol.stem
-        if kind_of(cell.model) == "table":
-            patch_side(cell.model, cell.image_px)
-            is_wished = stem != "imagenet" and not cell.protocol.is_of_recipe("stem")
-            if is_wished and stem not in recipe_of(cell.model).stems:
-                unchanged.setdefault(stem, {})[cell.model] = None
-    for model, unlike in _unlike(todo).items():
-        builds = [(c.image_px, c.channels, c.num_classes, c.protocol) for c in unlike]
-        for cell, has_effect in zip(unlike, _checked(model, builds), strict=True):
-            if not has_effect and not cell.protocol.is_of_recipe("stem"):
-                unchanged.setdefault(cell.protocol.stem, {})[model] = None
-    return [
-        f'stem = "{stem}" has no effect on {", ".join(models)}: their first layers stay as they are'
-        for stem, models in unchanged.items()
-    ]
-
-
-def _unlike(cells: Sequence[CellSpec]) -> dict[str, list[CellSpec]]:
-    """Return {model: cells} where a model must be built to be checked, one cell of each build."""
-    from neurovisionlab.learn.catalogue import kind_of
-
-    kinds: dict[object, CellSpec] = {}
-    for cell in cells:
-        protocol = cell.protocol
-        if protocol.pretrained or kind_of(cell.model) != "table":
-            settings = (protocol.pretrained, protocol.stem, protocol.stem_weights, protocol.dropout)
-            size = (cell.image_px, cell.channels, cell.num_classes)
-            kinds.setdefault((cell.model, size, settings), cell)
-    by_model: dict[str, list[CellSpec]] = {}
-    for cell in kinds.values():
-        by_model.setdefault(cell.model, []).append(cell)
-    return by_model

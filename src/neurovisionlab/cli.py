@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -125,7 +126,7 @@ def _check_tracker(track: str | None) -> None:
 def _tracked(events: Iterable[Event], track: str | None, store: Store) -> Iterable[Event]:
     from neurovisionlab.out.track import to_tensorboard
 
-    return events if track is None else to_tensorboard(events, store.place("tensorboard"))
+    return events if track is None else to_tensorboard(events, partial(store.place, "tensorboard"))
 
 
 def _measured(prepared: Run, console: Console) -> list[Costs]:

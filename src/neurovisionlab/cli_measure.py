@@ -128,7 +128,11 @@ def _told(costs: Iterable[Costs], quietly: bool, mistakes: list[NvlError]) -> li
 def _row(costs: Costs) -> dict[str, Any]:
     spec = costs.spec
     shape = {name: getattr(spec, name) for name in ("image_px", "channels", "num_classes")}
-    return {"model": spec.model} | shape | costs.model_dump(mode="json", exclude={"spec"})
+    return (
+        {"model": spec.model}
+        | shape
+        | costs.model_dump(mode="json", exclude={"spec", "schema_version"})
+    )
 
 
 def lines(costs: Costs) -> list[str]:

@@ -27,7 +27,7 @@ def models(
     as_json: JsonOption = False,
 ) -> None:
     """List models: parameters, multiply-accumulates (MACs) an image, whose weights, licence."""
-    from neurovisionlab.api import model_facts
+    from neurovisionlab.inspection import model_facts
     from neurovisionlab.learn.survey import list_names
 
     names = list_names(pattern)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from neurovisionlab.core.errors import DataError
 from neurovisionlab.core.names import ascii_form
 from neurovisionlab.core.spec import DataRef
 from neurovisionlab.data import near as near_module
@@ -306,3 +308,18 @@ def test_a_sheet_is_the_same_from_the_same_seed(tmp_path: Path) -> None:
     first = write_sheet(images, tmp_path / "a.png", 4, seed=1).read_bytes()
     assert first == write_sheet(images, tmp_path / "b.png", 4, seed=1).read_bytes()
     assert first != write_sheet(images, tmp_path / "c.png", 4, seed=2).read_bytes()
+
+
+def test_a_sheet_that_cannot_be_written_leaves_no_half_of_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_sheet(made(), tmp_path / "sheet.png")
+    before = path.read_bytes()
+
+    def full(number: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(DataError, match="No space left"):
+        write_sheet(made(), path, seed=5)
+    assert {one.name: one.read_bytes() for one in tmp_path.iterdir()} == {"sheet.png": before}

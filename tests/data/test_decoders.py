@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import struct
@@ -21,7 +22,7 @@ from PIL import Image, ImageFile
 from data.stand_ins import home_in
 from neurovisionlab.core.errors import DataError, ResourceError
 from neurovisionlab.core.spec import DataRef
-from neurovisionlab.data import decoders, depth, pictures
+from neurovisionlab.data import decoders, depth, files, pictures
 from neurovisionlab.data.decoders import (
     SUFFIXES,
     Unreadable,
@@ -32,7 +33,7 @@ from neurovisionlab.data.decoders import (
 )
 from neurovisionlab.data.own.kinds import Kind, kind_by_content
 from neurovisionlab.data.pictures import decode
-from neurovisionlab.data.sources import load
+from neurovisionlab.data.sources import describe, load
 
 POSTSCRIPT = (
     b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\n"
@@ -392,3 +393,29 @@ def test_unreadable_says_why() -> None:
 
     assert tried(broken) == Unreadable("ValueError: a b")
     assert isinstance(tried(lambda: Image.open(io.BytesIO(b"x"))), Unreadable)
+
+
+@pytest.mark.parametrize("place", ["listing", "content", "header"])
+def test_a_machine_out_of_open_files_leaves_no_picture_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    for name in ("a/1.png", "a/2", "b/1.png", "b/2"):  # two are known by their content alone
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.new("L", (8, 8)).save(tmp_path / name, "PNG")
+
+    def short(path: Path, *_: object, **__: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files", str(path))
+
+    if place == "listing":
+        monkeypatch.setattr(os, "scandir", short)
+    else:
+        opened = files.opened
+
+        def sometimes(path: Path) -> object:
+            is_chosen = path.suffix == ("" if place == "content" else ".png")
+            return short(path) if is_chosen else opened(path)
+
+        monkeypatch.setattr(files, "opened", sometimes)
+    ref = DataRef(name=f"folder:{tmp_path}", image_px=8, on_bad_image="skip")
+    with pytest.raises(ResourceError, match="again when less runs beside it"):
+        describe(ref, home_in(tmp_path))

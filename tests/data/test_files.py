@@ -115,3 +115,14 @@ def test_drafts_of_the_dead_are_removed_and_those_of_the_living_stay(tmp_path: P
     files.remove_drafts(tmp_path)
     left = {path.name for path in tmp_path.iterdir()}
     assert left == names - {f".a.{gone.pid}.draft"}
+
+
+@pytest.mark.parametrize("name", ["x" * 255, "є" * 127, ".", "a" * 200 + ".json"])
+def test_the_longest_names_are_written_too(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    if name == ".":
+        with pytest.raises(OSError, match="no ordinary file"):
+            files.write_whole(path, b"1")
+        return
+    files.write_whole(path, b"1")
+    assert [one.name for one in tmp_path.iterdir()] == [name]

@@ -12,6 +12,7 @@ from e2e.conftest import Nvl
 from lab.fakes import fake_plan
 from neurovisionlab import api
 from neurovisionlab.core.costs import Costs
+from neurovisionlab.data.home import DataHome
 from neurovisionlab.lab.store import Store
 
 FIELDS = (
@@ -94,8 +95,15 @@ def test_measuring_a_run_takes_where_the_data_lie(
         store.keep_plan(fake_plan())
     folder = tmp_path / "images"
     folder.mkdir()
+    homes: list[DataHome] = []
+
+    def noted(store: Store, home: DataHome, language: object) -> Path:
+        homes.append(home)
+        return store.root
+
+    monkeypatch.setattr("neurovisionlab.out.page.report.write_report", noted)
     assert nvl_here("measure", str(store.root), "--data", str(folder)).code == 0
-    assert store.page().data_dir == folder
+    assert [home.data_dir for home in homes] == [folder]
 
 
 @pytest.mark.parametrize(

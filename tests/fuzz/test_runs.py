@@ -26,7 +26,7 @@ from neurovisionlab.lab.judge import advise_run, judge_run
 from neurovisionlab.lab.publications import read_publication
 from neurovisionlab.lab.resources import resource_rows
 from neurovisionlab.lab.results import read
-from neurovisionlab.lab.store import PageSettings, Store
+from neurovisionlab.lab.store import Store
 from neurovisionlab.lab.trust import trusted
 from neurovisionlab.out import exports
 from neurovisionlab.out.page.compare import compare_runs
@@ -63,7 +63,7 @@ def seed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
             store.put_audit(found)
         last = plan.cells()[-1].cell_id
         store.put_failure(_failure(last))
-    store.keep_page(PageSettings("uk", root))
+    store.keep_language("uk")
     paths = [path for path in root.rglob("*") if path.is_file() and path.name != ".lock"]
     return {str(path.relative_to(root)): path.read_bytes() for path in paths}
 
@@ -149,7 +149,7 @@ def _read(store: Store) -> int:
     costs = resource_rows(read(store))
     resource_tables(read(store))
     exports.latex(records, costs)
-    store.page()
+    store.language()
     for _, info in plan.infos:
         found = store.audit(info.digest)
         if found is not None:

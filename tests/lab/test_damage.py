@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from io import BufferedReader
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +19,7 @@ from neurovisionlab.core.costs import cost_spec
 from neurovisionlab.core.errors import StoreError
 from neurovisionlab.core.records import CellRecord, Failure
 from neurovisionlab.core.spec import CellSpec
+from neurovisionlab.data import files
 from neurovisionlab.data.audit import Audit, audit
 from neurovisionlab.data.images import ImageSet, Provenance
 from neurovisionlab.lab.conduct import conduct, pending
@@ -350,7 +354,7 @@ def test_a_pipe_in_a_run_holds_nobody_up(tmp_path: Path, name: str) -> None:
 
     def read() -> None:
         assert store.plan() == fake_plan(seeds=(0, 1, 2))
-        store.page()
+        store.language()
         store.failures()
         found.append(len(store.finished(CELLS)))
 
@@ -415,3 +419,83 @@ def test_a_full_disk_at_any_flush_leaves_the_former_state(
     again, told = _opened(root)
     assert again.has(extra.cell_id) == bool(added)
     assert told == []
+
+
+# ── what is no damage ────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("file", OF_A_CELL)
+@pytest.mark.parametrize(
+    "shortage",
+    [OSError(errno.EMFILE, "Too many open files"), MemoryError()],
+    ids=["files", "memory"],
+)
+def test_a_machine_short_of_something_trains_no_cell_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, shortage: Exception
+) -> None:
+    root = _made(tmp_path)
+    before = _everything(root)
+    opened = files.opened
+
+    @contextlib.contextmanager
+    def short(path: Path) -> Iterator[BufferedReader]:
+        if path.name == file and LOST in path.parts:
+            raise shortage
+        with opened(path) as found:
+            yield found
+
+    store, told = _opened(root)
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "opened", short)
+        with pytest.raises(StoreError, match="again when less runs beside it"):
+            list(conduct(CELLS, store, lambda cell, say: fake_result(cell), execute_here))
+    assert told == []
+    assert _everything(root) == before
+    assert pending(CELLS, Store(root)) == []
+
+
+def test_memory_that_fails_while_numbers_are_read_is_no_damage_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = _made(tmp_path)
+
+    def full(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    store, told = _opened(root)
+    with monkeypatch.context() as patch:
+        patch.setattr("neurovisionlab.lab.damage.check_predictions", full)
+        with pytest.raises(StoreError, match="no memory for it"):
+            store.has(LOST)
+    assert told == []
+
+
+@pytest.mark.parametrize("kind", ["costs", "audits"])
+def test_costs_and_audits_of_a_newer_version_are_refused(tmp_path: Path, kind: str) -> None:
+    root = _made(tmp_path)
+    store = Store(root)
+    costs, found = fake_costs(CELLS[0]), _an_audit()
+    store.put_costs(costs)
+    store.put_audit(found)
+    (path,) = (root / kind).iterdir()
+    newer = _newer(path)
+    store, told = _opened(root)
+    with pytest.raises(StoreError, match="2, of a newer version"):
+        store.costs(costs.spec) if kind == "costs" else store.audit(found.digest)
+    assert (path.read_bytes(), told) == (newer, [])
+
+
+@pytest.mark.parametrize("content", [b"[" * 200_000, b"7", b"[]", b'{"language": {"a": 1}}'])
+def test_odd_settings_of_a_page_are_none(tmp_path: Path, content: bytes) -> None:
+    root = _made(tmp_path)
+    (root / "page.json").write_bytes(content)
+    assert Store(root).language() is None
+
+
+@pytest.mark.parametrize("name", ["tensorboard", f"tensorboard/{LOST}"])
+def test_others_write_through_no_link_either(tmp_path: Path, name: str) -> None:
+    root = _made(tmp_path)
+    (root / name).parent.mkdir(exist_ok=True)
+    (root / name).symlink_to(tmp_path)
+    with pytest.raises(StoreError, match="a link, which is not followed"):
+        Store(root).place("tensorboard", LOST)

@@ -114,6 +114,13 @@ def test_what_does_not_fit_is_refused_with_both_sizes() -> None:
         CPU.check_fits(2 * available, "all")
 
 
+def test_what_a_control_group_leaves_is_what_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("neurovisionlab.learn.device.available_bytes", lambda: 1 << 20)
+    assert CPU.free_mib() == 1
+    with pytest.raises(ResourceError, match="got 2 MiB"):
+        CPU.check_fits(2 << 20, "all")
+
+
 def test_the_machine_is_described_as_others_describe_it() -> None:
     machine = describe_machine(CPU)
     assert machine.device == "cpu"

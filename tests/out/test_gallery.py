@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import os
 import re
 import struct
@@ -25,7 +26,7 @@ from neurovisionlab.data.home import DataHome
 from neurovisionlab.data.sources import load
 from neurovisionlab.lab.judge import judge_run
 from neurovisionlab.lab.results import read
-from neurovisionlab.lab.store import PageSettings, Store
+from neurovisionlab.lab.store import Store
 from neurovisionlab.lab.studies import make_plan
 from neurovisionlab.out.language import voice_of
 from neurovisionlab.out.page.album import Album, Albums
@@ -177,7 +178,8 @@ def test_a_report_written_anew_keeps_its_language_and_its_pictures(
 
 def test_a_run_without_its_pictures_says_how_to_get_them(apart: tuple[Store, Path]) -> None:
     store, data_dir = apart
-    store.keep_page(PageSettings("en", data_dir))  # a stranger may have written that
+    kept = json.dumps({"language": "en", "data_dir": str(data_dir)})  # as an earlier version did
+    store.write_text("page.json", kept)
     assert _seen(store) == ("en", False)
     assert escape(str(NOT_AT_HAND)) in (store.root / "report.html").read_text("utf-8")
     assert _seen(store, DataHome.find(data_dir)) == ("en", True)

@@ -33,7 +33,7 @@ def test_epochs_are_written_and_events_passed_on(tmp_path: Path) -> None:
         record = fake_result(cell).record
         rows = [record.epochs[0], record.epochs[0].model_copy(update={"epoch": 2})]
         events += [(cell, sign), *((cell, row) for row in rows), (cell, record)]
-    assert list(to_tensorboard(events, tmp_path)) == events
+    assert list(to_tensorboard(events, tmp_path.joinpath)) == events
     assert {path.name for path in tmp_path.iterdir()} == {cell.cell_id for cell in cells}
     told = _scalars(tmp_path / cells[0].cell_id)
     assert told["val_accuracy_frac"] == [(1, 0.5), (2, 0.5)]
@@ -43,7 +43,7 @@ def test_epochs_are_written_and_events_passed_on(tmp_path: Path) -> None:
 def test_a_loss_that_is_not_finite_is_left_out(tmp_path: Path) -> None:
     (cell,) = fake_plan(seeds=(0,)).cells()
     row = fake_result(cell, diverged=True).record.epochs[0]
-    list(to_tensorboard([(cell, row)], tmp_path))
+    list(to_tensorboard([(cell, row)], tmp_path.joinpath))
     told = _scalars(tmp_path / cell.cell_id)
     assert "train_loss" not in told
     assert "val_loss" in told
@@ -59,4 +59,4 @@ def test_a_missing_package_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(ResourceError, match="pip install 'neurovisionlab\\[track\\]'"):
-        list(to_tensorboard([], tmp_path))
+        list(to_tensorboard([], tmp_path.joinpath))

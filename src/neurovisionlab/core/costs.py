@@ -21,7 +21,7 @@ from neurovisionlab.core.bounds import (
 from neurovisionlab.core.frozen import Frozen, Identified
 from neurovisionlab.core.protocol import Count, Fraction, Magnitude, Protocol
 from neurovisionlab.core.records import EpochRow, Machine
-from neurovisionlab.core.spec import CellSpec, slug
+from neurovisionlab.core.spec import SCHEMA_VERSION, CellSpec, ThisVersion, slug
 from neurovisionlab.core.speech import Sentence
 
 CONTENTION_LIMIT = 0.05  # share of all cores; above it a time is an upper bound, not for ranking
@@ -216,6 +216,7 @@ class Costs(Frozen):
         does_not_fit: "needs more than … MiB" where memory did not suffice.
     """
 
+    schema_version: ThisVersion = SCHEMA_VERSION
     spec: CostSpec
     num_parameters: Amount | None
     weights_mib: Measure | None

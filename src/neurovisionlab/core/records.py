@@ -27,6 +27,9 @@ from neurovisionlab.core.metrics import Scores
 from neurovisionlab.core.protocol import Fraction, Magnitude
 from neurovisionlab.core.spec import SCHEMA_VERSION, CellSpec, ThisVersion, hash_of
 
+# the parts that a cell answers about
+Part = Literal["val", "test"]
+
 
 class Progress(Frozen):
     """A sign of life from inside an epoch; never stored."""
@@ -227,9 +230,7 @@ class Predictions:
     indices_N: NDArray[np.int64]
 
 
-def check_predictions(
-    record: CellRecord, part: Literal["val", "test"], predictions: Predictions
-) -> None:
+def check_predictions(record: CellRecord, part: Part, predictions: Predictions) -> None:
     """Make sure that stored arrays are what the record's cell predicted for a part.
 
     That is finite float32 logits [N, C], int64 labels [N] below C and int64 indices [N] of
@@ -245,9 +246,7 @@ def check_predictions(
         raise DataError(mould(what, expected, got, remedy))
 
 
-def _problem_of(
-    record: CellRecord, part: Literal["val", "test"], given: Predictions
-) -> tuple[str, str] | None:
+def _problem_of(record: CellRecord, part: Part, given: Predictions) -> tuple[str, str] | None:
     """Return what was expected of predictions and what they are; None if nothing is wrong."""
     num, num_classes = getattr(record, f"num_{part}"), record.cell.num_classes
     arrays = (given.logits_NC, given.labels_N, given.indices_N)
@@ -297,7 +296,7 @@ class CellResult:
 
     record: CellRecord
     split: SplitIndices
-    predictions: dict[Literal["val", "test"], Predictions] = field(default_factory=dict)
+    predictions: dict[Part, Predictions] = field(default_factory=dict)
     weights: bytes | None = None  # a safetensors file
 
 

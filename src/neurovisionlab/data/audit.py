@@ -23,6 +23,7 @@ from neurovisionlab.core.bounds import (
     Words,
 )
 from neurovisionlab.core.frozen import Frozen
+from neurovisionlab.core.spec import SCHEMA_VERSION, ThisVersion
 from neurovisionlab.core.speech import Counted, Sentence, again
 from neurovisionlab.data.copies import Copies, contents_of, exact_copies, near_copies
 from neurovisionlab.data.images import ImageSet
@@ -72,6 +73,7 @@ class Audit(Frozen):
         absent: {part: classes without an image there} where another part has some.
     """
 
+    schema_version: ThisVersion = SCHEMA_VERSION
     name: Name
     digest: Hex
     synthetic: bool

@@ -27,6 +27,7 @@ from neurovisionlab.data.files import (
     content_of,
     flush,
     flushed,
+    is_shortage,
     remove_drafts,
     write_flushed,
     write_whole,
@@ -59,8 +60,9 @@ def cached_info(home: DataHome, key: str) -> DataInfo | None:
         return DataInfo.model_validate_json(json.dumps(content))
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except Exception:  # whatever json and pydantic raise about damaged text
-        _take_away(path)
+    except Exception as error:  # whatever json and pydantic raise about damaged text
+        if not is_shortage(error):
+            _take_away(path)
         return None
 
 
@@ -93,8 +95,9 @@ def cached_set(home: DataHome, key: str) -> ImageSet | None:
         meta = _unsealed(folder / "meta.json")
         images = _mapped(folder, meta)
         _check(images, meta)
-    except Exception:  # whatever numpy raises about damaged arrays
-        _take_away(folder)
+    except Exception as error:  # whatever numpy raises about damaged arrays
+        if not is_shortage(error):
+            _take_away(folder)
         return None
     return images
 

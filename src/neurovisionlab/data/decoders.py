@@ -69,12 +69,16 @@ def tried(work: Callable[[], T]) -> T | Unreadable:
 
     Raises:
         NvlError: meant for the user, not of the picture.
+        ResourceError: the machine has no more files or memory to give now: what a set holds must
+            not depend on that.
     """
     try:
         return work()
     except NvlError:
         raise
     except Exception as error:  # of damaged bytes decoders may raise anything
+        # a decoder without memory was asked for more than such a picture needs: see `flight`
+        files.refuse_shortage(error, "pictures")
         return Unreadable(_told(error))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import os
 import stat
 import sys
@@ -19,10 +20,31 @@ from typing import BinaryIO
 
 import psutil
 
+from neurovisionlab.core.errors import ResourceError, mould
+
 _DRAFT = ".draft"
+_SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN)
 _NO_ORDINARY_FILE = "no ordinary file"
 # file systems, some networks' among them, that cannot flush a folder
 _CANNOT_FLUSH = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP)
+
+
+def is_shortage(error: Exception) -> bool:
+    """Return whether an error is about this machine, now, and says nothing of a file."""
+    return isinstance(error, MemoryError) or (
+        isinstance(error, OSError) and error.errno in _SHORTAGES
+    )
+
+
+def refuse_shortage(error: Exception, what: str) -> None:
+    """Raise where nothing is left to open files with: what is found must not depend on it.
+
+    Raises:
+        ResourceError: naming `what` was to be opened.
+    """
+    if isinstance(error, OSError) and is_shortage(error):
+        got, remedy = error.strerror or str(error), "again when less runs beside it"
+        raise ResourceError(mould(what, "files that can be opened", got, remedy)) from None
 
 
 @contextlib.contextmanager
@@ -69,7 +91,8 @@ def write_whole(path: Path, content: bytes) -> None:
         found = path.lstat()
         if not stat.S_ISLNK(found.st_mode):
             _refuse_odd(found, path)
-    draft = path.with_name(f".{path.name[:200]}.{os.getpid()}{_DRAFT}")
+    short = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:12]  # the name may be the longest
+    draft = path.with_name(f".{short}.{os.getpid()}{_DRAFT}")
     try:
         write_flushed(draft, content)
         draft.replace(path)

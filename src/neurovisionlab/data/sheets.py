@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from neurovisionlab.core.errors import DataError, mould
 from neurovisionlab.core.names import ascii_form
+from neurovisionlab.data.files import write_whole
 from neurovisionlab.data.images import ImageSet
 
 _CELL_PX = 56  # small images are enlarged by a whole factor up to about this, large ones reduced
@@ -77,8 +79,10 @@ def write_sheet(images: ImageSet, path: Path, num_images: int = 10, seed: int = 
     picture = sheet(images, num_images, seed)
     if images.images_NHWC.shape[3] == 1:
         picture = picture.convert("L")
+    content = io.BytesIO()
+    picture.save(content, "PNG", optimize=True)
     try:
-        picture.save(path, optimize=True)
+        write_whole(path, content.getvalue())
     except OSError as error:
         got = error.strerror or str(error)
         raise DataError(mould(str(path), "a place to write to", got, "another folder")) from None

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from neurovisionlab.core.records import CellRecord, Predictions
+from neurovisionlab.core.records import CellRecord, Part, Predictions
 from neurovisionlab.core.spec import hash_of
-from neurovisionlab.lab.damage import Part, Reader, read_predictions
+from neurovisionlab.lab.damage import Reader, read_predictions
 from neurovisionlab.lab.folder import RunFolder
 
 CELLS, RECORD, PREDICTIONS = "cells", "record.json", "predictions.npz"

@@ -20,13 +20,19 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ValidationError
 
 from neurovisionlab.core.errors import NvlError, StoreError, mould
-from neurovisionlab.core.records import CellRecord, Predictions, SplitIndices, check_predictions
+from neurovisionlab.core.records import (
+    CellRecord,
+    Part,
+    Predictions,
+    SplitIndices,
+    check_predictions,
+)
 from neurovisionlab.core.spec import SCHEMA_VERSION
+from neurovisionlab.data.files import is_shortage
 from neurovisionlab.lab.folder import MOST_BYTES, RunFolder
 
 Record = TypeVar("Record", bound=BaseModel)
 Read = TypeVar("Read")
-Part = Literal["val", "test"]
 Number = TypeVar("Number", bound=np.generic)
 Tell = Callable[[str], None]
 
@@ -51,20 +57,27 @@ class Reader:
         """Return the record in a file; None where there is none that can be read.
 
         Raises:
-            StoreError: it is of a newer version.
+            StoreError: it is of a newer version, or cannot be read now.
         """
         path = self._folder.root.joinpath(*pieces)
         return self.read(lambda file: parsed(kind, file.read(MOST_BYTES), path), *pieces)
 
     def read(self, read: Callable[[BinaryIO], Read], *pieces: str) -> Read | None:
-        """Return what `read` makes of a file; None where there is none or it finds damage."""
+        """Return what `read` makes of a file; None where there is none or it finds damage.
+
+        Raises:
+            StoreError: it cannot be read now, for want of memory or of open files.
+        """
         try:
             with self._folder.opened(*pieces) as file:
                 return read(file)
         except FileNotFoundError:
             return None
-        except OSError as error:
-            self.say(error.strerror or error, *pieces)
+        except (OSError, MemoryError) as error:
+            why = getattr(error, "strerror", None) or str(error) or "no memory for it"
+            if is_shortage(error):
+                raise StoreError(_unreadable_now(self._folder.root, why)) from None
+            self.say(why, *pieces)
         except DamageError as why:
             self.say(why, *pieces)
         return None
@@ -75,6 +88,11 @@ class Reader:
         if path not in self._told:
             self._told.add(path)
             self._tell(f"damaged, counts as absent: {path} ({why})")
+
+
+def _unreadable_now(root: Path, why: str) -> str:
+    """Return what to say of a file that may be whole: it is no reason to train a cell anew."""
+    return mould(str(root), "a folder one can read", why, "again when less runs beside it")
 
 
 def parsed(kind: type[Record], content: bytes, path: Path) -> Record:
@@ -141,6 +159,8 @@ def _archive(file: BinaryIO) -> Iterator[zipfile.ZipFile]:
     try:
         with zipfile.ZipFile(file) as archive:
             yield archive
+    except MemoryError:
+        raise
     except NvlError as error:
         raise DamageError(str(error)) from None
     except Exception as error:  # whatever a damaged archive makes of its reader

@@ -13,7 +13,7 @@ import numpy as np
 
 from neurovisionlab.core.errors import DataError, NvlError, StoreError, mould
 from neurovisionlab.core.frozen import Frozen
-from neurovisionlab.core.records import CellRecord, Predictions
+from neurovisionlab.core.records import CellRecord, Part, Predictions
 from neurovisionlab.core.speech import Sentence
 from neurovisionlab.judge.advice import Prefer, advise, advise_cases
 from neurovisionlab.judge.advice_sentences import ALL_DIVERGED
@@ -38,7 +38,6 @@ from neurovisionlab.judge.verdicts import (
     PairVerdict,
     verdicts_of_dataset,
 )
-from neurovisionlab.lab.damage import Part
 from neurovisionlab.lab.resources import Row, resource_rows
 from neurovisionlab.lab.results import Results
 

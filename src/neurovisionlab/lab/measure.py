@@ -10,8 +10,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from statistics import median
 from typing import Any, NamedTuple
 
-import psutil
-
 from neurovisionlab.core.costs import (
     CONTENTION_LIMIT,
     NEEDS_MORE,
@@ -29,6 +27,7 @@ from neurovisionlab.core.costs import (
     memory_differs,
 )
 from neurovisionlab.core.errors import ModelError, mould
+from neurovisionlab.data.budget import available_bytes
 from neurovisionlab.lab.executors import Done, Execute, Failed, Work
 from neurovisionlab.learn.clock import now_iso
 
@@ -218,7 +217,7 @@ def _explained(request: Request, failed: Failed) -> PartResult:
     A crash or an exit says nothing about memory.
     """
     if failed.kind == "Killed":
-        free_mib = psutil.virtual_memory().available / 2**20
+        free_mib = available_bytes() / 2**20
         return PartResult(found={}, does_not_fit_mib=free_mib)
     if failed.is_user_error:
         raise ModelError(failed.message)

@@ -1,6 +1,7 @@
 """What a run's folder says of its study: each file is read once, when it is first asked for.
 
-Judging, tables, pages and exports are handed this; nobody of theirs looks into the folder.
+Judging, tables, pages and exports are handed this; nobody of theirs looks into the folder. Of
+predictions the store keeps a GiB: what is more is read again.
 """
 
 from __future__ import annotations
@@ -9,10 +10,9 @@ from functools import cached_property
 from pathlib import Path
 
 from neurovisionlab.core.costs import Costs, CostSpec
-from neurovisionlab.core.records import CellRecord, Failure, Predictions
+from neurovisionlab.core.records import CellRecord, Failure, Part, Predictions
 from neurovisionlab.core.spec import CellSpec
 from neurovisionlab.data.audit import Audit
-from neurovisionlab.lab.damage import Part
 from neurovisionlab.lab.plan import Plan
 from neurovisionlab.lab.store import Store
 
@@ -31,7 +31,6 @@ class Results:
         self.plan = plan
         self.cells: tuple[CellSpec, ...] = plan.cells()
         self._store = store
-        self._predictions: dict[tuple[str, Part], Predictions] = {}
         self._costs: dict[str, Costs | None] = {}
         self._audits: dict[str, Audit | None] = {}
 
@@ -56,10 +55,7 @@ class Results:
         Raises:
             StoreError: it has no scores.
         """
-        key = cell_id, part
-        if key not in self._predictions:
-            self._predictions[key] = self._store.predictions(cell_id, part)
-        return self._predictions[key]
+        return self._store.predictions(cell_id, part)
 
     def costs(self, spec: CostSpec) -> Costs | None:
         """Return what was measured of a model; None where nothing was."""

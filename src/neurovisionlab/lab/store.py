@@ -8,7 +8,7 @@
     RUN/costs/COST_ID.json      what a model costs on this machine
     RUN/failures.jsonl          cells that ended in an exception, and why
     RUN/mistakes/DIGEST.json    pictures that the report shows of images that lie elsewhere
-    RUN/page.json               the report's language, and where its pictures were found
+    RUN/page.json               the report's language
 
 A cell's folder is written under another name and renamed into place: it is complete or absent.
 """
@@ -23,15 +23,23 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
+import pydantic_core
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from neurovisionlab.core.costs import Costs, CostSpec
 from neurovisionlab.core.errors import StoreError, mould
-from neurovisionlab.core.records import CellRecord, CellResult, Failure, Predictions, SplitIndices
+from neurovisionlab.core.records import (
+    CellRecord,
+    CellResult,
+    Failure,
+    Part,
+    Predictions,
+    SplitIndices,
+)
 from neurovisionlab.core.spec import (
     SCHEMA_VERSION,
     CellSpec,
@@ -41,7 +49,6 @@ from neurovisionlab.data.audit import Audit
 from neurovisionlab.data.texts import is_there
 from neurovisionlab.lab.cell_folders import CELLS, PREDICTIONS, RECORD, Cells
 from neurovisionlab.lab.damage import (
-    Part,
     Reader,
     Tell,
     are_weights,
@@ -58,13 +65,6 @@ _MOST_LOG_BYTES = 1 << 28
 def warn(line: str) -> None:
     """Say a line as a warning of Python's."""
     warnings.warn(line, stacklevel=2)
-
-
-class PageSettings(NamedTuple):
-    """How a run's report was last written; None where that is not known."""
-
-    language: str | None = None
-    data_dir: Path | None = None
 
 
 class Store:
@@ -311,18 +311,17 @@ class Store:
 
     # what people read
 
-    def keep_page(self, settings: PageSettings) -> None:
-        """Keep how the report was written, for whoever writes it anew; not part of the page."""
-        # as ASCII: a folder's name may hold bytes that are no text
-        text = json.dumps({"language": settings.language, "data_dir": str(settings.data_dir)})
-        self._folder.write(text.encode("ascii"), "page.json")
+    def keep_language(self, code: str) -> None:
+        """Keep what the report was written in, for whoever writes it anew; not part of the page."""
+        self._folder.write(json.dumps({"language": code}).encode(), "page.json")
 
-    def page(self) -> PageSettings:
-        """Return how the report was last written."""
-        with suppress(OSError, ValueError, TypeError, KeyError):
-            kept = json.loads(self._folder.content("page.json", most_bytes=1 << 20))
-            return PageSettings(str(kept["language"]), Path(kept["data_dir"]))
-        return PageSettings()
+    def language(self) -> str | None:
+        """Return what the report was last written in; None where that is not known."""
+        with suppress(OSError, ValueError):  # of a stranger it may be anything
+            kept = pydantic_core.from_json(self._folder.content("page.json", most_bytes=1 << 20))
+            code = kept.get("language") if isinstance(kept, dict) else None
+            return code if isinstance(code, str) else None
+        return None
 
     def read_bytes(self, name: str, most_bytes: int) -> bytes | None:
         """Return a file made from the results; None where there is none that can be read."""
@@ -330,14 +329,14 @@ class Store:
             return self._folder.content(*name.split("/"), most_bytes=most_bytes)
         return None
 
-    def place(self, name: str) -> Path:
+    def place(self, *pieces: str) -> Path:
         """Return a folder of the run for somebody else's files.
 
         Raises:
-            StoreError: it is a link.
+            StoreError: it, or what it lies in, is a link.
         """
         with self._folder.said():
-            return self._folder.path(name)
+            return self._folder.path(*pieces)
 
     def write_text(self, name: str, text: str) -> Path:
         """Write a file people read, such as the report, and return its path.

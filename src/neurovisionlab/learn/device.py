@@ -17,6 +17,7 @@ import torch
 
 from neurovisionlab.core.errors import ResourceError, mould
 from neurovisionlab.core.records import Machine
+from neurovisionlab.data.budget import available_bytes
 from neurovisionlab.learn.settings import num_cores, num_threads
 
 _LIBRARIES = ("torch", "torchvision", "timm", "numpy", "scikit-learn")
@@ -103,7 +104,7 @@ class Device:
     def _free_bytes(self) -> int:
         if self.torch_device.type == "cuda":
             return int(torch.cuda.mem_get_info(self.torch_device)[0])
-        return int(psutil.virtual_memory().available)
+        return available_bytes()
 
 
 @contextlib.contextmanager

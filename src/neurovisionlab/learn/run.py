@@ -7,7 +7,7 @@ import functools
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from torch import nn
@@ -18,6 +18,7 @@ from neurovisionlab.core.records import (
     CellRecord,
     CellResult,
     EpochRow,
+    Part,
     Predictions,
     Progress,
     ResourceUse,
@@ -131,7 +132,7 @@ def _serialised(model: nn.Module, cell: CellSpec, built: Built) -> bytes | None:
     return to_bytes(model, {"cell_id": cell.cell_id}, built)
 
 
-Told = dict[Literal["val", "test"], Predictions]
+Told = dict[Part, Predictions]
 # stands in the record that is tried before there is any epoch
 _IMAGINED = EpochRow(
     epoch=1,
@@ -188,7 +189,7 @@ class _Story:
         model: nn.Module,
         trainer: Trainer,
         indices: SplitIndices,
-        scores: dict[Literal["val", "test"], Scores],
+        scores: dict[Part, Scores],
     ) -> CellRecord:
         """Return the record of the whole cell."""
         last = self.rows[-1].epoch

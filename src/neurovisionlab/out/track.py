@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,8 @@ _SCALARS = (
 )
 
 
-def to_tensorboard(events: Iterable[Event], folder: Path) -> Iterator[Event]:
-    """Pass events on, writing each epoch below `folder`/CELL_ID on the way.
+def to_tensorboard(events: Iterable[Event], place: Callable[[str], Path]) -> Iterator[Event]:
+    """Pass events on, writing each epoch into the folder `place(CELL_ID)` on the way.
 
     Losses that are not finite are left out. `tensorboard --logdir RUN/tensorboard` shows them.
 
@@ -37,7 +37,7 @@ def to_tensorboard(events: Iterable[Event], folder: Path) -> Iterator[Event]:
         for cell, event in events:
             if isinstance(event, EpochRow):
                 if cell.cell_id not in writers:
-                    writers[cell.cell_id] = new_writer(str(folder / cell.cell_id))
+                    writers[cell.cell_id] = new_writer(str(place(cell.cell_id)))
                 _write(writers[cell.cell_id], event)
             yield cell, event
     finally:

@@ -51,6 +51,7 @@ def kind_by_content(path: Path) -> Kind:
     except Image.DecompressionBombError:  # whoever reads it will say so
         return Kind.PICTURE
     except OSError as error:
+        files.refuse_shortage(error, str(path))
         if error.errno is not None:  # the system's, not Pillow's
             return Kind.UNREADABLE
     except Exception:  # a text that begins like a picture: decoders may raise anything
@@ -62,7 +63,8 @@ def _kind_by_magic(path: Path) -> Kind:
     try:
         with files.opened(path) as file:
             head = file.read(1024)
-    except OSError:
+    except OSError as error:
+        files.refuse_shortage(error, str(path))
         return Kind.UNREADABLE
     if head.startswith(_MAGIC) or (head.startswith(b"RIFF") and head[8:12] == b"WEBP"):
         return Kind.PICTURE  # a broken one

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from neurovisionlab.core.speech import Sentence
 from neurovisionlab.data import notes
+from neurovisionlab.data.files import refuse_shortage
 from neurovisionlab.data.own.kinds import Kind, kind_by_content, kind_by_name
 
 # what systems and programs leave behind, besides names that begin with a dot
@@ -158,6 +159,7 @@ class _Walker:
             with os.scandir(path) as found:
                 entries = sorted(found, key=lambda entry: entry.name)
         except OSError as error:
+            refuse_shortage(error, str(path))
             self.closed[folder.rel] = error.strerror or str(error)
             self.drop(notes.CLOSED_FOLDERS, f"{folder.rel}/")
             return None

@@ -31,7 +31,7 @@ from neurovisionlab.lab.plan import Plan
 from neurovisionlab.lab.publications import read_publication, shipped
 from neurovisionlab.lab.resources import resource_rows
 from neurovisionlab.lab.results import Results, read
-from neurovisionlab.lab.store import PageSettings, Store
+from neurovisionlab.lab.store import Store
 from neurovisionlab.out.language import CODES, voice_of
 from neurovisionlab.out.page.album import Albums
 from neurovisionlab.out.page.chapters import Chapter, Sources, chapter
@@ -66,8 +66,7 @@ def write_report(
     albums = Albums(store, results.plan.infos, home, is_own)
     path = store.write_text("report.html", render(results, albums, language))
     albums.keep()
-    data_dir = (home or DataHome.find(None)).data_dir.absolute()  # read by earlier versions
-    store.keep_page(PageSettings(language.code, data_dir))
+    store.keep_language(language.code)
     return path
 
 
@@ -78,7 +77,7 @@ _MOST_BYTES = 1 << 28  # of a page
 
 def _language_of(store: Store) -> str:
     """Return the code of the language that the run's page is in, English where there is none."""
-    code = store.page().language
+    code = store.language()
     if code is None:
         found = _HEAD.match((store.read_bytes("report.html", _MOST_BYTES) or b"")[:1000])
         code = found[1].decode() if found else None

@@ -1,0 +1,134 @@
+"""What is known of models before anything trains: names, code, weights, whether they suit images.
+
+Code is asked in processes of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from neurovisionlab.core.expand import weights_key
+from neurovisionlab.core.protocol import Protocol
+from neurovisionlab.core.spec import CellSpec, Study
+from neurovisionlab.lab.apart import asked
+
+if TYPE_CHECKING:
+    from neurovisionlab.learn.survey import Facts
+
+# imported once by the server that processes are forked from
+WORKERS = ("neurovisionlab.learn.run", "neurovisionlab.learn.meter")
+
+
+def model_facts(name: str) -> Facts:
+    """Return what is known of a model; a user's own is asked in a process of its own.
+
+    Raises:
+        ModelError: no such model, or it cannot be built.
+    """
+    from neurovisionlab.learn import questions, survey
+    from neurovisionlab.learn.catalogue import kind_of, make_findable
+
+    if kind_of(name) != "own":
+        return survey.facts(name)
+    make_findable(name)
+    known: Facts = asked(questions.look, name, name, WORKERS)
+    return known
+
+
+def look_at_models(study: Study) -> tuple[dict[str, str], list[str]]:
+    """Return what identifies models beyond their names, and whose pretrained weights they take.
+
+    Names of the table are looked up without torch.
+    """
+    from neurovisionlab.learn.weights import find
+
+    digests: dict[str, str] = {}
+    notes: list[str] = []
+    is_pretrained = any(protocol.pretrained for _, protocol in study.protocols())
+    for model in study.models:
+        digest = identified(model)
+        if digest is not None:
+            digests[model] = digest
+        if is_pretrained:
+            weights = find(model)
+            digests[weights_key(model)] = weights.digest
+            notes.append(f"{model}: pretrained, {weights.origin} ({weights.path})")
+    return digests, notes
+
+
+def identified(model: str) -> str | None:
+    """Return what identifies a model beyond its name; code is asked in a process of its own.
+
+    Raises:
+        ModelError: nothing stands for that name, or its code ends the process.
+    """
+    from neurovisionlab.learn.catalogue import digest_of, kind_of, make_findable
+
+    if kind_of(model) == "table":
+        return digest_of(model)
+    if kind_of(model) == "own":
+        make_findable(model)
+    from neurovisionlab.learn import questions
+
+    digest: str | None = asked(questions.identify, model, model, WORKERS)
+    return digest
+
+
+def checked(model: str, builds: list[tuple[int, int, int, Protocol]]) -> list[bool]:
+    """Build a model in a process of its own; return of each build whether `stem` changed it.
+
+    Args:
+        model: its name.
+        builds: (image_px, channels, num_classes, protocol) of each.
+
+    Raises:
+        ModelError: it does not suit, or it ends the process.
+    """
+    from neurovisionlab.learn import questions
+
+    changed: list[bool] = asked(questions.check, (model, builds), model, WORKERS)
+    return changed
+
+
+def check_models(cells: Sequence[CellSpec], todo: Sequence[CellSpec]) -> list[str]:
+    """Refuse models that do not suit the images; return a line where `stem` has no effect.
+
+    A stem that a recipe brings along is nobody's wish for one model: it is passed over in silence.
+    """
+    from neurovisionlab.learn.catalogue import kind_of, patch_side, recipe_of
+
+    unchanged: dict[str, dict[str, None]] = {}  # by stem, in the order of the study
+    for cell in cells:
+        stem = cell.protocol.stem
+        if kind_of(cell.model) == "table":
+            patch_side(cell.model, cell.image_px)
+            is_wished = stem != "imagenet" and not cell.protocol.is_of_recipe("stem")
+            if is_wished and stem not in recipe_of(cell.model).stems:
+                unchanged.setdefault(stem, {})[cell.model] = None
+    for model, unlike in _unlike(todo).items():
+        builds = [(c.image_px, c.channels, c.num_classes, c.protocol) for c in unlike]
+        for cell, has_effect in zip(unlike, checked(model, builds), strict=True):
+            if not has_effect and not cell.protocol.is_of_recipe("stem"):
+                unchanged.setdefault(cell.protocol.stem, {})[model] = None
+    return [
+        f'stem = "{stem}" has no effect on {", ".join(models)}: their first layers stay as they are'
+        for stem, models in unchanged.items()
+    ]
+
+
+def _unlike(cells: Sequence[CellSpec]) -> dict[str, list[CellSpec]]:
+    """Return {model: cells} where a model must be built to be checked, one cell of each build."""
+    from neurovisionlab.learn.catalogue import kind_of
+
+    kinds: dict[object, CellSpec] = {}
+    for cell in cells:
+        protocol = cell.protocol
+        if protocol.pretrained or kind_of(cell.model) != "table":
+            settings = (protocol.pretrained, protocol.stem, protocol.stem_weights, protocol.dropout)
+            size = (cell.image_px, cell.channels, cell.num_classes)
+            kinds.setdefault((cell.model, size, settings), cell)
+    by_model: dict[str, list[CellSpec]] = {}
+    for cell in kinds.values():
+        by_model.setdefault(cell.model, []).append(cell)
+    return by_model
