@@ -182,6 +182,8 @@ def test_failures_come_back_and_a_torn_line_is_no_harm(store: Store) -> None:
     with (store.root / "failures.jsonl").open("a") as file:
         file.write('{"cell_id": "y", "ki')  # the power went
     assert store.failures() == [failure, failure]
+    store.put_failure(failure)  # behind the torn line, not within it
+    assert Store(store.root).failures() == [failure, failure, failure]
 
 
 def test_a_page_is_written_whole(store: Store) -> None:

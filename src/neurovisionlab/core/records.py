@@ -268,7 +268,7 @@ def _problem_of(record: CellRecord, part: Part, given: Predictions) -> tuple[str
     num_images = sum(record.cell.data.num_images.values())
     if _outside(given.indices_N, num_images):
         return f"images in 0..{num_images - 1}", _range(given.indices_N)
-    if len(np.unique(given.indices_N)) < num:
+    if num and np.bincount(given.indices_N).max() > 1:
         return "each image once", "some twice"
     return None
 

@@ -93,19 +93,27 @@ class RunFolder:
             files.write_whole(path, content)
         return path
 
-    def append(self, content: bytes, *pieces: str) -> None:
-        """Write at the end of a file, and wait until the disk has it.
+    def append_line(self, line: bytes, *pieces: str) -> None:
+        """Write a line at the end of a file, behind one that a crash tore; the disk has it then.
 
         Raises:
-            StoreError: it cannot be written.
+            StoreError: it cannot be written; the file is as it was, or its last line is torn.
         """
         with self.said():
             path = self.path(*pieces)
             is_new = not path.exists()
+            begin = b"" if is_new or self._ends_a_line(path) else b"\n"
             with files.flushed(path, appending=True) as file:
-                file.write(content)
+                file.write(begin + line + b"\n")
             if is_new:
                 files.flush_folder(path.parent)
+
+    @staticmethod
+    def _ends_a_line(path: Path) -> bool:
+        with files.opened(path) as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - 1))
+            return file.read(1) in (b"", b"\n")
 
     def put_folder(self, parts: Mapping[str, Write], draft: tuple[str, ...], *pieces: str) -> None:
         """Make a folder of files, complete or absent; an earlier one of that name is replaced.

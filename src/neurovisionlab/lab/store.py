@@ -298,7 +298,7 @@ class Store:
 
     def put_failure(self, failure: Failure) -> None:
         """Write down that a cell ended in an exception."""
-        self._folder.append(failure.model_dump_json().encode() + b"\n", "failures.jsonl")
+        self._folder.append_line(failure.model_dump_json().encode(), "failures.jsonl")
 
     def failures(self) -> list[Failure]:
         """Return every failure so far, oldest first."""
