@@ -27,7 +27,8 @@ def model_facts(name: str) -> Facts:
         ModelError: no such model, or it cannot be built.
     """
     from neurovisionlab.learn import questions, survey
-    from neurovisionlab.learn.catalogue import kind_of, make_findable
+    from neurovisionlab.learn.catalogue import kind_of
+    from neurovisionlab.learn.current_folder import make_findable
 
     if kind_of(name) != "own":
         return survey.facts(name)
@@ -63,7 +64,8 @@ def identified(model: str) -> str | None:
     Raises:
         ModelError: nothing stands for that name, or its code ends the process.
     """
-    from neurovisionlab.learn.catalogue import digest_of, kind_of, make_findable
+    from neurovisionlab.learn.catalogue import digest_of, kind_of
+    from neurovisionlab.learn.current_folder import make_findable
 
     if kind_of(model) == "table":
         return digest_of(model)

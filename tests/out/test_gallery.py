@@ -300,7 +300,7 @@ def test_a_page_that_is_a_pipe_is_not_waited_for(apart: tuple[Store, Path]) -> N
         b"[1]",
         b"nonsense",
         b"\xff\xfe",
-        b'{"language": "uk"}',
+        b'{"language": ["uk"]}',
         b'{"language": 5, "data_dir": 5}',
         b'{"language": "klingon", "data_dir": "/nowhere/at/all"}',
         b'{"language": "en", "data_dir": "a\\u0000b"}',

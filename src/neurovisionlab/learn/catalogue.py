@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-import importlib.util
 import inspect
 import os
 import re
@@ -24,6 +23,7 @@ from types import MappingProxyType, ModuleType
 from typing import Any, Literal
 
 from neurovisionlab.core.errors import ModelError, mould, nearest
+from neurovisionlab.learn.current_folder import make_findable
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -229,26 +229,6 @@ def _own_module(name: str, module_name: str) -> ModuleType:
     except Exception as error:  # whatever a user's file raises while it is read
         remedy = f"`python -c 'import {module_name}'`"
         raise ModelError(mould(name, "a module that imports", one_line(error), remedy)) from error
-
-
-def make_findable(name: str) -> None:
-    """Look for a user's module in the current folder, too, unless Python finds it elsewhere.
-
-    Last, so that a user's files hide nobody else's; as an absolute path, so that processes, which
-    inherit the search path, find it wherever they run. Imports nothing.
-    """
-    importlib.invalidate_caches()
-    here = str(Path.cwd())
-    if here not in sys.path and not _is_known(re.split("[.:]", name)[0]):
-        sys.path.append(here)
-
-
-def _is_known(module_name: str) -> bool:
-    """Return whether Python finds a module without the current folder; imports nothing."""
-    try:
-        return module_name in sys.modules or importlib.util.find_spec(module_name) is not None
-    except (ImportError, ValueError):
-        return False
 
 
 def digest_of(name: str) -> str | None:

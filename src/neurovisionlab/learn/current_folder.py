@@ -1,0 +1,87 @@
+"""The current folder as a place of a user's own models, and of nothing else.
+
+On `sys.path` it would serve everybody: a `cuda.py` there is imported in place of an optional
+package by whatever library looks for that. Here it gives the modules asked for by name, and what
+the files of that folder import.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
+from pathlib import Path
+from types import FrameType, ModuleType
+
+# an entry of `sys.path` that Python itself passes over; processes inherit that list, and start
+# where the program started, which a notebook may have left
+_MARK = "current folder of own models: "
+_IMPORTLIB = ("importlib", "_frozen_importlib", "_frozen_importlib_external")
+
+
+class _OwnFinder(MetaPathFinder):
+    """Finds modules in the folders marked on `sys.path`, for those who may have them."""
+
+    def __init__(self) -> None:
+        self.asked: set[str] = set()
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        folders = _folders()
+        if path is not None or not folders:
+            return None
+        if name not in self.asked and not _imports_from(folders):
+            return None
+        return PathFinder.find_spec(name, folders, target)
+
+
+_finder = _OwnFinder()
+
+
+def make_findable(name: str) -> None:
+    """Look for a user's module in the current folder, too, unless Python finds it elsewhere.
+
+    Last, so that a user's files hide nobody else's. Imports nothing.
+
+    Args:
+        name: "module" or "package.module:function".
+    """
+    importlib.invalidate_caches()
+    first = name.partition(":")[0].partition(".")[0]
+    if _finder not in sys.meta_path:
+        sys.meta_path.append(_finder)
+    if _is_known(first):
+        return
+    _finder.asked.add(first)
+    if _MARK + str(Path.cwd()) not in sys.path:
+        sys.path.append(_MARK + str(Path.cwd()))
+
+
+def _is_known(module_name: str) -> bool:
+    try:
+        return module_name in sys.modules or importlib.util.find_spec(module_name) is not None
+    except (ImportError, ValueError):
+        return False
+
+
+def _folders() -> list[str]:
+    return [entry.removeprefix(_MARK) for entry in sys.path if entry.startswith(_MARK)]
+
+
+def _imports_from(folders: list[str]) -> bool:
+    """Return whether the code that is importing lies in one of the folders."""
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None and _is_importlib(frame):
+        frame = frame.f_back
+    if frame is None:
+        return False
+    parents = Path(frame.f_code.co_filename).parents
+    return any(Path(folder) in parents for folder in folders)
+
+
+def _is_importlib(frame: FrameType) -> bool:
+    return str(frame.f_globals.get("__name__", "")).partition(".")[0] in _IMPORTLIB
