@@ -1,6 +1,6 @@
 """The current folder as a place of a user's own models, and of nothing else.
 
-On `sys.path` it would serve everybody: a `cuda.py` there is imported in place of an optional
+On `sys.path` it would serve everybody: a `triton.py` there is imported in place of an optional
 package by whatever library looks for that. Here it gives the modules asked for by name, and what
 the files of that folder import.
 """
