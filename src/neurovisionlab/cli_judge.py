@@ -14,7 +14,6 @@ from neurovisionlab.core.errors import SpecError, mould, nearest
 from neurovisionlab.out.neutral import echo
 
 if TYPE_CHECKING:
-    from neurovisionlab.claims.publication import ClaimRow
     from neurovisionlab.judge.candidates import Limits
 
 PREFERENCES = ("accuracy", "speed", "size", "memory", "training")
@@ -24,11 +23,12 @@ def verdicts(run: RunArgument, as_json: JsonOption = False) -> None:
     """Say which model is better on each data set, and where it cannot be told."""
     from neurovisionlab.lab.judge import judge_run
     from neurovisionlab.lab.results import read
+    from neurovisionlab.out.said import json_of
     from neurovisionlab.out.verdicts import paragraphs
 
     found = judge_run(read(open_run(run)))
     if as_json:
-        echo_json(found.model_dump(mode="json"))
+        echo_json(json_of(found))
         return
     for _, title, lines in paragraphs(found):
         echo(title, bold=True)
@@ -46,6 +46,7 @@ def claims(
     from neurovisionlab.lab.evidence import evidence_of
     from neurovisionlab.lab.publications import read_publication
     from neurovisionlab.lab.results import read
+    from neurovisionlab.out.publications import claim_lines, claims_json
 
     publication = read_publication(file)
     if run is None:
@@ -53,21 +54,12 @@ def claims(
     else:
         rows = judge_claims(publication, evidence_of(read(open_run(run))))
     if as_json:
-        echo(json.dumps([row.model_dump(mode="json") for row in rows], indent=1))
+        echo(json.dumps(claims_json(rows), indent=1))
     else:
-        echo("\n".join(_claim_lines(rows)))
+        echo("\n".join(claim_lines(rows)))
         if run is None:
             num = sum(row.is_flagged for row in rows)
             echo(f"{num} of {len(rows)}: the text speaks against itself, or proves nothing")
-
-
-def _claim_lines(rows: Sequence[ClaimRow]) -> list[str]:
-    lines = []
-    for row in rows:
-        printed = f" [{row.printed}]" if row.printed else ""
-        lines.append(f"{row.id:5} {row.verdict.upper()}: {row.text}{printed}")
-        lines.append(f"      {row.reason}")
-    return lines
 
 
 def advise(
@@ -87,6 +79,7 @@ def advise(
     """Say which model to take, and why; without options for the three usual cases."""
     from neurovisionlab.lab.judge import advise_run
     from neurovisionlab.lab.results import read
+    from neurovisionlab.out.said import json_of
     from neurovisionlab.out.verdicts import advice_paragraph
 
     if prefer is not None and prefer not in PREFERENCES:
@@ -95,7 +88,7 @@ def advise(
     limits = _limits(limit or []) if limit or prefer else None
     found = advise_run(read(open_run(run)), limits, prefer or "accuracy")  # type: ignore[arg-type]
     if as_json:
-        rows = {name: [a.model_dump(mode="json") for a in some] for name, some in found.items()}
+        rows = {name: [json_of(a) for a in some] for name, some in found.items()}
         echo(json.dumps(rows, indent=1))
         return
     for name, some in found.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import permutations
 from typing import Any
 
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from neurovisionlab.core.statements import Statement, state
 from neurovisionlab.judge.advice import (
     COSTS,
     Advice,
@@ -20,6 +22,7 @@ from neurovisionlab.judge.advice import (
     advise,
     advise_cases,
 )
+from neurovisionlab.out.said import said, said_all
 
 
 def model(name: str, percent: float, half: float | None = 0.3, **costs: float) -> Candidate:
@@ -40,8 +43,12 @@ WORSE = model("worse", 94.0, size_mib=50.0, latency_ms=5.0, train_s=600.0, memor
 ALL = (BIG, MID, TINY, WORSE)
 
 
-def said(advice: Advice) -> str:
-    return " ".join(advice.reasons)
+def words(statements: Iterable[Statement]) -> tuple[str, ...]:
+    return tuple(said(one) for one in statements)
+
+
+def reasons(advice: Advice) -> str:
+    return said_all(advice.reasons)
 
 
 def test_the_three_cases_choose_by_size_training_and_accuracy() -> None:
@@ -59,12 +66,13 @@ def test_the_three_cases_choose_by_size_training_and_accuracy() -> None:
 def test_seeds_that_diverged_are_said_with_the_choice_and_of_the_others() -> None:
     frail = BIG.model_copy(update={"num_diverged": 1, "num_seeds": 3})
     advice = advise([frail, MID])
-    assert (advice.choice, advice.caution) == ("big", "1 of 3 seeds diverged")
-    assert advice.reasons[0].startswith("big: 1 of 3 seeds diverged")
+    assert advice.caution is not None
+    assert (advice.choice, said(advice.caution)) == ("big", "1 of 3 seeds diverged")
+    assert words(advice.reasons)[0].startswith("big: 1 of 3 seeds diverged")
     other = advise([BIG, MID.model_copy(update={"num_diverged": 2, "num_seeds": 3})])
-    assert other.caution == ""
-    assert "mid: 2 of 3 seeds diverged" in said(other)
-    assert "diverged" not in said(advise([BIG, MID]))
+    assert other.caution is None
+    assert "mid: 2 of 3 seeds diverged" in reasons(other)
+    assert "diverged" not in reasons(advise([BIG, MID]))
 
 
 def test_a_model_that_has_learnt_nothing_is_never_advised() -> None:
@@ -72,14 +80,14 @@ def test_a_model_that_has_learnt_nothing_is_never_advised() -> None:
     idle = idle.model_copy(update={"accuracy_high_frac": 0.94, "guessing_frac": 0.92})
     for advice in advise_cases([BIG, MID, idle]):
         assert advice.choice != "tiny"
-        assert advice.excluded == (
+        assert words(advice.excluded) == (
             "tiny: accuracy 93.0 % (92.0 to 94.0) is at or near the 92.0 % of the largest class: "
             "it has not learnt these images",
         )
-        assert "tiny" not in said(advice)
+        assert "tiny" not in reasons(advice)
     alone = advise([idle])
     assert alone.choice is None
-    assert alone.reasons == ("No model has learnt more than to name the largest class.",)
+    assert words(alone.reasons) == ("No model has learnt more than to name the largest class.",)
 
 
 @pytest.mark.parametrize(
@@ -112,31 +120,35 @@ def test_limits_exclude_and_say_whom(
     limits: dict[str, float], excluded: set[str], choice: str | None
 ) -> None:
     advice = advise(ALL, Limits(**limits))
-    assert {sentence.partition(":")[0] for sentence in advice.excluded} == excluded
+    assert {sentence.partition(":")[0] for sentence in words(advice.excluded)} == excluded
     assert advice.choice == choice
 
 
 def test_an_exclusion_names_the_limit_and_both_numbers() -> None:
     advice = advise(ALL, Limits(size_mib=20.0, min_accuracy_frac=0.952))
-    assert "big: size 40 MiB is over the limit of 20 MiB" in advice.excluded
+    assert "big: size 40 MiB is over the limit of 20 MiB" in words(advice.excluded)
     noise = (
         "big: accuracy 95.0 % (94.7 to 95.3) is under the minimum of 95.2 %, though within noise"
     )
-    assert noise in advice.excluded
-    assert "mid: accuracy 93.0 % (92.7 to 93.3) is under the minimum of 95.2 %" in advice.excluded
-    assert advice.reasons == ("No model meets all limits.",)
+    assert noise in words(advice.excluded)
+    assert "mid: accuracy 93.0 % (92.7 to 93.3) is under the minimum of 95.2 %" in words(
+        advice.excluded
+    )
+    assert words(advice.reasons) == ("No model meets all limits.",)
 
 
 def test_an_unknown_cost_cannot_meet_a_limit() -> None:
     advice = advise((BIG, model("dark", 99.0)), Limits(size_mib=100.0))
     assert advice.choice == "big"
-    assert advice.excluded == ("dark: size is unknown, so the limit of 100 MiB cannot be checked",)
+    assert words(advice.excluded) == (
+        "dark: size is unknown, so the limit of 100 MiB cannot be checked",
+    )
 
 
 def test_an_unknown_cost_is_passed_over_where_that_cost_decides() -> None:
     advice = advise((BIG, model("dark", 95.5)), None, "size")
     assert advice.choice == "big"
-    assert "Passed over, for their size is unknown: dark." in advice.reasons
+    assert "Passed over, for their size is unknown: dark." in words(advice.reasons)
 
 
 def test_memory_stands_in_for_an_unknown_size_and_says_so() -> None:
@@ -144,14 +156,14 @@ def test_memory_stands_in_for_an_unknown_size_and_says_so() -> None:
     advice = advise(models, None, "size")
     assert advice.choice == "b"
     said = "Size is not known for any model that is accurate enough, so memory decides."
-    assert said in advice.reasons
+    assert said in words(advice.reasons)
 
 
 def test_without_any_cost_accuracy_decides_and_says_so() -> None:
     advice = advise((model("a", 95.0), model("b", 94.0)), None, "speed")
     assert advice.choice == "a"
     said = "Latency is not known for any model that is accurate enough, so accuracy decides."
-    assert said in advice.reasons
+    assert said in words(advice.reasons)
 
 
 def test_a_bad_model_does_not_win_for_being_the_only_one_measured() -> None:
@@ -163,7 +175,7 @@ def test_nothing_to_choose_from_is_said() -> None:
     assert advise(()) == Advice(
         case="your limits",
         choice=None,
-        reasons=("There are no models to choose from.",),
+        reasons=(state("advice.no_candidates"),),
         excluded=(),
         tie=(),
     )
@@ -176,8 +188,8 @@ def test_models_that_intervals_do_not_separate_tie() -> None:
     a, b = model("a", 95.0, size_mib=10.0), model("b", 94.8, size_mib=40.0)
     advice = advise((a, b))
     assert (advice.choice, advice.tie) == ("a", ("b",))
-    assert "Tie within noise: b cannot be told from a in accuracy." in advice.reasons
-    assert "More seeds or test images may turn the order of a, b." in advice.reasons
+    assert "Tie within noise: b cannot be told from a in accuracy." in words(advice.reasons)
+    assert "More seeds or test images may turn the order of a, b." in words(advice.reasons)
 
 
 def test_a_tie_goes_to_the_model_that_costs_no_more_in_any_respect() -> None:
@@ -187,7 +199,7 @@ def test_a_tie_goes_to_the_model_that_costs_no_more_in_any_respect() -> None:
     mixed = model("c", 94.8, size_mib=10.0, train_s=9.0), model("d", 95.0, size_mib=40.0, train_s=2)
     advice = advise(mixed)
     assert (advice.choice, advice.tie) == ("d", ("c",))
-    assert "a weak reason" in said(advice)
+    assert "a weak reason" in reasons(advice)
 
 
 def test_a_wide_tie_goes_to_the_higher_estimate() -> None:
@@ -226,7 +238,7 @@ def test_without_intervals_noise_is_unknown_rather_than_a_tie() -> None:
     a, b = model("a", 95.0, None, size_mib=40.0), model("b", 57.0, None, size_mib=10.0)
     advice = advise((a, b))
     assert (advice.choice, advice.tie) == ("a", ())
-    assert "Whether noise alone separates it from b is not known" in said(advice)
+    assert "Whether noise alone separates it from b is not known" in reasons(advice)
 
 
 def test_a_dominated_model_may_still_tie() -> None:
@@ -239,7 +251,9 @@ def test_times_within_five_per_cent_tie_and_accuracy_decides() -> None:
     a, b = model("a", 95.0, train_s=104.0), model("b", 93.0, train_s=100.0)
     advice = advise((a, b), None, "training")
     assert (advice.choice, advice.tie) == ("a", ("b",))
-    assert "Tie within noise: the training time of a is within 5 % of that." in advice.reasons
+    assert "Tie within noise: the training time of a is within 5 % of that." in words(
+        advice.reasons
+    )
     apart = advise((model("a", 95.0, train_s=106.0), b), None, "training")
     assert (apart.choice, apart.tie) == ("b", ())
 
@@ -256,7 +270,7 @@ def test_sizes_are_counted_and_do_not_tie_by_noise() -> None:
 
 def test_reasons_give_numbers_intervals_and_what_would_change() -> None:
     advice = advise(ALL, None, "size", case="small device")
-    assert advice.reasons == (
+    assert words(advice.reasons) == (
         "No other model is as good in every respect as one of these: big, mid, tiny.",
         "Of the models that lose no more than 5 points of accuracy to the best (big, "
         "95.0 % (94.7 to 95.3)), mid is the smallest: 9 MiB, 93.0 % (95 % interval 92.7 to 93.3).",
@@ -274,13 +288,15 @@ def test_reasons_give_numbers_intervals_and_what_would_change() -> None:
 
 def test_without_the_limits_another_would_be_chosen() -> None:
     advice = advise(ALL, Limits(size_mib=10.0))
-    assert "Without the limits it would be big, 95.0 % (94.7 to 95.3)." in advice.reasons
+    assert "Without the limits it would be big, 95.0 % (94.7 to 95.3)." in words(advice.reasons)
 
 
 def test_a_model_that_is_best_in_everything_leaves_nothing_to_change() -> None:
     advice = advise((BIG, WORSE))
-    assert advice.reasons[0] == "No model is better than big in any respect that was measured."
-    assert advice.reasons[-1] == "No limit on what was measured would change the choice."
+    assert (
+        words(advice.reasons)[0] == "No model is better than big in any respect that was measured."
+    )
+    assert words(advice.reasons)[-1] == "No limit on what was measured would change the choice."
 
 
 @pytest.mark.parametrize(
@@ -295,7 +311,7 @@ def test_a_model_that_is_best_in_everything_leaves_nothing_to_change() -> None:
 def test_accuracies_are_printed_as_finely_as_their_interval_allows(
     half: float | None, words: str
 ) -> None:
-    assert words in said(advise((model("a", 95.0, half), model("b", 10.0, half))))
+    assert words in reasons(advise((model("a", 95.0, half), model("b", 10.0, half))))
 
 
 @pytest.mark.parametrize(
@@ -336,7 +352,7 @@ def test_the_choice_is_within_limits_and_on_the_front(
     models: list[Candidate], limits: Limits, prefer: Prefer
 ) -> None:
     advice = advise(models, limits, prefer)
-    out = {sentence.partition(":")[0] for sentence in advice.excluded}
+    out = {sentence.partition(":")[0] for sentence in words(advice.excluded)}
     assert (advice.choice is None) == (len(out) == len(models))
     if advice.choice is not None:
         assert advice.choice in advice.front

@@ -15,8 +15,8 @@ from judge.networks import answers, compare, estimate
 from neurovisionlab.judge import stats
 from neurovisionlab.judge.answers import Answers
 from neurovisionlab.judge.samples import METRICS, Rules
-from neurovisionlab.judge.verdict_sentences import estimate_sentence, pair_sentence
 from neurovisionlab.judge.verdicts import PairVerdict, verdicts_of_dataset
+from neurovisionlab.out.words.verdicts import estimate_sentence, pair_sentence
 
 Right = NDArray[np.bool_]
 FEW_DRAWS = Rules(num_draws=100)

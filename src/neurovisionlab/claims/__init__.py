@@ -6,5 +6,4 @@ checks              the text against itself; memory_table has rules of its own
 measured            what a run measured, in the publication's terms
 contrasts           what a sentence compares, and how each comparison turns out
 claim_verdicts      each claim against what was measured
-claim_sentences     every sentence that a person reads
 """

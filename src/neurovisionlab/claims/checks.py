@@ -7,7 +7,6 @@ import math
 from collections.abc import Iterator
 from decimal import Decimal
 
-from neurovisionlab.claims import claim_sentences as say
 from neurovisionlab.claims.contrasts import (
     Comparing,
     Contrast,
@@ -15,10 +14,13 @@ from neurovisionlab.claims.contrasts import (
     Part,
     advice_holds,
     advice_on,
+    as_printed,
     compare,
     contrasts,
+    digits,
     has_sign,
-    number_words,
+    number,
+    state_all,
 )
 from neurovisionlab.claims.memory_table import memory_rows
 from neurovisionlab.claims.publication import (
@@ -31,7 +33,7 @@ from neurovisionlab.claims.publication import (
     Reported,
     Verdict,
 )
-from neurovisionlab.core.speech import number, voice
+from neurovisionlab.core.statements import Stated, Statement, state
 from neurovisionlab.judge.quantities import Quantity, half_unit, printed
 
 # of a printed number and an end of a range, both exact in decimals
@@ -73,8 +75,14 @@ def _check(claim: Claim, publication: Publication) -> ClaimRow:
     return _check_order(claim, publication, look)
 
 
-def _row(claim: Claim, verdict: Verdict, reason: str, said: str = "") -> ClaimRow:
-    return ClaimRow(id=claim.id, text=claim.text, verdict=verdict, printed=said, reason=reason)
+def _row(
+    claim: Claim,
+    verdict: Verdict,
+    *reasons: Statement | None,
+    said: str | Statement = "",
+) -> ClaimRow:
+    given = tuple(one for one in reasons if one is not None)
+    return ClaimRow(id=claim.id, text=claim.text, verdict=verdict, printed=said, reasons=given)
 
 
 def _parts(claim: Comparing, publication: Publication, look: Look) -> list[Part]:
@@ -85,10 +93,12 @@ def _parts(claim: Comparing, publication: Publication, look: Look) -> list[Part]
     return found
 
 
-def _plain(part: Part) -> str:
-    """Return a part in words without its interval of rounding."""
+def _plain(part: Part) -> Statement:
+    """Return a part without its interval of rounding."""
     assert part.quantity is not None
-    return part._replace(quantity=Quantity(part.quantity.value, *[part.quantity.value] * 2)).words()
+    return part._replace(
+        quantity=Quantity(part.quantity.value, *[part.quantity.value] * 2)
+    ).statement()
 
 
 def _check_order(claim: Comparing, publication: Publication, look: Look) -> ClaimRow:
@@ -96,24 +106,28 @@ def _check_order(claim: Comparing, publication: Publication, look: Look) -> Clai
     parts = _parts(claim, publication, look)
     present = [part for part in parts if part.quantity is not None]
     if not present:
-        return _row(claim, "cannot tell", say.NOT_IN_TABLE.format(names=say.NAMES[claim.metric]))
+        return _row(
+            claim,
+            "cannot tell",
+            state("claims.not_in_table", names=state(f"claims.names.{claim.metric}")),
+        )
     least = min(present, key=_value)
-    said = number_words(_value(least))
+    said = number(_value(least))
     wrong = [part for part in present if part.holds is False]
     if wrong:
-        words = say.AND.join(_plain(part) for part in wrong)
-        return _row(claim, "inconsistent", say.AGAINST_TABLE.format(parts=words), said)
+        words = state_all(_plain(part) for part in wrong)
+        return _row(claim, "inconsistent", state("claims.against_table", parts=words), said=said)
     if len(present) < len(parts):
         missing = dict.fromkeys(p.contrast.dataset for p in parts if p.quantity is None)
-        names = say.COMMA.join(missing)
-        return _row(claim, "cannot tell", say.PARTLY_IN_TABLE.format(names=names), said)
+        names = tuple(missing)
+        return _row(claim, "cannot tell", state("claims.partly_in_table", names=names), said=said)
     equal = [part for part in present if part.holds is None]
     if equal:
-        words = say.AND.join(_plain(part) for part in equal)
-        return _row(claim, "cannot tell", say.EQUAL_IN_TABLE.format(parts=words), said)
-    datasets = say.COMMA.join(dict.fromkeys(part.contrast.dataset for part in present))
-    reason = say.AGREES_WITH_TABLE.format(datasets=datasets)
-    return _row(claim, "consistent", reason + _one_seed(present, publication, look), said)
+        words = state_all(_plain(part) for part in equal)
+        return _row(claim, "cannot tell", state("claims.equal_in_table", parts=words), said=said)
+    datasets = tuple(dict.fromkeys(part.contrast.dataset for part in present))
+    reason = state("claims.agrees_with_table", datasets=datasets)
+    return _row(claim, "consistent", reason, _one_seed(present, publication, look), said=said)
 
 
 def _value(part: Part) -> float:
@@ -123,27 +137,29 @@ def _value(part: Part) -> float:
 
 def _check_range(claim: Range, publication: Publication, look: Look) -> ClaimRow:
     """Hold both ends of a range against the tables, at the precision in which each is printed."""
-    said = say.RANGE.format(low=voice().number(claim.low), high=voice().number(claim.high))
+    said = state("claims.range", low=as_printed(claim.low), high=as_printed(claim.high))
     parts = _parts(claim, publication, look)
     present = [part for part in parts if part.quantity is not None]
     if len(present) < len(parts) or not parts:
         missing = dict.fromkeys(p.contrast.dataset for p in parts if p.quantity is None)
-        names = say.COMMA.join([str(say.NAMES[claim.metric]), *missing])
-        return _row(claim, "cannot tell", say.PARTLY_IN_TABLE.format(names=names), said)
+        names: Stated = (state(f"claims.names.{claim.metric}"), *missing)
+        return _row(claim, "cannot tell", state("claims.partly_in_table", names=names), said=said)
     lowest, highest = min(present, key=_value), max(present, key=_value)
     ends = {"low": (lowest, claim.low), "high": (highest, claim.high)}
     off = {end: pair for end, pair in ends.items() if not _rounds_to(*pair)}
     if off:
-        words = say.AND.join(_end_words(end, *pair) for end, pair in off.items())
-        cut = say.ENDS_CUT if all(_is_cut(*pair) for pair in off.values()) else ""
-        return _row(claim, "inconsistent", f"{say.ENDS_OFF.format(ends=words)}{cut}", said)
-    reason = say.ENDS_AGREE.format(
+        words = state_all(_end_words(end, *pair) for end, pair in off.items())
+        is_cut = all(_is_cut(*pair) for pair in off.values())
+        cut = state("claims.ends_cut") if is_cut else None
+        return _row(claim, "inconsistent", state("claims.ends_off", ends=words), cut, said=said)
+    reason = state(
+        "claims.ends_agree",
         low=_digits(_value(lowest), claim.low, more=1),
         high=_digits(_value(highest), claim.high, more=1),
         low_where=lowest.contrast.dataset,
         high_where=highest.contrast.dataset,
     )
-    return _row(claim, "consistent", reason + _one_seed(present, publication, look), said)
+    return _row(claim, "consistent", reason, _one_seed(present, publication, look), said=said)
 
 
 def _rounds_to(part: Part, said: str) -> bool:
@@ -158,8 +174,8 @@ def _decimals(said: str) -> int:
     return len(said.partition(".")[2])
 
 
-def _digits(value: float, said: str, more: int = 0) -> str:
-    return number(value, f".{_decimals(said) + more}f")
+def _digits(value: float, said: str, more: int = 0) -> Statement:
+    return digits(value, _decimals(said) + more)
 
 
 def _is_cut(part: Part, said: str) -> bool:
@@ -167,21 +183,22 @@ def _is_cut(part: Part, said: str) -> bool:
     return math.floor(_value(part) * step) == round(float(said) * step)
 
 
-def _end_words(end: str, part: Part, said: str) -> str:
+def _end_words(end: str, part: Part, said: str) -> Statement:
     value = _value(part)
-    return say.END_OFF.format(
-        end=say.LOW if end == "low" else say.HIGH,
+    return state(
+        "claims.end_off",
+        end=state("claims.low") if end == "low" else state("claims.high"),
         value=_digits(value, said, more=1),
         where=part.contrast.dataset,
         rounded=_digits(value, said),
-        said=voice().number(said),
+        said=as_printed(said),
     )
 
 
-def _one_seed(parts: list[Part], publication: Publication, look: Look) -> str:
+def _one_seed(parts: list[Part], publication: Publication, look: Look) -> Statement | None:
     """Return a warning if one training each cannot bear the smallest of these gaps."""
     if publication.num_seeds != 1 or parts[0].contrast.metric != "accuracy":
-        return ""
+        return None
     weakest: tuple[float, Contrast, int] | None = None
     for part in parts:
         num = publication.datasets[part.contrast.dataset].num_test
@@ -189,12 +206,12 @@ def _one_seed(parts: list[Part], publication: Publication, look: Look) -> str:
         if num is not None and p is not None and (weakest is None or p > weakest[0]):
             weakest = (p, part.contrast, num)
     if weakest is None or weakest[0] <= 0.05:
-        return ""
+        return None
     p, contrast, num = weakest
     gap = compare(contrast, look, "rounding")
     assert gap is not None
-    words = {"dataset": contrast.dataset, "gap": number_words(gap.value)}
-    return say.ONE_SEED.format(**words, p=number(p, ".2f"), num=number(num, ","))
+    words: dict[str, Stated] = {"dataset": contrast.dataset, "gap": number(gap.value)}
+    return state("claims.one_seed", **words, p=digits(p, 2), num=digits(num, 0))
 
 
 def _unpaired_p(contrast: Contrast, look: Look, num: int) -> float | None:
@@ -212,21 +229,24 @@ def _check_agreement(claim: Agreement, publication: Publication) -> ClaimRow:
     """Hold agreement of metrics against the tables, and against what it is offered for."""
     most = largest_spread(claim, publication)
     if most is None:
-        names = say.COMMA.join(say.NAMES[metric] for metric in claim.metrics)
-        return _row(claim, "cannot tell", say.NOT_IN_TABLE.format(names=names))
+        names = tuple(state(f"claims.names.{metric}") for metric in claim.metrics)
+        return _row(claim, "cannot tell", state("claims.not_in_table", names=names))
     points, where = most
-    reason = say.AGREEMENT_HOLDS.format(most=voice().number(points), where=where)
+    reason = state("claims.agreement_holds", most=as_printed(points), where=where)
     verdict: Verdict = "consistent"
     if claim.within is not None and float(points) > float(claim.within) + ROUND_OFF:
-        reason = say.AGREEMENT_OFF.format(
-            most=voice().number(points), where=where, within=voice().number(claim.within)
+        reason = state(
+            "claims.agreement_off",
+            most=as_printed(points),
+            where=where,
+            within=as_printed(claim.within),
         )
         verdict = "inconsistent"
     if claim.as_balance:
         num = _num_recall_is_accuracy(claim, publication)
-        why = say.WEIGHTED_RECALL.format(num=num) if num else say.AVERAGES_HIDE
-        verdict, reason = "no evidence", f"{why} {reason}"
-    return _row(claim, verdict, reason, points)
+        why = state("claims.weighted_recall", num=num) if num else state("claims.averages_hide")
+        return _row(claim, "no evidence", why, reason, said=points)
+    return _row(claim, verdict, reason, said=points)
 
 
 def largest_spread(claim: Agreement, publication: Publication) -> tuple[str, str] | None:
@@ -262,29 +282,33 @@ def _num_recall_is_accuracy(claim: Agreement, publication: Publication) -> int:
 def _check_advice(claim: AdviceClaim, publication: Publication, look: Look) -> ClaimRow:
     """Hold advice against what the tables' own numbers would advise."""
     holds: dict[str, bool | None] = {}
-    words: list[str] = []
+    words: list[Statement] = []
     for dataset in claim.datasets or tuple(publication.datasets):
         advice = advice_on(claim, dataset, publication.models, look)
         if any(one.choice is None for one in advice.values()):
             continue
         holds[dataset] = advice_holds(claim, advice)
         if not holds[dataset]:
-            choices = dict.fromkeys(one.choice or str(say.NO_CHOICE) for one in advice.values())
-            words.append(say.ADVICE_PART.format(dataset=dataset, choice=say.COMMA.join(choices)))
+            choices = dict.fromkeys(
+                one.choice or state("claims.no_choice") for one in advice.values()
+            )
+            words.append(state("claims.advice_part", dataset=dataset, choice=tuple(choices)))
     if not holds:
-        return _row(claim, "cannot tell", say.NOT_IN_TABLE.format(names=say.NAMES["accuracy"]))
+        return _row(
+            claim, "cannot tell", state("claims.not_in_table", names=state("claims.names.accuracy"))
+        )
     if all(holds.values()):
-        return _row(claim, "consistent", say.ADVICE_FITS.format(datasets=say.COMMA.join(holds)))
+        return _row(claim, "consistent", state("claims.advice_fits", datasets=tuple(holds)))
     verdict: Verdict = "inconsistent" if False in holds.values() else "cannot tell"
-    return _row(claim, verdict, say.ADVICE_ELSE.format(parts=say.AND.join(words)))
+    return _row(claim, verdict, state("claims.advice_else", parts=state_all(words)))
 
 
 def _check_reported(claim: Reported, publication: Publication) -> ClaimRow:
     shown = {metric for _, _, metric in publication.printed()}
-    missing = [say.NAMES[metric] for metric in claim.metrics if metric not in shown]
+    missing = [state(f"claims.names.{metric}") for metric in claim.metrics if metric not in shown]
     if not missing:
-        return _row(claim, "consistent", str(say.REPORTED))
-    return _row(claim, "no evidence", say.NOT_IN_TABLE.format(names=say.COMMA.join(missing)))
+        return _row(claim, "consistent", state("claims.reported"))
+    return _row(claim, "no evidence", state("claims.not_in_table", names=tuple(missing)))
 
 
 def best_known_rows(publication: Publication) -> Iterator[ClaimRow]:
@@ -300,23 +324,24 @@ def best_known_rows(publication: Publication) -> Iterator[ClaimRow]:
             continue
         others = ((name, _best_of(publication, name)) for name in stated.related)
         hints = [
-            say.BELOW_ON_OTHER.format(other=name, best=voice().number(other[1]), method=other[2])
+            state("claims.below_on_other", other=name, best=as_printed(other[1]), method=other[2])
             for name, other in others
             if other is not None and max(map(float, above)) <= other[0]
         ]
-        reason = say.ABOVE_BEST.format(
-            values=say.COMMA.join(map(voice().number, above)),
+        reason = state(
+            "claims.above_best",
+            values=tuple(map(as_printed, above)),
             dataset=dataset,
             known_as=stated.known_as,
-            best=voice().number(best[1]),
+            best=as_printed(best[1]),
             method=best[2],
         )
         yield ClaimRow(
             id=f"best-known:{dataset}",
-            text=say.BEST_KNOWN_TEXT.format(dataset=dataset, known_as=stated.known_as),
+            text=state("claims.best_known_text", dataset=dataset, known_as=stated.known_as),
             verdict="suspect",
-            printed=say.COMMA.join(above),
-            reason=reason + "".join(hints[:1]),
+            printed=state("claims.list", parts=tuple(above)),
+            reasons=(reason, *hints[:1]),
         )
 
 

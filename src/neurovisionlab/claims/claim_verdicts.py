@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from neurovisionlab.claims import claim_sentences as say
 from neurovisionlab.claims.checks import largest_spread, look_up
 from neurovisionlab.claims.contrasts import (
     Comparing,
@@ -13,10 +12,12 @@ from neurovisionlab.claims.contrasts import (
     Part,
     advice_holds,
     advice_on,
+    as_printed,
     compare,
     contrasts,
     has_sign,
-    number_words,
+    number,
+    state_all,
 )
 from neurovisionlab.claims.measured import Evidence, Side, side_by_side
 from neurovisionlab.claims.publication import (
@@ -32,7 +33,7 @@ from neurovisionlab.claims.publication import (
     Reported,
     Verdict,
 )
-from neurovisionlab.core.speech import voice
+from neurovisionlab.core.statements import Stated, Statement, state
 from neurovisionlab.judge.quantities import Quantity, half_unit
 
 
@@ -43,13 +44,13 @@ class Finding(NamedTuple):
     that cannot be told. `differs`: in what the run's conditions are not the published ones.
     """
 
-    words: str
+    statement: Statement
     holds: bool | None
     points: bool | None
-    differs: tuple[str, ...]
+    differs: tuple[Statement, ...]
     quantity: Quantity | None = None
     weight: float = 0.0  # among equals, the least weighty decides
-    printed: str = ""
+    printed: str | Statement = ""
 
 
 def judge_claims(publication: Publication, evidence: Evidence) -> tuple[ClaimRow, ...]:
@@ -73,14 +74,18 @@ def _judge(claim: Claim, side: Side) -> ClaimRow:
     if isinstance(claim, AdviceClaim):
         return _verdict(claim, *_advice(claim, side))
     assert isinstance(claim, Reported)
-    return ClaimRow(id=claim.id, text=claim.text, verdict="cannot tell", reason=str(say.ABOUT_TEXT))
+    return ClaimRow(
+        id=claim.id, text=claim.text, verdict="cannot tell", reasons=(state("claims.about_text"),)
+    )
 
 
-def _verdict(claim: Claim, found: Sequence[Finding], missing: Sequence[str]) -> ClaimRow:
+def _verdict(
+    claim: Claim, found: Sequence[Finding], missing: Sequence[str | Statement]
+) -> ClaimRow:
     """Join what was found to one verdict: what decides goes into the row, all into the reason."""
     if not found:
-        reason = say.NOT_IN_RUN.format(names=say.COMMA.join(missing))
-        return ClaimRow(id=claim.id, text=claim.text, verdict="cannot tell", reason=reason)
+        reason = state("claims.not_in_run", names=tuple(missing))
+        return ClaimRow(id=claim.id, text=claim.text, verdict="cannot tell", reasons=(reason,))
     alike = [one for one in found if not one.differs]
     decisive = min(found, key=lambda one: (_rank(one), one.weight))
     verdict: Verdict = "not comparable"
@@ -88,18 +93,18 @@ def _verdict(claim: Claim, found: Sequence[Finding], missing: Sequence[str]) -> 
     if any(one.holds is False for one in alike):
         verdict = "refuted"
         decisive = min(alike, key=lambda one: (_rank(one), one.weight))
-        reasons = [say.COMPARED.format(parts=_words(alike))]
+        reasons = [state("claims.compared", parts=_together(alike))]
     elif len(alike) == len(found):
         all_hold = all(one.holds for one in found) and not missing
         verdict = "supported" if all_hold else "cannot tell"
-        reasons = [say.COMPARED.format(parts=_words(found))]
+        reasons = [state("claims.compared", parts=_together(found))]
     else:
         direction = _direction(found)
-        reasons = [say.DIRECTION[direction].format(parts=_words(found))]
+        reasons = [state(f"claims.direction.{direction}", parts=_together(found))]
         fields = dict.fromkeys(field for one in found for field in one.differs)
-        reasons.append(say.DIFFERS.format(fields=say.COMMA.join(fields)))
+        reasons.append(state("claims.differs", fields=tuple(fields)))
     if missing:
-        reasons.insert(1, say.PART_MISSING.format(names=say.COMMA.join(missing)))
+        reasons.insert(1, state("claims.part_missing", names=tuple(missing)))
     value, low, high = decisive.quantity or (None, None, None)
     return ClaimRow(
         id=claim.id,
@@ -109,7 +114,7 @@ def _verdict(claim: Claim, found: Sequence[Finding], missing: Sequence[str]) -> 
         measured=_rounded(value),
         low=_rounded(low),
         high=_rounded(high),
-        reason=" ".join(reasons),
+        reasons=tuple(reasons),
         direction=direction,
     )
 
@@ -132,15 +137,15 @@ def _direction(found: Iterable[Finding]) -> Direction:
     return "cannot be told" if None in points else "agrees"
 
 
-def _words(found: Iterable[Finding]) -> str:
-    return say.AND.join(one.words for one in found)
+def _together(found: Iterable[Finding]) -> Statement:
+    return state_all(one.statement for one in found)
 
 
-def _compared(claim: Comparing, side: Side) -> tuple[list[Finding], list[str]]:
+def _compared(claim: Comparing, side: Side) -> tuple[list[Finding], list[str | Statement]]:
     """Return the comparisons of a sentence about pairs of models, and what the run lacks."""
     printed = look_up(side.publication)
     found: list[Finding] = []
-    missing: dict[str, None] = {}
+    missing: dict[str | Statement, None] = {}
     for contrast in contrasts(claim, side.publication):
         quantity = side.gap(contrast) or compare(contrast, side.look, "chance")
         if quantity is None:
@@ -148,12 +153,12 @@ def _compared(claim: Comparing, side: Side) -> tuple[list[Finding], list[str]]:
             continue
         points = has_sign(contrast, quantity)
         was = compare(contrast, printed, "rounding")
-        said = "" if was is None else number_words(was.value)
+        said: str | Statement = "" if was is None else number(was.value)
         if isinstance(claim, Range):
-            said = say.RANGE.format(low=voice().number(claim.low), high=voice().number(claim.high))
+            said = state("claims.range", low=as_printed(claim.low), high=as_printed(claim.high))
         found.append(
             Finding(
-                words=Part(contrast, quantity, points).words(),
+                statement=Part(contrast, quantity, points).statement(),
                 holds=_in_range(claim, quantity) if isinstance(claim, Range) else points,
                 points=_same_side(claim, contrast, quantity, points),
                 differs=tuple(_differences(contrast, side)),
@@ -163,11 +168,11 @@ def _compared(claim: Comparing, side: Side) -> tuple[list[Finding], list[str]]:
             )
         )
     if not found and side.datasets and side.models.keys() >= side.publication.models.keys():
-        missing = {str(say.NAMES[claim.metric]): None}
+        missing = {state(f"claims.names.{claim.metric}"): None}
     return found, list(missing)
 
 
-def _lacking(contrast: Contrast, side: Side) -> Iterable[str]:
+def _lacking(contrast: Contrast, side: Side) -> Iterable[str | Statement]:
     """Yield what a comparison wants and the run has not: a data set, a model, or a value."""
     if contrast.dataset not in side.datasets:
         yield contrast.dataset
@@ -175,10 +180,14 @@ def _lacking(contrast: Contrast, side: Side) -> Iterable[str]:
     absent = [m for m in (contrast.first, contrast.second) if m not in side.models]
     yield from absent
     if not absent:
-        yield say.METRIC_ON.format(name=say.NAMES[contrast.metric], dataset=contrast.dataset)
+        yield state(
+            "claims.metric_on",
+            name=state(f"claims.names.{contrast.metric}"),
+            dataset=contrast.dataset,
+        )
 
 
-def _differences(contrast: Contrast, side: Side) -> list[str]:
+def _differences(contrast: Contrast, side: Side) -> list[Statement]:
     return side.differences(contrast.dataset, {contrast.first, contrast.second}, contrast.metric)
 
 
@@ -213,12 +222,12 @@ def _weight(claim: Comparing, quantity: Quantity) -> float:
     return min(quantity.value - float(claim.low), float(claim.high) - quantity.value)
 
 
-def _agreement(claim: Agreement, side: Side) -> tuple[list[Finding], list[str]]:
+def _agreement(claim: Agreement, side: Side) -> tuple[list[Finding], list[str | Statement]]:
     """Return how far apart the metrics are; for balance, how far apart the classes are."""
     most = largest_spread(claim, side.publication)
     limit = claim.within or (None if most is None else most[0])
     found: list[Finding] = []
-    missing: dict[str, None] = {}
+    missing: dict[str | Statement, None] = {}
     names = ("lowest_class_recall", "highest_class_recall") if claim.as_balance else claim.metrics
     for dataset in claim.datasets or tuple(side.publication.datasets):
         for model in side.publication.models:
@@ -229,25 +238,29 @@ def _agreement(claim: Agreement, side: Side) -> tuple[list[Finding], list[str]]:
                 continue
             holds = _within(known, float(limit) + half_unit(limit))
             points = Quantity(max(v.value for v in known) - min(v.value for v in known))
-            words = {"dataset": dataset, "model": model, "value": number_words(points.value)}
-            words |= {"low": number_words(known[0].value), "high": number_words(known[-1].value)}
-            template = say.CLASS_RECALL if claim.as_balance else say.SPREAD
+            words: dict[str, Stated] = {
+                "dataset": dataset,
+                "model": model,
+                "value": number(points.value),
+            }
+            words |= {"low": number(known[0].value), "high": number(known[-1].value)}
+            key = "claims.class_recall" if claim.as_balance else "claims.spread"
             differs = tuple(side.differences(dataset, {model}, claim.metrics[0]))
             weight = -points.value
-            found.append(
-                Finding(template.format(**words), holds, holds, differs, points, weight, limit)
-            )
+            found.append(Finding(state(key, **words), holds, holds, differs, points, weight, limit))
     return found, list(missing)
 
 
-def _absent(dataset: str, model: str, names: Sequence[str], side: Side) -> Iterable[str]:
+def _absent(
+    dataset: str, model: str, names: Sequence[str], side: Side
+) -> Iterable[str | Statement]:
     """Yield what the run has not: the data set, else the model, else the scores."""
     if dataset not in side.datasets:
         yield dataset
     elif model not in side.models:
         yield model
     else:
-        yield from (str(say.NAMES[metric]) for metric in names)
+        yield from (state(f"claims.names.{metric}") for metric in names)
 
 
 def _within(values: Sequence[Quantity], limit: float) -> bool | None:
@@ -262,10 +275,10 @@ def _within(values: Sequence[Quantity], limit: float) -> bool | None:
     return False if max(known_lows) - min(known_highs) > limit else None
 
 
-def _advice(claim: AdviceClaim, side: Side) -> tuple[list[Finding], list[str]]:
+def _advice(claim: AdviceClaim, side: Side) -> tuple[list[Finding], list[str | Statement]]:
     """Return what would be advised from the run's numbers, data set by data set."""
     found: list[Finding] = []
-    missing: dict[str, None] = {}
+    missing: dict[str | Statement, None] = {}
     if claim.model not in side.models:
         return [], [claim.model]
     for dataset in claim.datasets or tuple(side.publication.datasets):
@@ -280,9 +293,11 @@ def _advice(claim: AdviceClaim, side: Side) -> tuple[list[Finding], list[str]]:
         differs = tuple(side.differences(dataset, set(side.models), metric))
         choices = dict.fromkeys(one.choice or "" for one in advice.values())
         tied = dict.fromkeys(name for one in advice.values() for name in one.tie)
-        template = say.CHOICE_TIED if tied else say.CHOICE
-        words = template.format(
-            dataset=dataset, choice=say.COMMA.join(choices), rivals=say.COMMA.join(tied)
+        words = state(
+            "claims.choice_tied" if tied else "claims.choice",
+            dataset=dataset,
+            choice=tuple(choices),
+            rivals=tuple(tied),
         )
         found.append(Finding(words, holds, holds, differs))
     return found, list(missing)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
-from neurovisionlab.claims import claim_sentences as say
 from neurovisionlab.claims.publication import (
     METRICS,
     AdviceClaim,
@@ -14,7 +13,7 @@ from neurovisionlab.claims.publication import (
     Publication,
     Range,
 )
-from neurovisionlab.core.speech import number
+from neurovisionlab.core.statements import Statement, state
 from neurovisionlab.judge.advice import CASES, advise
 from neurovisionlab.judge.candidates import Advice, Candidate, Duel
 from neurovisionlab.judge.quantities import Kind, Quantity, difference, ratio, side
@@ -39,10 +38,10 @@ class Contrast(NamedTuple):
         return 0.0 if self.scale == "difference" else 1.0
 
     @property
-    def label(self) -> str:
+    def label(self) -> Statement:
         """The contrast in signs."""
-        template = say.DIFFERENCE if self.scale == "difference" else say.RATIO
-        return template.format(first=self.first, second=self.second)
+        key = "claims.difference" if self.scale == "difference" else "claims.ratio"
+        return state(key, first=self.first, second=self.second)
 
 
 class Part(NamedTuple):
@@ -52,11 +51,11 @@ class Part(NamedTuple):
     quantity: Quantity | None
     holds: bool | None
 
-    def words(self) -> str:
-        """Return the part as "SVHN: MobileNet − ResNet 1.50 (0.99 to 2.01)"."""
-        value = "" if self.quantity is None else quantity_words(self.quantity)
+    def statement(self) -> Statement:
+        """Return the part, said as "SVHN: MobileNet − ResNet 1.50 (0.99 to 2.01)"."""
+        value = "" if self.quantity is None else stated(self.quantity)
         dataset, label = self.contrast.dataset, self.contrast.label
-        return say.ON.format(dataset=dataset, label=label, value=value)
+        return state("claims.on", dataset=dataset, label=label, value=value)
 
 
 def contrasts(claim: Comparing, publication: Publication) -> Iterator[Contrast]:
@@ -149,17 +148,31 @@ def _candidate(model: str, dataset: str, look: Look) -> Candidate | None:
     )
 
 
-def quantity_words(quantity: Quantity) -> str:
-    """Return a number with its interval, to two digits behind the point, three from 100 on."""
-    value = number_words(quantity.value)
+def stated(quantity: Quantity) -> Statement:
+    """Return a number with its interval; without where it is known exactly."""
     if quantity.low is None or quantity.high is None:
-        return say.NO_INTERVAL.format(value=value)
+        return state("claims.no_interval", value=number(quantity.value))
     if quantity.low == quantity.high:
-        return value
-    low, high = number_words(quantity.low), number_words(quantity.high)
-    return say.WITH_INTERVAL.format(value=value, low=low, high=high)
+        return number(quantity.value)
+    low, high = number(quantity.low), number(quantity.high)
+    return state("claims.with_interval", value=number(quantity.value), low=low, high=high)
 
 
-def number_words(value: float) -> str:
-    """Return a number to two digits behind the point; to none from 1,000 on."""
-    return number(value, ",.0f" if abs(value) >= 1000 else ".2f").replace("-", "−")
+def number(value: float) -> Statement:
+    """Return a number, said to two digits behind the point; to none from 1,000 on."""
+    return state("claims.number", value=value)
+
+
+def digits(value: float, num_decimals: int) -> Statement:
+    """Return a number, said to so many digits behind the point."""
+    return state("claims.digits", value=value, num_decimals=num_decimals)
+
+
+def as_printed(text: str) -> Statement:
+    """Return a number as the publication prints it, with all its digits."""
+    return state("claims.as_printed", text=text)
+
+
+def state_all(parts: Iterable[Statement]) -> Statement:
+    """Return several statements as one."""
+    return state("claims.and", parts=tuple(parts))

@@ -7,7 +7,6 @@ from typing import Literal, NamedTuple
 
 from pydantic import model_validator
 
-from neurovisionlab.claims import claim_sentences as say
 from neurovisionlab.claims.contrasts import Contrast
 from neurovisionlab.claims.publication import (
     METRICS,
@@ -20,7 +19,7 @@ from neurovisionlab.claims.publication import (
 from neurovisionlab.core.frozen import Frozen
 from neurovisionlab.core.protocol import Protocol
 from neurovisionlab.core.spec import DataInfo, Subset, slug
-from neurovisionlab.core.speech import number
+from neurovisionlab.core.statements import Stated, Statement, state
 from neurovisionlab.judge.candidates import Duel
 from neurovisionlab.judge.quantities import Quantity, side
 
@@ -134,7 +133,7 @@ class Side(NamedTuple):
             and {one.first, one.second} <= names.keys()
         ]
 
-    def differences(self, dataset: str, models: set[str], metric: str) -> list[str]:
+    def differences(self, dataset: str, models: set[str], metric: str) -> list[Statement]:
         """Return how the run's conditions differ from the published ones, as far as they matter.
 
         The size of a model depends on the model alone; a cost on the device, too.
@@ -144,25 +143,31 @@ class Side(NamedTuple):
         for model in sorted(models):
             match, stated = self.models[model], self.publication.models[model]
             if not match.is_same:
-                found.append(_field(say.MODEL, stated.known_as, match.name))
+                found.append(_field(state("claims.model"), stated.known_as, match.name))
         if depends == "cost" and not self._is_same_device():
             here, published = self.evidence.device, self.publication.device
-            found.append(_field(say.DEVICE, published or say.UNKNOWN, here or say.UNKNOWN))
+            found.append(
+                _field(
+                    state("claims.device"),
+                    published or state("claims.unknown"),
+                    here or state("claims.unknown"),
+                )
+            )
         return found if depends == "size" else [*found, *self._data_fields(dataset)]
 
-    def _protocol_fields(self) -> Iterator[str]:
+    def _protocol_fields(self) -> Iterator[Statement]:
         here = self.evidence.protocol.model_dump()
         for name, setting in self.publication.settings().items():
             if not _is_met(name, setting, here[name], self.evidence):
-                yield _field(name, _words(setting), _words(here[name]))
+                yield _field(name, _stated(setting), _stated(here[name]))
 
-    def _data_fields(self, dataset: str) -> Iterator[str]:
+    def _data_fields(self, dataset: str) -> Iterator[Statement]:
         stated, match = self.publication.datasets[dataset], self.datasets[dataset]
         if not match.is_same:
-            yield _field(say.DATASET, stated.known_as, match.name)
+            yield _field(state("claims.dataset"), stated.known_as, match.name)
         here = self.evidence.subset.train_images
         if here is not None and here != stated.num_train:
-            yield _field(f"{dataset}.{say.SUBSET}", str(stated.num_train or say.ALL), str(here))
+            yield _field(f"{dataset}.train_images", stated.num_train or state("claims.all"), here)
         info = next((d for d in self.evidence.datasets if d.name == match.name), None)
         if info is None or not match.is_same:
             return
@@ -176,7 +181,7 @@ class Side(NamedTuple):
         }
         for name, (said, is_so) in facts.items():
             if said is not None and is_so is not None and said != is_so:
-                yield _field(f"{dataset}.{name}", str(said), str(is_so))
+                yield _field(f"{dataset}.{name}", said, is_so)
 
     def _is_same_device(self) -> bool:
         published, here = self.publication.device, self.evidence.device
@@ -232,11 +237,11 @@ def _is_met(name: str, setting: Setting, here: object, evidence: Evidence) -> bo
     return setting == here
 
 
-def _words(setting: object) -> str:
+def _stated(setting: object) -> Stated:
     if isinstance(setting, Between):
-        return say.RANGE.format(low=number(setting.low, "g"), high=number(setting.high, "g"))
+        return state("claims.range", low=setting.low, high=setting.high)
     return str(setting).lower() if isinstance(setting, bool) else str(setting)
 
 
-def _field(name: object, published: object, here: object) -> str:
-    return say.FIELD.format(name=name, published=published, here=here)
+def _field(name: Stated, published: Stated, here: Stated) -> Statement:
+    return state("claims.field", name=name, published=published, here=here)

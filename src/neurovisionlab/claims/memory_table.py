@@ -7,10 +7,9 @@ from itertools import combinations
 from statistics import median
 from typing import NamedTuple
 
-from neurovisionlab.claims import claim_sentences as say
-from neurovisionlab.claims.contrasts import number_words
+from neurovisionlab.claims.contrasts import digits, number
 from neurovisionlab.claims.publication import METRICS, ClaimRow, Publication
-from neurovisionlab.core.speech import number, voice
+from neurovisionlab.core.statements import Stated, Statement, state
 from neurovisionlab.judge.quantities import Quantity, difference, printed
 
 BYTES_PER_VALUE = 4  # 32-bit floats
@@ -148,71 +147,43 @@ def _explained(publication: Publication, gap: Gap) -> bool:
 
 def _offset_row(publication: Publication, gap: Gap, offset: float) -> ClaimRow:
     expected = _expected(publication, gap.first, gap.second)
-    inputs = str(say.UNKNOWN_INPUTS if expected is None else say.SAME_INPUTS)
+    inputs = state("claims.unknown_inputs") if expected is None else state("claims.same_inputs")
     if expected:
-        inputs = say.OTHER_INPUTS.format(expected=number_words(expected), unit=_unit_words(gap))
+        inputs = state("claims.other_inputs", expected=number(expected), unit=_unit_words(gap))
     near = gap.near(offset)
-    reason = say.OFFSET.format(
+    reason = state(
+        "claims.offset",
         first=gap.first,
         second=gap.second,
-        offset=number_words(median(gap.by_model[model].value for model in near)),
+        offset=number(median(gap.by_model[model].value for model in near)),
         unit=_unit_words(gap),
-        models=say.COMMA.join(near),
-        times=number(gap.needs, ".1f"),
+        models=tuple(near),
+        times=digits(gap.needs, 1),
         inputs=inputs,
     )
     outliers = [model for model in gap.by_model if model not in near]
-    words = {"name": say.NAMES[gap.metric], "first": gap.first, "second": gap.second}
+    name = state(f"claims.names.{gap.metric}")
     return ClaimRow(
         id=f"offset:{gap.second}-{gap.first}:{gap.metric}",
-        text=say.OFFSET_TEXT.format(**words),
+        text=state("claims.offset_text", name=name, first=gap.first, second=gap.second),
         verdict="suspect",
-        printed=say.COMMA.join(number_words(one.value) for one in gap.by_model.values()),
-        reason=reason + "".join(_outlier(publication, gap, offset, model) for model in outliers),
+        printed=_printed(gap),
+        reasons=(reason, *(_outlier(gap, offset, model) for model in outliers)),
     )
 
 
-def _unit_words(gap: Gap) -> str:
-    unit = _unit(gap)
-    return str(say.UNITS.get(unit, unit))
+def _printed(gap: Gap) -> Statement:
+    parts = tuple(number(one.value) for one in gap.by_model.values())
+    return state("claims.list", parts=parts)
 
 
-def _outlier(publication: Publication, gap: Gap, offset: float, model: str) -> str:
-    """Return that a model is off the offset, and which misprint of one digit would explain it."""
-    texts = publication.printed()
-    reach = CLOSE_FRAC * abs(offset)
-    off = number_words(abs(gap.by_model[model].value - offset))
-    words = {"model": model, "off": off, "unit": _unit_words(gap)}
-    for dataset, other, sign in ((gap.first, gap.second, -1), (gap.second, gap.first, 1)):
-        if _fits_elsewhere(publication, gap, model, dataset):
-            continue
-        number, kept = (texts[one, model, gap.metric] for one in (dataset, other))
-        for fitting in _one_digit_off(number):
-            if abs(sign * (float(fitting) - float(kept)) - offset) <= reach:
-                words |= {"number": voice().number(number), "dataset": dataset}
-                words["fitting"] = voice().number(fitting)
-                return say.OUTLIER.format(**words)
-    return say.OUTLIER_ALONE.format(**words)
+def _unit_words(gap: Gap) -> Statement:
+    return state(f"claims.units.{_unit(gap)}")
 
 
-def _fits_elsewhere(publication: Publication, gap: Gap, model: str, dataset: str) -> bool:
-    """Return whether a number is in line with the other models' on a third data set."""
-    reach = CLOSE_FRAC * abs(gap.middle)
-    for third in publication.datasets.keys() - {gap.first, gap.second}:
-        other = gap_between(publication, dataset, third, gap.metric)
-        rest = [] if other is None else [q.value for m, q in other.by_model.items() if m != model]
-        if other is None or model not in other.by_model or not rest:
-            continue
-        if abs(other.by_model[model].value - median(rest)) <= reach:
-            return True
-    return False
-
-
-def _one_digit_off(number: str) -> Iterator[str]:
-    """Yield every number that differs from `number` in one digit."""
-    for i, old in enumerate(number):
-        if old.isdigit():
-            yield from (number[:i] + new + number[i + 1 :] for new in "0123456789" if new != old)
+def _outlier(gap: Gap, offset: float, model: str) -> Statement:
+    off = number(abs(gap.by_model[model].value - offset))
+    return state("claims.outlier", model=model, off=off, unit=_unit_words(gap))
 
 
 def input_rows(publication: Publication) -> Iterator[ClaimRow]:
@@ -237,9 +208,9 @@ def input_rows(publication: Publication) -> Iterator[ClaimRow]:
         least, second_least = _least(gap)[:2]
         agree = abs(second_least.value - least.value) <= CLOSE_FRAC * least.value
         if least.high is not None and least.high < expected * (1 - CLOSE_FRAC):
-            yield _input_row(publication, gap, expected, str(say.INPUTS_TOO_SMALL))
+            yield _input_row(publication, gap, expected, state("claims.inputs_too_small"))
         elif agree and least.value > expected * (1 + CLOSE_FRAC) and _has_one_size(publication):
-            yield _input_row(publication, gap, expected, str(say.INPUTS_TOO_LARGE))
+            yield _input_row(publication, gap, expected, state("claims.inputs_too_large"))
 
 
 def _least(gap: Gap) -> list[Quantity]:
@@ -251,27 +222,32 @@ def _has_one_size(publication: Publication) -> bool:
     return isinstance(publication.settings().get("image_px"), int)
 
 
-def _input_row(publication: Publication, gap: Gap, expected: float, why: str) -> ClaimRow:
+def _input_row(publication: Publication, gap: Gap, expected: float, why: Statement) -> ClaimRow:
     settings = publication.settings()
     batch, size = settings["batch_size"], settings.get("image_px")
     assert isinstance(batch, int)
     observed, one_image = _least(gap)[0].value, expected / batch
-    words = {
+    words: dict[str, Stated] = {
         "first": gap.first,
         "second": gap.second,
         "batch": batch,
-        "size": say.ONE_SIZE.format(px=size) if isinstance(size, int) else say.OWN_SIZES,
+        "size": state("claims.one_size", px=size)
+        if isinstance(size, int)
+        else state("claims.own_sizes"),
     }
-    numbers = {"observed": number_words(observed), "expected": number_words(expected)}
-    reason = say.INPUTS.format(**words, **numbers, unit=_unit_words(gap)) + why
+    numbers: dict[str, Stated] = {"observed": number(observed), "expected": number(expected)}
+    reason = state("claims.inputs", **words, **numbers, unit=_unit_words(gap))
+    reasons = [reason, why]
     fitting = round(observed / one_image)
     if fitting and abs(observed - fitting * one_image) <= CLOSE_FRAC * observed:
-        comes_to = number_words(fitting * one_image)
-        reason += say.INPUTS_FIT.format(batch=fitting, fitting=comes_to, unit=_unit_words(gap))
+        comes_to = number(fitting * one_image)
+        reasons.append(
+            state("claims.inputs_fit", batch=fitting, fitting=comes_to, unit=_unit_words(gap))
+        )
     return ClaimRow(
         id=f"inputs:{gap.second}-{gap.first}:{gap.metric}",
-        text=say.INPUTS_TEXT.format(name=say.NAMES[gap.metric], **words),
+        text=state("claims.inputs_text", name=state(f"claims.names.{gap.metric}"), **words),
         verdict="suspect",
-        printed=say.COMMA.join(number_words(one.value) for one in gap.by_model.values()),
-        reason=reason,
+        printed=_printed(gap),
+        reasons=tuple(reasons),
     )

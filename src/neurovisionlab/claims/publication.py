@@ -14,6 +14,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from neurovisionlab.core.frozen import Frozen
 from neurovisionlab.core.protocol import PositiveInt
+from neurovisionlab.core.statements import Statement
 from neurovisionlab.judge.quantities import NUMBER
 
 
@@ -269,13 +270,13 @@ class ClaimRow(Frozen):
     """
 
     id: str
-    text: str
+    text: str | Statement
     verdict: Verdict
-    printed: str = ""
+    printed: str | Statement = ""
     measured: float | None = None
     low: float | None = None
     high: float | None = None
-    reason: str
+    reasons: tuple[Statement, ...]
     direction: Direction | None = Field(default=None, exclude=True)
 
     @property

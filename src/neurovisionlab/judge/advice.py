@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
-from neurovisionlab.core.speech import Sentence, number
-from neurovisionlab.judge import advice_sentences as say
+from neurovisionlab.core.statements import Stated, Statement, state
 from neurovisionlab.judge.candidates import Advice, Candidate, Duel, Limits
 from neurovisionlab.judge.pareto import Direction, non_dominated
 from neurovisionlab.judge.quantities import Quantity, difference, side
@@ -45,7 +44,7 @@ class _Choice(NamedTuple):
     cost: str | None
     pool: tuple[Candidate, ...]
     tie: tuple[Candidate, ...]
-    reasons: tuple[str, ...]
+    reasons: tuple[Statement, ...]
 
 
 def advise(
@@ -74,10 +73,10 @@ def advise(
     excluded = tuple(_exclusions(candidates, limits))
     out = {model for model, _ in excluded}
     left = tuple(c for c in candidates if c.model not in out)
-    sentences = tuple(sentence for _, sentence in excluded)
+    why_out = tuple(why for _, why in excluded)
     if not left:
         reason = _why_nobody(candidates)
-        return Advice(case=case, choice=None, reasons=(str(reason),), excluded=sentences, tie=())
+        return Advice(case=case, choice=None, reasons=(reason,), excluded=why_out, tie=())
     judge = _Judge(limits, prefer, tuple(duels))
     chosen, front = judge.choose(left), _front(left)
     reasons = (
@@ -91,31 +90,31 @@ def advise(
         case=case,
         choice=chosen.winner.model,
         reasons=reasons,
-        excluded=sentences,
+        excluded=why_out,
         tie=tuple(c.model for c in chosen.tie),
         front=tuple(c.model for c in front),
         caution=_caution(chosen.winner),
     )
 
 
-def _why_nobody(candidates: Sequence[Candidate]) -> Sentence:
+def _why_nobody(candidates: Sequence[Candidate]) -> Statement:
     if not candidates:
-        return say.NO_CANDIDATES
+        return state("advice.no_candidates")
     has_learnt = any(one.guessing_frac is None for one in candidates)
-    return say.NOBODY if has_learnt else say.NOBODY_LEARNT
+    return state("advice.nobody") if has_learnt else state("advice.nobody_learnt")
 
 
-def _caution(one: Candidate) -> str:
+def _caution(one: Candidate) -> Statement | None:
     if not one.num_diverged:
-        return ""
-    return say.SEEDS_DIVERGED.format(count=one.num_diverged, total=one.num_seeds)
+        return None
+    return state("advice.seeds_diverged", count=one.num_diverged, total=one.num_seeds)
 
 
-def _diverged_reasons(winner: Candidate, left: Sequence[Candidate]) -> Iterable[str]:
+def _diverged_reasons(winner: Candidate, left: Sequence[Candidate]) -> Iterable[Statement]:
     """Yield, the choice first, whose numbers leave out trainings that diverged."""
     for one in sorted(left, key=lambda c: c is not winner):
         if one.num_diverged:
-            yield say.DIVERGED.format(model=one.model, seeds=_caution(one))
+            yield state("advice.diverged", model=one.model, seeds=_caution(one))
 
 
 def advise_cases(candidates: Sequence[Candidate], duels: Sequence[Duel] = ()) -> tuple[Advice, ...]:
@@ -125,29 +124,36 @@ def advise_cases(candidates: Sequence[Candidate], duels: Sequence[Duel] = ()) ->
     )
 
 
-def _exclusions(candidates: Sequence[Candidate], limits: Limits) -> Iterable[tuple[str, str]]:
-    """Yield (model, sentence) for models near guessing, and for every limit broken or unclear."""
+def _exclusions(candidates: Sequence[Candidate], limits: Limits) -> Iterable[tuple[str, Statement]]:
+    """Yield (model, why) for models near guessing, and for every limit broken or unclear."""
     for one in candidates:
         if one.guessing_frac is not None:
             share, accuracy = 100 * one.guessing_frac, _accuracy(one)
-            yield one.model, say.GUESSING.format(model=one.model, accuracy=accuracy, share=share)
+            yield (
+                one.model,
+                state("advice.guessing", model=one.model, accuracy=accuracy, share=share),
+            )
             continue
         for cost in COSTS:
             limit: float | None = getattr(limits, cost)
             if limit is None:
                 continue
-            words = {"model": one.model, "name": say.NAMES[cost], "limit": _amount(cost, limit)}
+            words: dict[str, Stated] = {
+                "model": one.model,
+                "name": _name(cost),
+                "limit": _amount(cost, limit),
+            }
             value = one.cost(cost)
             if value is None:
-                yield one.model, say.UNKNOWN_LIMIT.format(**words)
+                yield one.model, state("advice.unknown_limit", **words)
             elif value > limit:
-                yield one.model, say.OVER_LIMIT.format(**words, value=_amount(cost, value))
+                yield one.model, state("advice.over_limit", **words, value=_amount(cost, value))
         least = limits.min_accuracy_frac
         if least is not None and one.accuracy_frac < least:
             within_noise = (one.accuracy_high_frac or 0.0) >= least
-            template = say.UNDER_MINIMUM_NOISE if within_noise else say.UNDER_MINIMUM
-            words = {"model": one.model, "accuracy": _accuracy(one)}
-            yield one.model, template.format(**words, limit=100 * least)
+            key = "advice.under_minimum_noise" if within_noise else "advice.under_minimum"
+            accuracy, limit = _accuracy(one), 100 * least
+            yield one.model, state(key, model=one.model, accuracy=accuracy, limit=limit)
 
 
 def _front(left: Sequence[Candidate]) -> tuple[Candidate, ...]:
@@ -176,13 +182,13 @@ class _Judge(NamedTuple):
             chosen = self._by_accuracy(models)
             if not wanted:
                 return chosen
-            note = say.UNKNOWN_EVERYWHERE.format(wanted=str(say.NAMES[wanted[0]]).capitalize())
+            note = state("advice.unknown_everywhere", wanted=_as_first_word(wanted[0]))
             return chosen._replace(reasons=(note, *chosen.reasons))
         chosen = self._by_cost(models, known[0])
         if known[0] == wanted[0]:
             return chosen
-        names = {"wanted": str(say.NAMES[wanted[0]]).capitalize(), "used": say.NAMES[known[0]]}
-        return chosen._replace(reasons=(say.INSTEAD.format(**names), *chosen.reasons))
+        names: dict[str, Stated] = {"wanted": _as_first_word(wanted[0]), "used": _name(known[0])}
+        return chosen._replace(reasons=(state("advice.instead", **names), *chosen.reasons))
 
     def _by_accuracy(self, models: Sequence[Candidate]) -> _Choice:
         top = max(_front(models), key=lambda c: c.accuracy_frac)
@@ -190,15 +196,19 @@ class _Judge(NamedTuple):
         tied = [c for c in models if c is top or apart[c.model] is False]
         winner = self._cheapest(tied, top)
         rivals = tuple(c for c in tied if c is not winner)
-        reasons = [say.MOST_ACCURATE.format(model=top.model, accuracy=_accuracy(top, full=True))]
+        reasons = [
+            state("advice.most_accurate", model=top.model, accuracy=_accuracy(top, full=True))
+        ]
         if rivals:
-            reasons.append(say.TIE_BY_ACCURACY.format(rivals=_names(rivals), model=winner.model))
+            reasons.append(
+                state("advice.tie_by_accuracy", rivals=_names(rivals), model=winner.model)
+            )
             broken = all(_no_dearer(winner, rival) for rival in rivals)
-            how = say.BROKEN_BY_COST if broken else say.BROKEN_BY_ESTIMATE
-            reasons.append(how.format(model=winner.model))
+            how = "advice.broken_by_cost" if broken else "advice.broken_by_estimate"
+            reasons.append(state(how, model=winner.model))
         unknown = [c for c in models if c is not top and apart[c.model] is None]
         if unknown:
-            reasons.append(say.NOISE_UNKNOWN.format(rivals=_names(unknown)))
+            reasons.append(state("advice.noise_unknown", rivals=_names(unknown)))
         return _Choice(winner, None, tuple(models), rivals, tuple(reasons))
 
     def _cheapest(self, tied: Sequence[Candidate], top: Candidate) -> Candidate:
@@ -220,11 +230,11 @@ class _Judge(NamedTuple):
             reasons[0] = _only_good_sentence(best, cost, len(models))
         if len(tied) == 1:
             return _Choice(least, cost, tuple(pool), (), tuple(reasons))
-        words = {"name": say.NAMES[cost], "percent": 100 * TIMES_ALIKE_FRAC}
+        words: dict[str, Stated] = {"name": _name(cost), "percent": 100 * TIMES_ALIKE_FRAC}
         words |= {"rivals": _names(c for c in tied if c is not least)}
-        tie = say.TIE_BY_COST if cost in NOISY else say.TIE_EXACT
+        tie = "advice.tie_by_cost" if cost in NOISY else "advice.tie_exact"
         by_accuracy = self._by_accuracy(tied)
-        reasons += [tie.format(**words), *by_accuracy.reasons]
+        reasons += [state(tie, **words), *by_accuracy.reasons]
         rivals = tuple(c for c in tied if c is not by_accuracy.winner)
         return _Choice(by_accuracy.winner, cost, tuple(pool), rivals, tuple(reasons))
 
@@ -246,77 +256,84 @@ class _Judge(NamedTuple):
         return None if gap.low is None else side(gap, 0.0) is not None
 
 
-def _front_reasons(front: Sequence[Candidate], num_left: int) -> Iterable[str]:
+def _front_reasons(front: Sequence[Candidate], num_left: int) -> Iterable[Statement]:
     if num_left > 1 and len(front) == 1:
-        yield say.FRONT_OF_ONE.format(model=front[0].model)
+        yield state("advice.front_of_one", model=front[0].model)
     elif len(front) > 1:
-        yield say.FRONT.format(models=_names(front))
+        yield state("advice.front", models=_names(front))
 
 
-def _least_sentence(least: Candidate, cost: str, best: Candidate, limits: Limits) -> str:
-    words = {
+def _least_sentence(least: Candidate, cost: str, best: Candidate, limits: Limits) -> Statement:
+    words: dict[str, Stated] = {
         "model": least.model,
-        "least": say.LEAST[cost],
+        "least": state(f"advice.least.{cost}"),
         "value": _amount(cost, _cost(least, cost)),
         "accuracy": _accuracy(least, full=True),
     }
     if limits.min_accuracy_frac is not None:
-        return say.LEAST_OF_ALL.format(**words)
-    of = f"{best.model}, {_accuracy(best)}"
-    return say.LEAST_OF_THE_GOOD.format(**words, points=TOLERATED_LOSS_POINTS, best=of)
+        return state("advice.least_of_all", **words)
+    of = (best.model, _accuracy(best))
+    return state("advice.least_of_the_good", **words, points=TOLERATED_LOSS_POINTS, best=of)
 
 
-def _only_good_sentence(best: Candidate, cost: str, num_models: int) -> str:
-    words = {"model": best.model, "accuracy": _accuracy(best, full=True)}
+def _only_good_sentence(best: Candidate, cost: str, num_models: int) -> Statement:
+    words: dict[str, Stated] = {"model": best.model, "accuracy": _accuracy(best, full=True)}
     value = _amount(cost, _cost(best, cost))
     if num_models == 1:
-        return say.LEAST_OF_ALL.format(**words, least=say.LEAST[cost], value=value)
-    words |= {"name": str(say.NAMES[cost]), "value": value}
-    return say.ONLY_GOOD_ONE.format(**words, points=TOLERATED_LOSS_POINTS)
+        return state(
+            "advice.least_of_all", **words, least=state(f"advice.least.{cost}"), value=value
+        )
+    words |= {"name": _name(cost), "value": value}
+    return state("advice.only_good_one", **words, points=TOLERATED_LOSS_POINTS)
 
 
-def _unknown(models: Sequence[Candidate], cost: str) -> Iterable[str]:
+def _unknown(models: Sequence[Candidate], cost: str) -> Iterable[Statement]:
     names = _names(c for c in models if c.cost(cost) is None)
     if names:
-        yield say.PASSED_OVER.format(models=names, name=say.NAMES[cost])
+        yield state("advice.passed_over", models=names, name=_name(cost))
 
 
-def _against(chosen: _Choice, front: Sequence[Candidate]) -> Iterable[str]:
+def _against(chosen: _Choice, front: Sequence[Candidate]) -> Iterable[Statement]:
     """Yield how the choice compares with each other model of the front, in numbers."""
     for rival in front:
         if rival is chosen.winner:
             continue
         comparisons = [
-            say.COMPARISON.format(name=say.NAMES[c], own=_amount(c, own), other=_amount(c, other))
+            state(
+                "advice.comparison",
+                name=_name(c),
+                own=_amount(c, own),
+                other=_amount(c, other),
+            )
             for c in COSTS
             if (own := chosen.winner.cost(c)) is not None and (other := rival.cost(c)) is not None
         ]
         if comparisons:
-            joined = ", ".join(comparisons)
+            joined = tuple(comparisons)
             accuracy = _accuracy(rival)
-            yield say.AGAINST.format(rival=rival.model, accuracy=accuracy, comparisons=joined)
+            yield state("advice.against", rival=rival.model, accuracy=accuracy, comparisons=joined)
 
 
 def _changes(
     judge: _Judge, chosen: _Choice, left: Sequence[Candidate], candidates: Sequence[Candidate]
-) -> Iterable[str]:
+) -> Iterable[Statement]:
     """Yield what would change the choice, each found by choosing again."""
     found = [*_other_limits(judge, chosen, left), *_other_floor(chosen, left)]
     free = _Judge(Limits(), judge.prefer, judge.duels).choose(candidates).winner
     if judge.limits != Limits() and free.model != chosen.winner.model:
-        found.append(say.CHANGE_WITHOUT.format(other=free.model, accuracy=_accuracy(free)))
+        found.append(state("advice.change_without", other=free.model, accuracy=_accuracy(free)))
     top = max(left, key=lambda c: c.accuracy_frac)
     gives_up = chosen.cost is not None and top.accuracy_frac > chosen.winner.accuracy_frac
     if gives_up and judge.separated(chosen.winner, top) is not False:
-        found.append(say.CHANGE_MORE.format(other=top.model, accuracy=_accuracy(top)))
+        found.append(state("advice.change_more", other=top.model, accuracy=_accuracy(top)))
     if chosen.tie and chosen.cost is None:
-        found.append(say.CHANGE_SEEDS.format(models=_names((chosen.winner, *chosen.tie))))
-    yield from found or (str(say.CHANGE_NOTHING),)
+        found.append(state("advice.change_seeds", models=_names((chosen.winner, *chosen.tie))))
+    yield from found or (state("advice.change_nothing"),)
 
 
-def _other_limits(judge: _Judge, chosen: _Choice, left: Sequence[Candidate]) -> Iterable[str]:
+def _other_limits(judge: _Judge, chosen: _Choice, left: Sequence[Candidate]) -> Iterable[Statement]:
     """Yield, for each model that a tighter limit would make the choice, these limits."""
-    others: dict[str, tuple[Candidate, list[str]]] = {}
+    others: dict[str, tuple[Candidate, list[Statement]]] = {}
     for cost in COSTS:
         own = chosen.winner.cost(cost)
         if own is None:
@@ -324,14 +341,15 @@ def _other_limits(judge: _Judge, chosen: _Choice, left: Sequence[Candidate]) -> 
         cheaper = [c for c in left if (c.cost(cost) or own) < own]
         if cheaper:
             other = judge.choose(cheaper).winner
-            words = say.A_LIMIT.format(name=say.NAMES[cost], own=_amount(cost, own))
+            words = state("advice.a_limit", name=_name(cost), own=_amount(cost, own))
             others.setdefault(other.model, (other, []))[1].append(words)
     for other, conditions in others.values():
-        joined, accuracy = say.OR.join(conditions), _accuracy(other)
-        yield say.CHANGE_LIMIT.format(other=other.model, accuracy=accuracy, conditions=joined)
+        joined = state("advice.or", parts=tuple(conditions))
+        accuracy = _accuracy(other)
+        yield state("advice.change_limit", other=other.model, accuracy=accuracy, conditions=joined)
 
 
-def _other_floor(chosen: _Choice, left: Sequence[Candidate]) -> Iterable[str]:
+def _other_floor(chosen: _Choice, left: Sequence[Candidate]) -> Iterable[Statement]:
     """Yield the most accurate model that is cheaper but was held not good enough."""
     if chosen.cost is None:
         return
@@ -340,7 +358,9 @@ def _other_floor(chosen: _Choice, left: Sequence[Candidate]) -> Iterable[str]:
     if cheaper:
         other = max(cheaper, key=lambda c: c.accuracy_frac)
         value = _amount(cost, _cost(other, cost))
-        yield say.CHANGE_FLOOR.format(accuracy=_accuracy(other), other=other.model, value=value)
+        yield state(
+            "advice.change_floor", accuracy=_accuracy(other), other=other.model, value=value
+        )
 
 
 def _no_dearer(one: Candidate, other: Candidate) -> bool:
@@ -360,23 +380,27 @@ def _interval(one: Candidate) -> Quantity:
     return Quantity(one.accuracy_frac, one.accuracy_low_frac, one.accuracy_high_frac)
 
 
-def _names(models: Iterable[Candidate]) -> str:
-    return ", ".join(c.model for c in models)
+def _names(models: Iterable[Candidate]) -> tuple[str, ...]:
+    return tuple(c.model for c in models)
 
 
-def _accuracy(one: Candidate, full: bool = False) -> str:
-    """Return an accuracy in words, to the precision that its interval allows."""
+def _accuracy(one: Candidate, full: bool = False) -> Statement:
+    """Return an accuracy in per cent with its interval; `full` names it as one."""
     low, high = one.accuracy_low_frac, one.accuracy_high_frac
     percent = 100 * one.accuracy_frac
     if low is None or high is None:
-        return say.ACCURACY_ALONE.format(percent=percent)
-    half_points = 50 * (high - low)
-    digits = 2 if half_points < 0.1 else 1 if half_points < 5 else 0
-    template = say.ACCURACY_FULL if full else say.ACCURACY
-    return template.format(percent=percent, digits=digits, low=100 * low, high=100 * high)
+        return state("advice.accuracy_alone", percent=percent)
+    key = "advice.accuracy_full" if full else "advice.accuracy"
+    return state(key, percent=percent, low=100 * low, high=100 * high)
 
 
-def _amount(cost: str, value: float) -> str:
-    """Return a cost with its unit, to three digits, without a power of ten."""
-    text = number(value, ",.0f") if value >= 100 else number(float(f"{value:.3g}"), "g")
-    return f"{text} {say.UNITS[cost]}"
+def _amount(cost: str, value: float) -> Statement:
+    return state("advice.amount", value=value, unit=state(f"advice.units.{cost}"))
+
+
+def _name(cost: str) -> Statement:
+    return state(f"advice.names.{cost}")
+
+
+def _as_first_word(cost: str) -> Statement:
+    return state("advice.first_word", of=_name(cost))

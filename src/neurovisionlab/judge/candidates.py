@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from neurovisionlab.core.frozen import Frozen
 from neurovisionlab.core.protocol import Fraction, PositiveInt
+from neurovisionlab.core.statements import Statement
 
 Positive = Annotated[float, Field(gt=0)]
 
@@ -68,14 +69,14 @@ class Duel(Frozen):
 class Advice(Frozen):
     """A choice. `tie` names the models that noise alone may separate from it.
 
-    `reasons` and `excluded` are sentences; `front` are the models that no other dominates.
-    `caution` is what must be said wherever the choice is named, "" for nothing.
+    `reasons` and `excluded` say why; `front` are the models that no other dominates.
+    `caution` is what must be said wherever the choice is named.
     """
 
     case: str
     choice: str | None
-    reasons: tuple[str, ...]
-    excluded: tuple[str, ...]
+    reasons: tuple[Statement, ...]
+    excluded: tuple[Statement, ...]
     tie: tuple[str, ...]
     front: tuple[str, ...] = Field(default=(), exclude=True)
-    caution: str = ""
+    caution: Statement | None = None

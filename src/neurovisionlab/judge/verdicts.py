@@ -4,7 +4,7 @@
                               (per score: samples → tests → Holm over all pairs → verdicts)
 
 With one seed a verdict concerns the trained networks only; about the models it is "cannot tell".
-The formulas live in `stats`, the sentences in `sentences`.
+The formulas live in `stats`, the sentences in `out.words.verdicts`.
 """
 
 from __future__ import annotations

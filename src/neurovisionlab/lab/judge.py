@@ -14,9 +14,8 @@ import numpy as np
 from neurovisionlab.core.errors import DataError, NvlError, StoreError, mould
 from neurovisionlab.core.frozen import Frozen
 from neurovisionlab.core.records import CellRecord, Part, Predictions
-from neurovisionlab.core.speech import Sentence
+from neurovisionlab.core.statements import Statement, state
 from neurovisionlab.judge.advice import Prefer, advise, advise_cases
-from neurovisionlab.judge.advice_sentences import ALL_DIVERGED
 from neurovisionlab.judge.answers import Answers, answers_of
 from neurovisionlab.judge.calibration import (
     CalibrationOverSeeds,
@@ -64,7 +63,7 @@ class Judgement(Frozen):
     calibration: tuple[CalibrationOverSeeds, ...]
     temperatures: dict[str, tuple[Temperature, ...]]
     reliability: dict[str, tuple[tuple[ReliabilityBin, ...], ...]]
-    left_out: tuple[str, ...] = ()
+    left_out: tuple[Statement, ...] = ()
     largest_class_frac: float = 0.0
     near_guessing: tuple[str, ...] = ()
 
@@ -160,11 +159,11 @@ def _advice(
     return found
 
 
-def _all_diverged(rows: Sequence[Row]) -> Iterator[str]:
+def _all_diverged(rows: Sequence[Row]) -> Iterator[Statement]:
     """Yield the models that have no accuracy, because no training of theirs came to an end."""
     for row in rows:
         if row["accuracy_frac"] is None and row["num_diverged"]:
-            yield ALL_DIVERGED.format(model=row["label"])
+            yield state("advice.all_diverged", model=row["label"])
 
 
 def _largest_share(answers: Sequence[Answers]) -> float:
@@ -256,16 +255,14 @@ def _judge(dataset: str, models: Group, results: Results, rules: Rules) -> Judge
     )
 
 
-def _left_out(dataset: str, models: Group, results: Results) -> Iterator[str]:
+def _left_out(dataset: str, models: Group, results: Results) -> Iterator[Statement]:
     """Yield what of the study has no part in the verdicts."""
     judged = {record.cell_id for records in models.values() for record in records}
     for cell in results.cells:
         if cell.data.name == dataset and cell.cell_id not in judged:
-            sentence = DIVERGED if cell.cell_id in results.finished_ids else NOT_FINISHED
-            yield sentence.format(cell=cell.cell_id)
-
-
-DIVERGED, NOT_FINISHED = Sentence("{cell}: diverged"), Sentence("{cell}: not finished")
+            has_ended = cell.cell_id in results.finished_ids
+            key = "cells.diverged" if has_ended else "cells.not_finished"
+            yield state(key, cell=cell.cell_id)
 
 
 # advice

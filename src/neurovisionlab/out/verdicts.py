@@ -7,12 +7,13 @@ from statistics import fmean
 from typing import NamedTuple
 
 from neurovisionlab.core.speech import Counted, Sentence, number
-from neurovisionlab.judge import verdict_sentences as say
 from neurovisionlab.judge.candidates import Advice
 from neurovisionlab.judge.dynamics import DynamicsOverSeeds, Range
 from neurovisionlab.judge.samples import Metric
 from neurovisionlab.judge.verdicts import ModelEstimate, PairVerdict
 from neurovisionlab.lab.judge import Judgement, Judgements
+from neurovisionlab.out.said import said
+from neurovisionlab.out.words import verdicts as say
 
 
 class Paragraph(NamedTuple):
@@ -116,8 +117,8 @@ def lead_line(one: Judgement) -> str:
     ]
     if one.near_guessing:
         claims.append(NOT_LEARNT.format(models=", ".join(one.near_guessing)))
-    said = f"; {'; '.join(claims)}" if claims else ""
-    return LEADS.format(dataset=one.dataset, model=best, claims=said)
+    behind_it = f"; {'; '.join(claims)}" if claims else ""
+    return LEADS.format(dataset=one.dataset, model=best, claims=behind_it)
 
 
 def case_name(case: str) -> str:
@@ -129,7 +130,7 @@ def chosen(advice: Advice) -> str:
     """Return the model that was chosen, with what must be said wherever it is named."""
     if advice.choice is None:
         return str(NO_MODEL)
-    return f"{advice.choice} ({advice.caution})" if advice.caution else advice.choice
+    return f"{advice.choice} ({said(advice.caution)})" if advice.caution else advice.choice
 
 
 def _choice(advice: Advice) -> str:
@@ -168,7 +169,7 @@ def estimate_lines(one: Judgement) -> list[str]:
     if one.near_guessing:
         share, models = 100 * one.largest_class_frac, ", ".join(one.near_guessing)
         lines.append(NEAR_GUESSING.format(models=models, share=share))
-    return lines + [LEFT_OUT.format(cell=cell) for cell in one.left_out]
+    return lines + [LEFT_OUT.format(cell=said(cell)) for cell in one.left_out]
 
 
 def pair_lines(one: Judgement) -> list[str]:
@@ -234,11 +235,11 @@ def difference_lines(one: Judgement) -> list[str]:
             for c in confused[:3]
         )
         sentence = MOST_OFTEN if worst else NO_MISTAKES
-        said = [sentence.format(model=model, mistakes=worst)]
+        words = [sentence.format(model=model, mistakes=worst)]
         if len(one.differences.confused) > 1:
             alone = len(one.differences.alone.get(model, ()))
-            said.append(ALONE_RIGHT.format(alone, model=model))
-        lines.append(" ".join(said))
+            words.append(ALONE_RIGHT.format(alone, model=model))
+        lines.append(" ".join(words))
     largest = sorted(one.differences.gaps, key=lambda gap: -gap.num_images)[:3]
     for gap in largest:
         truth, answer = names[gap.truth], names[gap.answer]
@@ -315,4 +316,4 @@ def calibration_lines(one: Judgement) -> list[str]:
 
 def advice_paragraph(advice: Advice) -> list[str]:
     """Return a case, its choice and the reasons as lines."""
-    return [_choice(advice), *(f"  {reason}" for reason in (*advice.reasons, *advice.excluded))]
+    return [_choice(advice), *(f"  {said(why)}" for why in (*advice.reasons, *advice.excluded))]

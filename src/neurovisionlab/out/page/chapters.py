@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from neurovisionlab.core.spec import DataInfo
 from neurovisionlab.core.speech import Sentence
-from neurovisionlab.judge import verdict_sentences as say
 from neurovisionlab.judge.answers import Answers
 from neurovisionlab.judge.samples import LOWER_IS_BETTER
 from neurovisionlab.judge.verdicts import ModelEstimate
@@ -24,6 +23,7 @@ from neurovisionlab.out.page.html import Drawing, draw, drawn
 from neurovisionlab.out.resources import resource_table
 from neurovisionlab.out.tables import GUESSING_MARK, MODEL, Row, Table, guessing_notes
 from neurovisionlab.out.verdicts import Paragraph, details
+from neurovisionlab.out.words import verdicts as say
 
 CELLS = Sentence("Test accuracy, a dot for each cell, a bar at the mean")
 CONVERGENCE = Sentence(

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from neurovisionlab.core.records import CellRecord
 from neurovisionlab.core.speech import Counted, Sentence
-from neurovisionlab.judge import verdict_sentences as say
 from neurovisionlab.judge.candidates import Advice
 from neurovisionlab.lab.judge import Judgements
 from neurovisionlab.lab.plan import Plan
@@ -16,6 +15,7 @@ from neurovisionlab.out.charts.quality import interval_chart, rank_chart
 from neurovisionlab.out.page.html import Drawing, drawn
 from neurovisionlab.out.tables import Table
 from neurovisionlab.out.verdicts import NOTHING_YET, case_name, chosen, lead_line
+from neurovisionlab.out.words import verdicts as say
 
 OVERVIEW = Sentence("Test accuracy of each model, with its 95 % interval")
 RANKS = Sentence("Mean ranks: two models differ where their bars do not overlap (Nemenyi)")

@@ -9,7 +9,6 @@ from pathlib import Path
 import tomli_w
 from babel.dates import format_datetime
 
-from neurovisionlab.claims.claim_sentences import VERDICTS
 from neurovisionlab.claims.claim_verdicts import judge_claims
 from neurovisionlab.claims.publication import ClaimRow, Publication
 from neurovisionlab.core.records import Failure
@@ -37,6 +36,7 @@ from neurovisionlab.out.page.album import Albums
 from neurovisionlab.out.page.chapters import Chapter, Sources, chapter
 from neurovisionlab.out.page.html import page
 from neurovisionlab.out.page.opening import machine_lines, opening
+from neurovisionlab.out.publications import claim_row
 from neurovisionlab.out.tables import STATUSES, result_rows, summary_tables
 
 
@@ -110,8 +110,7 @@ def _content(results: Results, albums: Albums) -> dict[str, object]:
         "protocol_line": protocol_line(plan.study),
         "split_line": split_line(plan.study),
         "statuses": STATUSES,
-        "claim_verdicts": VERDICTS,
-        "claim_text": lambda row: Sentence(row.text),
+        "claim_row": claim_row,
         "notes_of": lambda info: [again(note, NOTES) for note in info.notes],
         "finished": _finished(max(record.finished_at for record in records)) if records else None,
     }

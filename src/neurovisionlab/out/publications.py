@@ -1,0 +1,49 @@
+"""What became of a publication's claims, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from neurovisionlab.claims.publication import ClaimRow
+from neurovisionlab.core.speech import Sentence
+from neurovisionlab.out.said import said, said_all, text_of
+from neurovisionlab.out.words.claims import WORDS
+
+
+class ClaimTexts(NamedTuple):
+    """A row of the table of claims."""
+
+    text: str
+    verdict: str
+    printed: str
+    reason: str
+
+
+def claim_row(row: ClaimRow) -> ClaimTexts:
+    """Return what became of a claim, in the spoken language."""
+    # the sentences of publications that ship have their translations, too
+    text = str(Sentence(row.text)) if isinstance(row.text, str) else said(row.text)
+    verdict = str(WORDS[f"claims.verdicts.{row.verdict}"])
+    return ClaimTexts(text, verdict, text_of(row.printed), said_all(row.reasons))
+
+
+def claim_lines(rows: Sequence[ClaimRow]) -> Iterator[str]:
+    """Yield two lines for each claim: what became of it, and why."""
+    for row in rows:
+        texts = claim_row(row)
+        printed = f" [{texts.printed}]" if texts.printed else ""
+        yield f"{row.id:5} {texts.verdict.upper()}: {texts.text}{printed}"
+        yield f"      {texts.reason}"
+
+
+def claims_json(rows: Sequence[ClaimRow]) -> list[dict[str, object]]:
+    """Return claims as JSON holds them: reasons as one text."""
+    return [_json(row) for row in rows]
+
+
+def _json(row: ClaimRow) -> dict[str, object]:
+    texts = claim_row(row)
+    words = {"text": texts.text, "printed": texts.printed}
+    kept = row.model_dump(mode="json", exclude={"reasons"})
+    return {**kept, **words, "reason": texts.reason}
