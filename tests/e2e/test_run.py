@@ -63,7 +63,7 @@ def test_a_study_runs_and_can_be_read_in_every_form(nvl: Nvl, tiny_npz: Path) ->
 def _modules_after(*words: str, cwd: Path) -> set[str]:
     """Return the modules that a command has loaded when it is done."""
     code = (
-        "import sys; from neurovisionlab.cli import main; sys.argv[0] = 'nvl'\n"
+        "import sys; from neurovisionlab.cli.app import main; sys.argv[0] = 'nvl'\n"
         "try: main()\n"
         "except SystemExit as end: assert not end.code, end.code\n"
         "print('LOADED', *sys.modules)"

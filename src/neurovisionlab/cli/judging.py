@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from neurovisionlab.cli_options import JsonOption, RunArgument, echo_json, open_run
+from neurovisionlab.cli.options import JsonOption, RunArgument, echo_json, open_run
 from neurovisionlab.core.errors import SpecError, mould, nearest
 from neurovisionlab.out.neutral import echo
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from neurovisionlab.cli_options import JsonOption
+from neurovisionlab.cli.options import JsonOption
 from neurovisionlab.out.neutral import echo
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from neurovisionlab.cli_options import DataOption, JsonOption, echo_json, new_console
+from neurovisionlab.cli.options import DataOption, JsonOption, echo_json, new_console
 from neurovisionlab.out.neutral import echo, in_one_line
 
 if TYPE_CHECKING:

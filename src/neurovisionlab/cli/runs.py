@@ -1,10 +1,9 @@
-"""The command `nvl`: parse, call one verb, print. Imports torch only in commands that need it."""
+"""Runs: `nvl run`, `status`, `results`, `report`, `compare`, and the presets to begin with."""
 
 from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
@@ -12,18 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from neurovisionlab.cli_data import data_app
-from neurovisionlab.cli_judge import advise, claims, verdicts
-from neurovisionlab.cli_measure import measure
-from neurovisionlab.cli_models import diff, models
-from neurovisionlab.cli_options import (
+from neurovisionlab.cli.options import (
     DataOption,
     JsonOption,
     LangOption,
     RunArgument,
-    forget_odd_sizes,
-    hear_no_more,
-    hearing_stops,
     new_console,
     open_run,
     tell,
@@ -42,22 +34,8 @@ if TYPE_CHECKING:
     from neurovisionlab.out.track import Event
 
 MANY_CELLS = 1000
-STOPPED = 130  # as shells say it of Ctrl-C: 128 and the signal's number
-
-app = typer.Typer(
-    help="Which image classifier should I use for these images, and how sure can I be?",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
 
 
-@app.callback()
-def _root() -> None:
-    """Compare image classifiers fairly, and say how sure one can be."""
-
-
-@app.command()
 def run(
     study: Annotated[str, typer.Argument(help="A preset's name, or a TOML file.")],
     data: DataOption = None,
@@ -141,7 +119,6 @@ def _measured(prepared: Run, console: Console) -> list[Costs]:
     return found
 
 
-@app.command()
 def status(run: RunArgument, as_json: JsonOption = False) -> None:
     """Say how far a run is."""
     from neurovisionlab.lab.results import read
@@ -158,7 +135,6 @@ def status(run: RunArgument, as_json: JsonOption = False) -> None:
         echo(f"{name}: {sum(counts.values())} cells: {parts}")
 
 
-@app.command()
 def results(
     run: RunArgument,
     as_json: JsonOption = False,
@@ -181,7 +157,6 @@ def results(
         _show_results(store, new_console(), to_accuracy)
 
 
-@app.command()
 def report(run: RunArgument, data: DataOption = None, lang: LangOption = "en") -> None:
     """Write a run's report.html anew, and its exports: CSV, Parquet, LaTeX, Markdown, figures."""
     from neurovisionlab.core.speech import speaking
@@ -201,7 +176,6 @@ def report(run: RunArgument, data: DataOption = None, lang: LangOption = "en") -
     echo(f"exports: {', '.join(names)}, {len(exports) - len(names)} figures")
 
 
-@app.command()
 def compare(
     runs: Annotated[list[Path], typer.Argument(help="Two runs' folders or more.")],
     out: Annotated[Path, typer.Option("--out", help="The page to write.")] = Path("compare.html"),
@@ -219,7 +193,6 @@ def compare(
     echo(f"page: {out}")
 
 
-@app.command()
 def presets(name: Annotated[str | None, typer.Argument(help="Print this one.")] = None) -> None:
     """List the studies that ship with the package, or print one."""
     from neurovisionlab.core.parse import parse_study
@@ -266,56 +239,3 @@ def _show_results(store: Store, console: Console, to_accuracy: float | None = No
 
         page = write_report(store, results=results)
     console.print(f"results: {store.root}\nreport:  {page}", markup=False, soft_wrap=True)
-
-
-app.add_typer(data_app, name="data")
-app.command()(measure)
-app.command()(verdicts)
-app.command()(claims)
-app.command()(advise)
-app.command()(models)
-app.command()(diff)
-
-
-def main() -> None:
-    """Run the command line; a user's mistake is one message and exit code 2.
-
-    What is printed never ends or stops it, whether anybody can read it or not.
-    """
-    from neurovisionlab.lab.processes import hold_standard_streams
-    from neurovisionlab.out.streams import unfailing
-
-    hold_standard_streams()
-    forget_odd_sizes()
-    with unfailing() as streams, hearing_stops():
-        code = _answer()
-        sys.stdout.flush()
-        lost = next((one.failure for one in streams if one.failure is not None), None)
-        if lost is not None:
-            echo(f"warning: not all could be printed: {lost.strerror}", err=True)
-            if sys.argv[1:2] != ["run"]:  # what a run keeps is in its folder
-                code = code or 1
-    sys.exit(code)
-
-
-def _answer() -> int:
-    """Run one command and return its exit code."""
-    try:
-        app()
-    except NvlError as error:
-        echo(f"error: {error}", err=True)
-        return 2
-    except KeyboardInterrupt:  # before typer listens, or after
-        return _stopped()
-    except SystemExit as end:
-        if end.code == STOPPED:  # what typer makes of Ctrl-C
-            return _stopped()
-        return end.code if isinstance(end.code, int) else int(end.code is not None)
-    return 0
-
-
-def _stopped() -> int:
-    """Say what a stop leaves behind; return its exit code."""
-    hear_no_more()
-    echo("\nstopped; finished cells are kept, the same command goes on", err=True)
-    return STOPPED

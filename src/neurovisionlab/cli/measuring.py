@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from neurovisionlab.cli_options import DataOption, JsonOption, KeptLangOption, open_run
+from neurovisionlab.cli.options import DataOption, JsonOption, KeptLangOption, open_run
 from neurovisionlab.core.errors import NvlError, SpecError, mould
 from neurovisionlab.out.neutral import echo
 
