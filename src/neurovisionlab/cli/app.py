@@ -41,10 +41,8 @@ def main() -> None:
 
     What is printed never ends or stops it, whether anybody can read it or not.
     """
-    from neurovisionlab.lab.processes import hold_standard_streams
     from neurovisionlab.out.streams import unfailing
 
-    hold_standard_streams()
     forget_odd_sizes()
     with unfailing() as streams, hearing_stops():
         code = _answer()

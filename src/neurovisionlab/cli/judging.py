@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,23 +13,20 @@ from neurovisionlab.core.errors import SpecError, mould, nearest
 from neurovisionlab.out.neutral import echo
 
 if TYPE_CHECKING:
-    from neurovisionlab.claims.publication import ClaimRow
-    from neurovisionlab.judge.candidates import Limits
+    from neurovisionlab.api import Claims, Limits
 
 PREFERENCES = ("accuracy", "speed", "size", "memory", "training")
 
 
 def verdicts(run: RunArgument, as_json: JsonOption = False) -> None:
     """Say which model is better on each data set, and where it cannot be told."""
-    from neurovisionlab.lab.judge import judge_run
-    from neurovisionlab.lab.results import read
-    from neurovisionlab.out.verdicts import paragraphs
+    from neurovisionlab import api
 
-    found = judge_run(read(open_run(run)))
+    told = api.verdicts(open_run(run))
     if as_json:
-        echo_json(found.model_dump(mode="json"))
+        echo_json(told.found.model_dump(mode="json"))
         return
-    for _, title, lines in paragraphs(found):
+    for _, title, lines in told.paragraphs:
         echo(title, bold=True)
         echo("\n".join(f"  {line}" for line in lines) + "\n")
 
@@ -41,29 +37,21 @@ def claims(
     as_json: JsonOption = False,
 ) -> None:
     """Check a publication's claims against its own text, or against a run."""
-    from neurovisionlab.claims.checks import check_text
-    from neurovisionlab.claims.claim_verdicts import judge_claims
-    from neurovisionlab.lab.evidence import evidence_of
-    from neurovisionlab.lab.publications import read_publication
-    from neurovisionlab.lab.results import read
+    from neurovisionlab import api
 
-    publication = read_publication(file)
-    if run is None:
-        rows = check_text(publication)
-    else:
-        rows = judge_claims(publication, evidence_of(read(open_run(run))))
+    told = api.claims(file, None if run is None else open_run(run))
     if as_json:
-        echo(json.dumps([row.model_dump(mode="json") for row in rows], indent=1))
+        echo_json([row.model_dump(mode="json") for row in told.rows])
     else:
-        echo("\n".join(_claim_lines(rows)))
+        echo("\n".join(_claim_lines(told)))
         if run is None:
-            num = sum(row.is_flagged for row in rows)
-            echo(f"{num} of {len(rows)}: the text speaks against itself, or proves nothing")
+            num = sum(row.is_flagged for row in told.rows)
+            echo(f"{num} of {len(told.rows)}: the text speaks against itself, or proves nothing")
 
 
-def _claim_lines(rows: Sequence[ClaimRow]) -> list[str]:
+def _claim_lines(told: Claims) -> list[str]:
     lines = []
-    for row in rows:
+    for row in told.rows:
         printed = f" [{row.printed}]" if row.printed else ""
         lines.append(f"{row.id:5} {row.verdict.upper()}: {row.text}{printed}")
         lines.append(f"      {row.reason}")
@@ -85,28 +73,29 @@ def advise(
     as_json: JsonOption = False,
 ) -> None:
     """Say which model to take, and why; without options for the three usual cases."""
-    from neurovisionlab.lab.judge import advise_run
-    from neurovisionlab.lab.results import read
-    from neurovisionlab.out.verdicts import advice_paragraph
+    from neurovisionlab import api
 
     if prefer is not None and prefer not in PREFERENCES:
         near = ", ".join(nearest(prefer, PREFERENCES))
         raise SpecError(mould("--prefer", "a known preference", repr(prefer), near))
-    limits = _limits(limit or []) if limit or prefer else None
-    found = advise_run(read(open_run(run)), limits, prefer or "accuracy")  # type: ignore[arg-type]
+    limits = _limits(limit) if limit else None
+    told = api.advise(open_run(run), limits, prefer)  # type: ignore[arg-type]
     if as_json:
-        rows = {name: [a.model_dump(mode="json") for a in some] for name, some in found.items()}
-        echo(json.dumps(rows, indent=1))
+        echo_json(
+            {
+                name: [a.model_dump(mode="json") for a in some]
+                for name, some in told.datasets.items()
+            }
+        )
         return
-    for name, some in found.items():
+    for name in told.datasets:
         echo(name, bold=True)
-        for one in some:
-            echo("\n".join(f"  {line}" for line in advice_paragraph(one)))
+        echo("\n".join(f"  {line}" for line in told.lines(name)))
         echo()
 
 
 def _limits(words: Sequence[str]) -> Limits:
-    from neurovisionlab.judge.candidates import Limits
+    from neurovisionlab import api
 
     names = ("size_mib", "latency_ms", "train_s", "memory_mib", "min_accuracy")
     given: dict[str, float] = {}
@@ -126,4 +115,4 @@ def _limits(words: Sequence[str]) -> Limits:
     least = given.pop("min_accuracy", None)
     if least is not None:
         given["min_accuracy_frac"] = least / 100
-    return Limits.model_validate(given)
+    return api.Limits.model_validate(given)
