@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, get_args
 
 from neurovisionlab.api.opened import RunLike, results_of
 from neurovisionlab.core.errors import SpecError, mould, nearest
+from neurovisionlab.out.notebook import paragraphs_html
 
 if TYPE_CHECKING:
     from neurovisionlab.claims.publication import ClaimRow
@@ -32,6 +33,9 @@ class Verdicts:
         from neurovisionlab.out.verdicts import paragraphs
 
         return tuple(paragraphs(self.found))
+
+    def _repr_html_(self) -> str:
+        return paragraphs_html((one.title, one.lines) for one in self.paragraphs)
 
 
 def verdicts(run: RunLike) -> Verdicts:
@@ -64,6 +68,9 @@ class Advised:
         from neurovisionlab.out.verdicts import advice_paragraph
 
         return [line for one in self.datasets[dataset] for line in advice_paragraph(one)]
+
+    def _repr_html_(self) -> str:
+        return paragraphs_html((name, self.lines(name)) for name in self.datasets)
 
 
 def advise(run: RunLike, limits: Limits | None = None, prefer: Prefer | None = None) -> Advised:
@@ -99,6 +106,11 @@ class Claims:
     """
 
     rows: tuple[ClaimRow, ...]
+
+    def _repr_html_(self) -> str:
+        return paragraphs_html(
+            (f"{row.id} {row.verdict}: {row.text}", (row.reason,)) for row in self.rows
+        )
 
 
 def claims(name_or_path: str, run: RunLike | None = None) -> Claims:

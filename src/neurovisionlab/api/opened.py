@@ -10,6 +10,7 @@ from neurovisionlab.data.texts import possible_path
 from neurovisionlab.lab.damage import Tell
 from neurovisionlab.lab.results import Results, read
 from neurovisionlab.lab.store import Store, warn
+from neurovisionlab.out.notebook import run_html
 
 
 class HasStore(Protocol):
@@ -42,6 +43,9 @@ class OpenRun:
             StoreError: there is no study that can be read.
         """
         return read(self.store)
+
+    def _repr_html_(self) -> str:
+        return run_html(self.found)
 
 
 def open(folder: str | Path, tell: Tell = warn) -> OpenRun:  # noqa: A001  # as `api.open`

@@ -30,8 +30,10 @@ from neurovisionlab.lab.executors import Execute, local
 from neurovisionlab.lab.messages import data_messages, folder_messages, recipe_messages
 from neurovisionlab.lab.plan import Plan
 from neurovisionlab.lab.processes import refuse_while_main_is_read, start_early
+from neurovisionlab.lab.results import Results
 from neurovisionlab.lab.store import Store, warn
 from neurovisionlab.lab.studies import make_plan
+from neurovisionlab.out.notebook import run_html
 from neurovisionlab.out.track import check_tracker, to_tensorboard
 
 # what the reader of the digits and unbroken groups or folds import late: a second for each cell
@@ -112,6 +114,9 @@ class Run:
     def records(self) -> list[CellRecord]:
         """Return the records of the study's finished cells."""
         return self.store.finished(self.cells)
+
+    def _repr_html_(self) -> str:
+        return run_html(Results(self.store, self.plan))
 
 
 def prepare(

@@ -13,6 +13,7 @@ from neurovisionlab.data.home import DataHome
 from neurovisionlab.lab.results import Results
 from neurovisionlab.lab.store import write_page
 from neurovisionlab.out.language import voice_of
+from neurovisionlab.out.notebook import tables_html
 from neurovisionlab.out.resources import resource_tables
 from neurovisionlab.out.tables import Row, Table, result_rows, summary_tables, to_csv
 
@@ -64,6 +65,9 @@ class ResultTables:
     def to_csv(self) -> str:
         """Return the rows as CSV text with a header."""
         return to_csv(self.rows)
+
+    def _repr_html_(self) -> str:
+        return tables_html(self.tables)
 
 
 def results(run: RunLike, target_frac: float | None = None) -> ResultTables:
