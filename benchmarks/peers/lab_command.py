@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from neurovisionlab import cli
+from neurovisionlab.cli.app import main as nvl
 from neurovisionlab.lab.store import Store
 from peers.lab_api import MODEL, phases_of
 from peers.task import LEARNING_RATE, MEAN, STD, Phases, Task, answer, parse
@@ -35,7 +35,7 @@ def main() -> None:
     study.write_text(toml_of(task))
     sys.argv = ["nvl", "run", str(study), "--out", str(out), "--no-measure"]
     try:
-        cli.main()
+        nvl()
     except SystemExit as end:
         if end.code:
             raise

@@ -46,7 +46,7 @@ def hostile_folder(folder: Path, kind: str, count: int) -> None:
 
 
 def info(folder: Path, limit_bytes: int, *options: str) -> Ended:
-    command = "from neurovisionlab.cli import main; main()"
+    command = "from neurovisionlab.cli.app import main; main()"
     return run_limited(
         [sys.executable, "-c", command, "data", "info", f"folder:{folder}", *options], limit_bytes
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from neurovisionlab import cli
+from neurovisionlab.cli.app import main
 
 NVL = Path(sys.executable).with_name("nvl")
 
@@ -58,7 +58,7 @@ def nvl_here(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str])
         capfd.readouterr()
         code = 0
         try:
-            cli.main()
+            main()
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else int(end.code is not None)
         told = capfd.readouterr()

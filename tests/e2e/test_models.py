@@ -18,7 +18,7 @@ from torchvision import models as torchvision_models
 from typer.testing import CliRunner
 
 from neurovisionlab import Protocol, Study, Subset, api
-from neurovisionlab.cli_models import models
+from neurovisionlab.cli.models import models
 from neurovisionlab.core.errors import ModelError
 from neurovisionlab.core.records import Failure
 from neurovisionlab.data import sources
@@ -279,6 +279,30 @@ def test_page_on_extending(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "own_model:two_layers" in _run(here, sys.executable, "from_python.py")
 
 
+@pytest.mark.enable_socket  # a kernel is spoken to by way of sockets of this machine
+def test_notebook_in_a_kernel(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
+    pytest.importorskip("ipykernel")
+    monkeypatch.setenv("NVL_DEVICE", "cpu")
+    monkeypatch.setenv("NVL_CACHE", str(here / "cache"))
+    notebook = nbformat.read(EXAMPLES / "study_from_python.ipynb", as_version=4)
+    client = nbclient.NotebookClient(
+        notebook, timeout=300, resources={"metadata": {"path": str(here)}}
+    )
+    client.execute()
+    shown = [
+        "".join(output.data["text/html"])
+        for cell in notebook.cells
+        for output in cell.get("outputs", ())
+        if "text/html" in output.get("data", {})
+    ]
+    run, results, verdicts, advice = shown  # each shows itself
+    assert "digits-mini" in run and "<table>" in run
+    assert "torchvision:squeezenet1_1" in results and "digits: costs" not in results
+    assert "digits: how good is each model?" in verdicts
+    assert "small device" in advice
+
+
 def test_notebook(here: Path) -> None:
     notebook = json.loads((EXAMPLES / "study_from_python.ipynb").read_text(encoding="utf-8"))
     cells = ["".join(c["source"]) for c in notebook["cells"] if c["cell_type"] == "code"]
@@ -286,7 +310,7 @@ def test_notebook(here: Path) -> None:
     # as a kernel does: one after the other, in one namespace, in no file
     code = (
         "import json\nscope = {'__name__': '__main__'}\n"
-        "for text in json.load(open('cells.json')): exec(text, scope)"
+        "for text in json.load(open('cells.json')): exec(text, scope)\n"
+        "print(scope['api'].results(scope['run'])._repr_html_())"
     )
-    out = _run(here, sys.executable, "-c", code)
-    assert out.count("accuracy") == 4
+    assert "torchvision:squeezenet1_1" in _run(here, sys.executable, "-c", code)

@@ -17,6 +17,7 @@ from e2e.conftest import Nvl
 from e2e.studies import run_with_fakes, write_study
 from lab.fakes import fake_plan, fake_result
 from neurovisionlab import Split, Study, Subset, api
+from neurovisionlab.api import running
 from neurovisionlab.lab.executors import Done, Failed, Outcome, Work
 from neurovisionlab.lab.store import Store
 
@@ -63,7 +64,7 @@ def test_a_study_runs_and_can_be_read_in_every_form(nvl: Nvl, tiny_npz: Path) ->
 def _modules_after(*words: str, cwd: Path) -> set[str]:
     """Return the modules that a command has loaded when it is done."""
     code = (
-        "import sys; from neurovisionlab.cli import main; sys.argv[0] = 'nvl'\n"
+        "import sys; from neurovisionlab.cli.app import main; sys.argv[0] = 'nvl'\n"
         "try: main()\n"
         "except SystemExit as end: assert not end.code, end.code\n"
         "print('LOADED', *sys.modules)"
@@ -143,7 +144,7 @@ def test_a_failed_cell_is_exit_code_1_and_the_others_are_shown(
         for cell in cells:
             yield cell, Failed("Killed", "out of memory") if cell.seed else Done(fake_result(cell))
 
-    monkeypatch.setattr(api, "local", lambda *_: half_fails)
+    monkeypatch.setattr(running, "local", lambda *_: half_fails)
     answer = nvl_here("run", str(study), "--no-measure", "--out", str(tiny_npz / "out"))
     assert answer.code == 1
     assert "Killed: out of memory" in answer.out
@@ -230,4 +231,4 @@ def test_workers_import_scikit_learn_only_where_it_is_wanted(
     study = Study.model_validate(
         {"name": "any", "datasets": datasets, "models": ("glyphnet",), "split": split}
     )
-    assert ("sklearn.model_selection" in api._workers(study)) == wanted
+    assert ("sklearn.model_selection" in running._workers(study)) == wanted

@@ -14,8 +14,8 @@ from fuzz.mutations import Rng, clear_errors, mutants, rounds
 from fuzz.trees import mutated
 from hostile import HOSTILE
 from lab.fakes import fake_costs, fake_plan, fake_result
-from neurovisionlab import cli
 from neurovisionlab.claims.claim_verdicts import judge_claims
+from neurovisionlab.cli.app import main
 from neurovisionlab.core.costs import cost_spec
 from neurovisionlab.core.errors import NvlError
 from neurovisionlab.core.records import Failure
@@ -228,7 +228,7 @@ def test_commands_read_changed_runs(
         store = _written(tmp_path / "run", seed | changes)
         monkeypatch.setattr("sys.argv", ["nvl", command, *place, str(store.root), *options])
         with pytest.raises(SystemExit) as end:
-            cli.main()
+            main()
         told = capfd.readouterr()
         assert end.value.code in (0, 2), (words, number, told.err)
         assert "Traceback" not in told.err

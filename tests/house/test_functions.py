@@ -12,9 +12,9 @@ MOST_PARAMETERS = 5
 LONG: dict[str, str] = {}
 # "file.py:name": why it takes more than five parameters
 MANY_PARAMETERS: dict[str, str] = {
-    "cli.py:run": "a command's options are its parameters",
-    "cli_data.py:audit": "a command's options are its parameters",
-    "cli_measure.py:measure": "a command's options are its parameters",
+    "cli/runs.py:run": "a command's options are its parameters",
+    "cli/data.py:audit": "a command's options are its parameters",
+    "cli/measuring.py:measure": "a command's options are its parameters",
 }
 
 

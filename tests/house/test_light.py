@@ -24,7 +24,7 @@ def _loaded_after(code: str) -> set[str]:
 @pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["results", "--help"]])
 def test_help_loads_nothing_heavy(words: list[str]) -> None:
     loaded = _loaded_after(
-        f"import sys; from neurovisionlab.cli import main; sys.argv = ['nvl', *{words}]\n"
+        f"import sys; from neurovisionlab.cli.app import main; sys.argv = ['nvl', *{words}]\n"
         "try: main()\n"
         "except SystemExit as end: assert not end.code"
     )

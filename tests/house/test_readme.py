@@ -12,7 +12,7 @@ import pytest
 import typer
 
 from house.source import ROOT
-from neurovisionlab.cli import app
+from neurovisionlab.cli.app import app
 
 FENCE = re.compile(r"^( *)(```+|~~~+).*?\n(.*?)^\1\2", re.MULTILINE | re.DOTALL)
 

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from hostile import CONTROLS, FORMULAS, HOSTILE, NAMES, OBEYED
 from lab.fakes import fake_costs, fake_plan, fake_result
-from neurovisionlab import cli
+from neurovisionlab.cli.app import main
 from neurovisionlab.core.records import Failure
 from neurovisionlab.lab.results import read
 from neurovisionlab.lab.store import Store
@@ -178,7 +178,7 @@ def test_commands_print_names_and_obey_none(
     monkeypatch.setattr("sys.argv", ["nvl", command, str(store.root), *options])
     (store.root / "report.html").write_text("")  # results would write it
     with pytest.raises(SystemExit) as end:
-        cli.main()
+        main()
     told = capfd.readouterr()
     assert end.value.code == 0, told.err
     assert not is_obeyed(told.out + told.err)
@@ -198,7 +198,7 @@ def test_errors_print_names_and_obey_none(
         ):
             monkeypatch.setattr("sys.argv", ["nvl", *words])
             with pytest.raises(SystemExit) as end:
-                cli.main()
+                main()
             told = capfd.readouterr()
             assert end.value.code == 2
             assert not is_obeyed(told.out + told.err), (words, told.err)
@@ -221,7 +221,7 @@ def test_data_info_and_audit_print_names_and_obey_none(
     for command in ("info", "audit"):
         monkeypatch.setattr("sys.argv", ["nvl", "data", command, f"npz:{tiny_npz}"])
         with pytest.raises(SystemExit) as end:
-            cli.main()
+            main()
         told = capfd.readouterr()
         assert end.value.code == 0, told.err
         assert not is_obeyed(told.out + told.err)

@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from neurovisionlab.lab.processes import hold_standard_streams
+
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
@@ -60,7 +62,11 @@ class Unfailing(io.RawIOBase):
 
 @contextlib.contextmanager
 def unfailing() -> Iterator[list[Unfailing]]:
-    """Put streams that never fail in the place of standard output and error; yield them."""
+    """Put streams that never fail in the place of standard output and error; yield them.
+
+    Numbers 0, 1 and 2 that are closed are opened as nothing before.
+    """
+    hold_standard_streams()
     before = sys.stdout, sys.stderr
     streams: list[Unfailing] = []
     sys.stdout, sys.stderr = (_wrapped(stream, streams) for stream in before)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from neurovisionlab.core.errors import ResourceError, mould
+from neurovisionlab.core.errors import ResourceError, SpecError, mould, nearest
 from neurovisionlab.core.records import EpochRow
 from neurovisionlab.core.spec import CellSpec
 
-Event = tuple[CellSpec, object]
+Event = TypeVar("Event")
 
 TRACKERS = ("tensorboard",)
 _SCALARS = (
@@ -23,7 +23,20 @@ _SCALARS = (
 )
 
 
-def to_tensorboard(events: Iterable[Event], place: Callable[[str], Path]) -> Iterator[Event]:
+def check_tracker(name: str | None) -> None:
+    """Refuse a tracker that is none.
+
+    Raises:
+        SpecError: not one of `TRACKERS`, nor None.
+    """
+    if name is not None and name not in TRACKERS:
+        near = ", ".join(nearest(name, TRACKERS))
+        raise SpecError(mould("--track", "a known tracker", repr(name), near))
+
+
+def to_tensorboard(
+    events: Iterable[tuple[CellSpec, Event]], place: Callable[[str], Path]
+) -> Iterator[tuple[CellSpec, Event]]:
     """Pass events on, writing each epoch into the folder `place(CELL_ID)` on the way.
 
     Losses that are not finite are left out. `tensorboard --logdir RUN/tensorboard` shows them.

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from neurovisionlab.cli_options import JsonOption
+from neurovisionlab.cli.options import JsonOption, echo_json
 from neurovisionlab.out.neutral import echo
 
 if TYPE_CHECKING:
-    from neurovisionlab.learn.survey import Facts
+    from neurovisionlab.api import Facts
 
 StudyArgument = Annotated[str, typer.Argument(help="A preset's name, or a TOML file.")]
 
@@ -27,17 +26,16 @@ def models(
     as_json: JsonOption = False,
 ) -> None:
     """List models: parameters, multiply-accumulates (MACs) an image, whose weights, licence."""
-    from neurovisionlab.inspection import model_facts
-    from neurovisionlab.learn.survey import list_names
+    from neurovisionlab import api
 
-    names = list_names(pattern)
+    names = api.model_names(pattern)
     if as_json:
-        echo(json.dumps([_row(model_facts(name)) for name in names], indent=1))
+        echo_json([_row(api.model_facts(name)) for name in names])
         return
     width = max(len(name) for name in ["model", *names])
     echo(f"{'model':{width}}  {'parameters':>11}  {'MACs':>14}  {'input':11}  weights")
     for name in names:
-        echo(_line(model_facts(name), width))
+        echo(_line(api.model_facts(name), width))
 
 
 def _row(known: Facts) -> dict[str, object]:
@@ -60,7 +58,7 @@ def diff(study_a: StudyArgument, study_b: StudyArgument, as_json: JsonOption = F
     found = api.difference(study_a, study_b)
     if as_json:
         rows = [{"setting": d.setting, study_a: d.first, study_b: d.second} for d in found]
-        echo(json.dumps(rows, indent=1))
+        echo_json(rows)
         return
     if not found:
         echo("no difference in protocol or data")

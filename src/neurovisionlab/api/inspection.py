@@ -5,12 +5,16 @@ Code is asked in processes of its own.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from neurovisionlab.core.errors import SpecError, mould
 from neurovisionlab.core.expand import weights_key
 from neurovisionlab.core.protocol import Protocol
 from neurovisionlab.core.spec import CellSpec, Study
+from neurovisionlab.data.texts import possible_path
 from neurovisionlab.lab.apart import asked
 
 if TYPE_CHECKING:
@@ -18,6 +22,49 @@ if TYPE_CHECKING:
 
 # imported once by the server that processes are forked from
 WORKERS = ("neurovisionlab.learn.run", "neurovisionlab.learn.meter")
+
+
+def take_weights_from(folder: str | Path) -> None:
+    """Look for pretrained weights in a folder, here and in all processes that start from here.
+
+    Args:
+        folder: need not be there unless a study takes pretrained weights.
+
+    Raises:
+        SpecError: no folder can have that name.
+    """
+    try:
+        path = possible_path(folder, "--weights").absolute()
+    except FileNotFoundError:
+        got = "one that was deleted"
+        raise SpecError(mould("the working folder", "a folder", got, "`cd DIR`")) from None
+    os.environ["NVL_WEIGHTS"] = str(path)
+
+
+def model_names(pattern: str | None = None) -> list[str]:
+    """Return the names of models that match.
+
+    Args:
+        pattern: such as "res*", "timm:convnext*", "torchvision:*"; else our own table.
+
+    Raises:
+        ModelError: nothing matches.
+    """
+    from neurovisionlab.learn.survey import list_names
+
+    return list_names(pattern)
+
+
+def models(pattern: str | None = None) -> list[Facts]:
+    """Return what is known of the models that match: each is built, which takes a while.
+
+    Args:
+        pattern: see `model_names`.
+
+    Raises:
+        ModelError: nothing matches, or one cannot be built.
+    """
+    return [model_facts(name) for name in model_names(pattern)]
 
 
 def model_facts(name: str) -> Facts:

@@ -19,7 +19,7 @@ from neurovisionlab.out.neutral import echo, neutral_console
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from neurovisionlab.lab.store import Store
+    from neurovisionlab.api import OpenRun
 
 _STOPS = (signal.SIGTERM, signal.SIGHUP)
 
@@ -50,16 +50,15 @@ def forget_odd_sizes() -> None:
             del os.environ[name]
 
 
-def open_run(folder: Path) -> Store:
-    """Return the store of a run; what is damaged in it is said.
+def open_run(folder: Path) -> OpenRun:
+    """Return a run; what is damaged in it is said.
 
     Raises:
         StoreError: there is no run in that folder.
     """
-    from neurovisionlab.data.texts import possible_path
-    from neurovisionlab.lab.store import Store
+    from neurovisionlab import api
 
-    return Store.existing(possible_path(folder, "RUN"), tell)
+    return api.open(folder, tell)
 
 
 def tell(line: str) -> None:

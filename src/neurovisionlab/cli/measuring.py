@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
-from functools import partial
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from neurovisionlab.cli_options import DataOption, JsonOption, KeptLangOption, open_run
+from neurovisionlab.cli.options import DataOption, JsonOption, KeptLangOption, open_run
 from neurovisionlab.core.errors import NvlError, SpecError, mould
 from neurovisionlab.out.neutral import echo
 
 if TYPE_CHECKING:
-    from neurovisionlab.core.costs import Costs
-    from neurovisionlab.lab.store import Store
+    from neurovisionlab.api import Costs
 
 
 def measure(
@@ -59,12 +57,12 @@ def measure(
         if any(given is not None for given in (image_px, classes, channels, batch)):
             got = "one of --image-px, --classes, --channels, --batch"
             raise SpecError(mould(str(run), "the run's own shapes and batch", got, "--model"))
-        store, write = open_run(run), _writer(data, lang)
-        found = _told(api.measure_run(store, seconds, trust=trust), as_json, mistakes)
-        _say_left_out(() if trust else api.code_of(store))
+        opened, write = open_run(run), api.page_writer(data, lang)
+        found = _told(api.measure_run(opened, seconds, trust=trust), as_json, mistakes)
+        _say_left_out(() if trust else api.code_of(opened))
         rows = [_row(costs) for costs in found]
         if not as_json:
-            echo(f"report: {write(store)}")
+            echo(f"report: {write(opened)}")
     else:
         _refuse_of_runs(data, trust)
         shape = (image_px or 28, channels or 1, classes or 26)
@@ -77,21 +75,6 @@ def measure(
         echo(json.dumps(rows[0] if is_single else rows, indent=1))
     for mistake in mistakes:
         raise mistake
-
-
-def _writer(data: Path | None, lang: str | None) -> Callable[[Store], Path]:
-    """Return what writes a run's report: as it was, unless an option says otherwise.
-
-    Raises:
-        SpecError: no such language.
-    """
-    from neurovisionlab.data.home import DataHome
-    from neurovisionlab.out.language import voice_of
-    from neurovisionlab.out.page.report import write_report
-
-    home = None if data is None else DataHome.find(data)
-    language = None if lang is None else voice_of(lang)
-    return partial(write_report, home=home, language=language)
 
 
 def _refuse_of_runs(data: Path | None, trust: bool) -> None:
@@ -125,14 +108,11 @@ def _told(costs: Iterable[Costs], quietly: bool, mistakes: list[NvlError]) -> li
     return found
 
 
-def _row(costs: Costs) -> dict[str, Any]:
+def _row(costs: Costs) -> dict[str, object]:
     spec = costs.spec
-    shape = {name: getattr(spec, name) for name in ("image_px", "channels", "num_classes")}
-    return (
-        {"model": spec.model}
-        | shape
-        | costs.model_dump(mode="json", exclude={"spec", "schema_version"})
-    )
+    shape = spec.model_dump(include={"image_px", "channels", "num_classes"})
+    found = costs.model_dump(mode="json", exclude={"spec", "schema_version"})
+    return {"model": spec.model} | shape | found
 
 
 def lines(costs: Costs) -> list[str]:

@@ -2,35 +2,31 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from neurovisionlab.cli_options import JsonOption, RunArgument, echo_json, open_run
+from neurovisionlab.cli.options import JsonOption, RunArgument, echo_json, open_run
 from neurovisionlab.core.errors import SpecError, mould, nearest
 from neurovisionlab.out.neutral import echo
 
 if TYPE_CHECKING:
-    from neurovisionlab.judge.candidates import Limits
+    from neurovisionlab.api import Limits
 
 PREFERENCES = ("accuracy", "speed", "size", "memory", "training")
 
 
 def verdicts(run: RunArgument, as_json: JsonOption = False) -> None:
     """Say which model is better on each data set, and where it cannot be told."""
-    from neurovisionlab.lab.judge import judge_run
-    from neurovisionlab.lab.results import read
-    from neurovisionlab.out.said import json_of
-    from neurovisionlab.out.verdicts import paragraphs
+    from neurovisionlab import api
 
-    found = judge_run(read(open_run(run)))
+    told = api.verdicts(open_run(run))
     if as_json:
-        echo_json(json_of(found))
+        echo_json(told.as_json())
         return
-    for _, title, lines in paragraphs(found):
+    for _, title, lines in told.paragraphs:
         echo(title, bold=True)
         echo("\n".join(f"  {line}" for line in lines) + "\n")
 
@@ -41,25 +37,16 @@ def claims(
     as_json: JsonOption = False,
 ) -> None:
     """Check a publication's claims against its own text, or against a run."""
-    from neurovisionlab.claims.checks import check_text
-    from neurovisionlab.claims.claim_verdicts import judge_claims
-    from neurovisionlab.lab.evidence import evidence_of
-    from neurovisionlab.lab.publications import read_publication
-    from neurovisionlab.lab.results import read
-    from neurovisionlab.out.publications import claim_lines, claims_json
+    from neurovisionlab import api
 
-    publication = read_publication(file)
-    if run is None:
-        rows = check_text(publication)
-    else:
-        rows = judge_claims(publication, evidence_of(read(open_run(run))))
+    told = api.claims(file, None if run is None else open_run(run))
     if as_json:
-        echo(json.dumps(claims_json(rows), indent=1))
+        echo_json(told.as_json())
     else:
-        echo("\n".join(claim_lines(rows)))
+        echo("\n".join(told.lines))
         if run is None:
-            num = sum(row.is_flagged for row in rows)
-            echo(f"{num} of {len(rows)}: the text speaks against itself, or proves nothing")
+            num = sum(row.is_flagged for row in told.rows)
+            echo(f"{num} of {len(told.rows)}: the text speaks against itself, or proves nothing")
 
 
 def advise(
@@ -77,29 +64,24 @@ def advise(
     as_json: JsonOption = False,
 ) -> None:
     """Say which model to take, and why; without options for the three usual cases."""
-    from neurovisionlab.lab.judge import advise_run
-    from neurovisionlab.lab.results import read
-    from neurovisionlab.out.said import json_of
-    from neurovisionlab.out.verdicts import advice_paragraph
+    from neurovisionlab import api
 
     if prefer is not None and prefer not in PREFERENCES:
         near = ", ".join(nearest(prefer, PREFERENCES))
         raise SpecError(mould("--prefer", "a known preference", repr(prefer), near))
-    limits = _limits(limit or []) if limit or prefer else None
-    found = advise_run(read(open_run(run)), limits, prefer or "accuracy")  # type: ignore[arg-type]
+    limits = _limits(limit) if limit else None
+    told = api.advise(open_run(run), limits, prefer)  # type: ignore[arg-type]
     if as_json:
-        rows = {name: [json_of(a) for a in some] for name, some in found.items()}
-        echo(json.dumps(rows, indent=1))
+        echo_json(told.as_json())
         return
-    for name, some in found.items():
+    for name in told.datasets:
         echo(name, bold=True)
-        for one in some:
-            echo("\n".join(f"  {line}" for line in advice_paragraph(one)))
+        echo("\n".join(f"  {line}" for line in told.lines(name)))
         echo()
 
 
 def _limits(words: Sequence[str]) -> Limits:
-    from neurovisionlab.judge.candidates import Limits
+    from neurovisionlab import api
 
     names = ("size_mib", "latency_ms", "train_s", "memory_mib", "min_accuracy")
     given: dict[str, float] = {}
@@ -119,4 +101,4 @@ def _limits(words: Sequence[str]) -> Limits:
     least = given.pop("min_accuracy", None)
     if least is not None:
         given["min_accuracy_frac"] = least / 100
-    return Limits.model_validate(given)
+    return api.Limits.model_validate(given)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from neurovisionlab.cli_options import DataOption, JsonOption, echo_json, new_console
+from neurovisionlab.cli.options import DataOption, JsonOption, echo_json, new_console
 from neurovisionlab.out.neutral import echo, in_one_line
 
 if TYPE_CHECKING:
-    from neurovisionlab.core.spec import DataInfo, DataRef
-    from neurovisionlab.data.audit import Audit
-    from neurovisionlab.data.home import DataHome
-    from neurovisionlab.data.images import ImageSet
+    from neurovisionlab.api import Audit, DataInfo, DataSet, ImageSet, Watch
 
 data_app = typer.Typer(
     help="List, fetch, look at and audit data sets.",
@@ -37,9 +36,11 @@ SkipOption = Annotated[
 @data_app.command("list")
 def list_(data: DataOption = None, as_json: JsonOption = False) -> None:
     """List the data sets known by name, and how to get each."""
-    rows = _listed(_home(data))
+    from neurovisionlab import api
+
+    rows = api.data_sets(data)
     if as_json:
-        echo_json(rows)
+        echo_json([row.model_dump() for row in rows])
         return
     from neurovisionlab.out.screen import show_table
     from neurovisionlab.out.tables import Table
@@ -63,9 +64,10 @@ def info(
     as_json: JsonOption = False,
 ) -> None:
     """Say what is known of a data set: size, classes, source, licence, digest."""
-    from neurovisionlab.data.sources import describe
+    from neurovisionlab import api
 
-    found = describe(_ref(name, px, skip_bad), _home(data))
+    _say_no_effect(name, px, skip_bad)
+    found = api.data_info(name, data, px, skip_bad)
     if as_json:
         echo_json(found.model_dump(mode="json"))
         return
@@ -93,29 +95,24 @@ def audit(
     sheet: Annotated[Path | None, typer.Option("--sheet", help="Write a PNG as well.")] = None,
 ) -> None:
     """Search a data set for copies, contradicting labels, empty images and imbalance."""
-    from neurovisionlab.data.audit import audit as look
-    from neurovisionlab.data.sheets import write_sheet
+    from neurovisionlab import api
 
-    images = _load(_ref(name, px, skip_bad), _home(data))
-    found = look(images)
+    images = _images(name, data, px, skip_bad)
+    found = api.audit(images)
     if as_json:
         echo_json(found.model_dump(mode="json"))
     else:
         _show_audit(found)
     if sheet is not None:
-        echo(f"contact sheet: {write_sheet(images, sheet)}", err=as_json)
+        echo(f"contact sheet: {api.sheet(images, sheet)}", err=as_json)
 
 
 @data_app.command()
 def fetch(name: NameArgument, data: DataOption = None) -> None:
     """Download a published data set; goes on where an earlier attempt stopped."""
-    from neurovisionlab.data.fetch import downloads_of, missing, obtain
+    from neurovisionlab import api
 
-    home = _home(data)
-    for download in missing(name, home):
-        for path in _with_bar(download.path, lambda watch, d=download: obtain(d, home, watch)):
-            echo(f"fetched {path}")
-    folder = (home.data_dir / downloads_of(name)[0].path).parent
+    folder = api.fetch(name, data, _bar, lambda path: echo(f"fetched {path}"))
     echo(f"{name} is complete in {folder}; see `nvl data info {name}`")
 
 
@@ -128,29 +125,19 @@ def sheet(
     skip_bad: SkipOption = False,
 ) -> None:
     """Write a contact sheet: ten random images of every class."""
-    from neurovisionlab.data.sheets import write_sheet
+    from neurovisionlab import api
 
-    images = _load(_ref(name, px, skip_bad), _home(data))
-    echo(f"contact sheet: {write_sheet(images, file)}")
+    images = _images(name, data, px, skip_bad)
+    echo(f"contact sheet: {api.sheet(images, file)}")
     for note in images.provenance.notes:
         echo(f"note: {note}", err=True)
 
 
-def _home(data: Path | None) -> DataHome:
-    from neurovisionlab.data.home import DataHome
-
-    return DataHome.find(data)
-
-
-def _ref(name: str, px: int | None, skip_bad: bool) -> DataRef:
-    from neurovisionlab.core.spec import DataRef
-
+def _say_no_effect(name: str, px: int | None, skip_bad: bool) -> None:
     if not name.startswith("folder:"):
         given = {"--px": px is not None, "--skip-bad": skip_bad}
         for option in (option for option, is_given in given.items() if is_given):
             echo(f"warning: {option} has no effect on {name}: it is no folder:DIR", err=True)
-        return DataRef(name=name)
-    return DataRef(name=name, image_px=px, on_bad_image="skip" if skip_bad else "stop")
 
 
 def _size_remark(found: DataInfo) -> dict[str, str]:
@@ -162,60 +149,19 @@ def _size_remark(found: DataInfo) -> dict[str, str]:
     return {"in a study": f"needs image_px = 64, say: models take {wanted}"}
 
 
-def _load(ref: DataRef, home: DataHome) -> ImageSet:
-    from neurovisionlab.data.sources import load
+def _images(name: str, data: Path | None, px: int | None, skip_bad: bool) -> ImageSet:
+    from neurovisionlab import api
     from neurovisionlab.out.screen import counting
 
+    _say_no_effect(name, px, skip_bad)
     with counting("reading pictures", new_console(stderr=True)) as watch:
-        return load(ref, home, watch)
+        return api.images(name, data, px, skip_bad, watch)
 
 
-def _listed(home: DataHome) -> list[dict[str, Any]]:
-    from neurovisionlab.data.official import OFFICIAL
-    from neurovisionlab.data.sources import SOURCES
-
-    rows = []
-    for name, source in SOURCES.items():
-        num_train, num_test = source.num_images
-        where = _where(name, home) if name in OFFICIAL else "embedded"
-        rows.append(
-            {
-                "name": name,
-                "title": source.title.removesuffix(" (synthetic)"),
-                "synthetic": source.title.endswith("(synthetic)"),
-                "num_classes": _num_classes(name),
-                "num_train": num_train,
-                "num_test": num_test,
-                "available": not where.startswith("nvl data fetch"),
-                "where": where,
-            }
-        )
-    return rows
-
-
-def _num_classes(name: str) -> int:
-    from neurovisionlab.data.official import KANA, LETTERS, OFFICIAL
-
-    if name in OFFICIAL:
-        return len(OFFICIAL[name].class_names)
-    return len({"pen-letters": LETTERS, "pen-kana": KANA}.get(name, range(10)))
-
-
-def _where(name: str, home: DataHome) -> str:
-    from neurovisionlab.core.errors import DataError
-    from neurovisionlab.data.official import files_of
-
-    try:
-        size_mib = sum(path.stat().st_size for path in files_of(name, home)) / 2**20
-    except DataError:
-        return f"nvl data fetch {name}"
-    return f"on disk ({size_mib:,.0f} MiB)"
-
-
-def _listed_texts(row: dict[str, Any]) -> tuple[str, ...]:
-    counts = ("–" if row[key] is None else f"{row[key]:,}" for key in ("num_train", "num_test"))
-    kind = "synthetic" if row["synthetic"] else "real"
-    return (row["name"], row["title"], kind, str(row["num_classes"]), *counts, row["where"])
+def _listed_texts(row: DataSet) -> tuple[str, ...]:
+    counts = ("–" if num is None else f"{num:,}" for num in (row.num_train, row.num_test))
+    kind = "synthetic" if row.synthetic else "real"
+    return (row.name, row.title, kind, str(row.num_classes), *counts, row.where)
 
 
 def _show_lines(title: str, lines: dict[str, str]) -> None:
@@ -249,8 +195,9 @@ def _show_audit(found: Audit) -> None:
         console.print(f"• {in_one_line(sentence)}", markup=False)
 
 
-def _with_bar(path: str, work: Any) -> list[Path]:
-    """Run `work(watch)` with a bar of bytes, speed and time left."""
+@contextlib.contextmanager
+def _bar(path: str) -> Iterator[Watch]:
+    """Show a bar of a file's bytes, speed and time left."""
     from rich.progress import (
         BarColumn,
         DownloadColumn,
@@ -265,7 +212,4 @@ def _with_bar(path: str, work: Any) -> list[Path]:
         TextColumn("{task.description}"), *columns, console=new_console(stderr=True)
     ) as bars:
         task = bars.add_task(Path(path).name, total=None)
-        files: list[Path] = work(
-            lambda done, total: bars.update(task, completed=done, total=total or None)
-        )
-    return files
+        yield lambda done, total: bars.update(task, completed=done, total=total or None)

@@ -1,0 +1,103 @@
+"""The laboratory from Python: what the command line calls, and all it calls.
+
+>>> from neurovisionlab import Study, api
+>>> run = api.prepare(Study(name="mini", datasets=("digits",), models=("vit-tiny",)))
+>>> for cell, event in run.events():   # doctest: +SKIP
+...     print(cell.cell_id, event)
+
+What takes a run takes its folder as well: `api.results("runs/quick")`.
+"""
+
+from typing import TYPE_CHECKING
+
+from neurovisionlab.api.datasets import (
+    DataSet,
+    audit,
+    data_info,
+    data_sets,
+    fetch,
+    images,
+    sheet,
+)
+from neurovisionlab.api.inspection import (
+    WORKERS,
+    model_facts,
+    model_names,
+    models,
+    take_weights_from,
+)
+from neurovisionlab.api.judging import Advised, Claims, Verdicts, advise, claims, verdicts
+from neurovisionlab.api.measuring import code_of, measure_models, measure_run
+from neurovisionlab.api.opened import OpenRun, RunLike, open  # noqa: A004  # as `api.open`
+from neurovisionlab.api.running import Run, prepare
+from neurovisionlab.api.runs import (
+    Report,
+    ResultTables,
+    Status,
+    compare,
+    page,
+    page_writer,
+    report,
+    results,
+    status,
+)
+from neurovisionlab.api.studies import Preset, difference, load_study, presets
+from neurovisionlab.core.costs import Costs
+from neurovisionlab.core.spec import DataInfo
+from neurovisionlab.data.audit import Audit
+from neurovisionlab.data.images import ImageSet
+from neurovisionlab.data.pictures import Watch
+from neurovisionlab.judge.candidates import Limits
+from neurovisionlab.out.track import check_tracker
+
+if TYPE_CHECKING:  # its file imports torch
+    from neurovisionlab.learn.survey import Facts as Facts
+
+__all__ = [
+    "WORKERS",
+    "Advised",
+    "Audit",
+    "Claims",
+    "Costs",
+    "DataInfo",
+    "DataSet",
+    "ImageSet",
+    "Limits",
+    "OpenRun",
+    "Preset",
+    "Report",
+    "ResultTables",
+    "Run",
+    "RunLike",
+    "Status",
+    "Verdicts",
+    "Watch",
+    "advise",
+    "audit",
+    "check_tracker",
+    "claims",
+    "code_of",
+    "compare",
+    "data_info",
+    "data_sets",
+    "difference",
+    "fetch",
+    "images",
+    "load_study",
+    "measure_models",
+    "measure_run",
+    "model_facts",
+    "model_names",
+    "models",
+    "open",
+    "page",
+    "page_writer",
+    "prepare",
+    "presets",
+    "report",
+    "results",
+    "sheet",
+    "status",
+    "take_weights_from",
+    "verdicts",
+]

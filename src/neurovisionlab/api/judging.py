@@ -1,0 +1,155 @@
+"""What the numbers allow one to say: verdicts, advice, and what becomes of published claims."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, get_args
+
+from neurovisionlab.api.opened import RunLike, results_of
+from neurovisionlab.core.errors import SpecError, mould, nearest
+from neurovisionlab.out.notebook import paragraphs_html
+from neurovisionlab.out.publications import claim_lines, claim_row, claims_json
+from neurovisionlab.out.said import json_of
+
+if TYPE_CHECKING:
+    from neurovisionlab.claims.publication import ClaimRow
+    from neurovisionlab.judge.advice import Prefer
+    from neurovisionlab.judge.candidates import Advice, Limits
+    from neurovisionlab.lab.judge import Judgements
+    from neurovisionlab.out.verdicts import Paragraph
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """What a run's results allow one to say.
+
+    Attributes:
+        found: all of it as data.
+    """
+
+    found: Judgements
+
+    @property
+    def paragraphs(self) -> tuple[Paragraph, ...]:
+        """All of it in words, headlines first."""
+        from neurovisionlab.out.verdicts import paragraphs
+
+        return tuple(paragraphs(self.found))
+
+    def as_json(self) -> dict[str, Any]:
+        """Return all of it as JSON holds it, what is stated in English."""
+        return json_of(self.found)
+
+    def _repr_html_(self) -> str:
+        return paragraphs_html((one.title, one.lines) for one in self.paragraphs)
+
+
+def verdicts(run: RunLike) -> Verdicts:
+    """Say which model is better on each data set, and where it cannot be told.
+
+    Args:
+        run: a run, or its folder.
+
+    Raises:
+        StoreError: there is no run in that folder, or nothing of it is finished.
+        DataError: predictions are missing or not of the same test images.
+    """
+    from neurovisionlab.lab.judge import judge_run
+
+    return Verdicts(judge_run(results_of(run)))
+
+
+@dataclass(frozen=True)
+class Advised:
+    """Which model to take.
+
+    Attributes:
+        datasets: {data set: its advice, one for each case that was asked about}.
+    """
+
+    datasets: dict[str, tuple[Advice, ...]]
+
+    def lines(self, dataset: str) -> list[str]:
+        """Return the advice on one data set in words."""
+        from neurovisionlab.out.verdicts import advice_paragraph
+
+        return [line for one in self.datasets[dataset] for line in advice_paragraph(one)]
+
+    def as_json(self) -> dict[str, list[dict[str, Any]]]:
+        """Return all of it as JSON holds it, reasons in English."""
+        return {name: [json_of(one) for one in given] for name, given in self.datasets.items()}
+
+    def _repr_html_(self) -> str:
+        return paragraphs_html((name, self.lines(name)) for name in self.datasets)
+
+
+def advise(run: RunLike, limits: Limits | None = None, prefer: Prefer | None = None) -> Advised:
+    """Say which model to take, and why; without limits or preference for the three usual cases.
+
+    Args:
+        run: a run, or its folder.
+        limits: what a model may cost at most, and must reach at least.
+        prefer: what decides among the models within the limits; else accuracy.
+
+    Raises:
+        SpecError: no such preference.
+        StoreError, DataError: see `verdicts`.
+    """
+    from neurovisionlab.judge.advice import Prefer
+    from neurovisionlab.judge.candidates import Limits
+    from neurovisionlab.lab.judge import advise_run
+
+    known = get_args(Prefer)
+    if prefer is not None and prefer not in known:
+        near = ", ".join(nearest(prefer, known))
+        raise SpecError(mould("prefer", "a known preference", repr(prefer), near))
+    asked = (limits or Limits()) if limits or prefer else None
+    return Advised(advise_run(results_of(run), asked, prefer or "accuracy"))
+
+
+@dataclass(frozen=True)
+class Claims:
+    """What became of a publication's claims.
+
+    Attributes:
+        rows: one of each claim.
+    """
+
+    rows: tuple[ClaimRow, ...]
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """Two lines for each claim: what became of it, and why."""
+        return tuple(claim_lines(self.rows))
+
+    def as_json(self) -> list[dict[str, object]]:
+        """Return the rows as JSON holds them, reasons in English."""
+        return claims_json(self.rows)
+
+    def _repr_html_(self) -> str:
+        rows = ((row.id, claim_row(row)) for row in self.rows)
+        return paragraphs_html(
+            (f"{name} {texts.verdict}: {texts.text}", (texts.reason,)) for name, texts in rows
+        )
+
+
+def claims(name_or_path: str, run: RunLike | None = None) -> Claims:
+    """Check a publication's claims against its own text, or against a run.
+
+    Args:
+        name_or_path: a claims file, or one that ships: tretiakov-2025.
+        run: a run, or its folder.
+
+    Raises:
+        SpecError: no such file, or it has mistakes; all of them are named.
+        StoreError, DataError: see `verdicts`.
+    """
+    from neurovisionlab.claims.checks import check_text
+    from neurovisionlab.claims.claim_verdicts import judge_claims
+    from neurovisionlab.lab.evidence import evidence_of
+    from neurovisionlab.lab.publications import read_publication
+
+    publication = read_publication(name_or_path)
+    if run is None:
+        return Claims(check_text(publication))
+    return Claims(judge_claims(publication, evidence_of(results_of(run))))

@@ -1,0 +1,57 @@
+"""Studies: found by name or path, those that ship with the package, and what differs in two."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from neurovisionlab.core.parse import parse_study
+from neurovisionlab.core.spec import Study
+from neurovisionlab.data.sources import SOURCES
+from neurovisionlab.lab import studies
+from neurovisionlab.lab.studies import Difference, differences, read_study
+
+
+def load_study(name_or_path: str) -> Study:
+    """Return the study of a preset's name or a TOML file's path.
+
+    Raises:
+        SpecError: neither exists, or the study has mistakes; all of them are named.
+    """
+    from neurovisionlab.learn.catalogue import MODELS
+
+    return read_study(name_or_path, {"datasets": SOURCES, "models": MODELS})
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A study that ships with the package.
+
+    Attributes:
+        name: as `load_study` takes it.
+        text: its TOML.
+    """
+
+    name: str
+    text: str
+
+    @property
+    def description(self) -> str:
+        """What the study is for, in a line."""
+        return parse_study(self.text, self.name).description
+
+
+def presets() -> list[Preset]:
+    """Return the studies that ship with the package, sorted by name."""
+    return [Preset(name, text) for name, text in sorted(studies.presets().items())]
+
+
+def difference(first: str, second: str) -> list[Difference]:
+    """Return every difference in protocol and data between two studies, given as to `load_study`.
+
+    Names and descriptions of the studies do not count.
+
+    Raises:
+        SpecError: see `load_study`.
+    """
+    found = differences(load_study(first), load_study(second))
+    return [one for one in found if one.setting not in ("name", "description")]

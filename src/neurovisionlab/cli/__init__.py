@@ -1,0 +1,1 @@
+"""The command `nvl`: parse, call one thing of `api`, print; a file for each group of commands."""

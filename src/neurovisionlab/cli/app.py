@@ -1,0 +1,78 @@
+"""All commands together, and what holds for each: how they end, and what stops them."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from neurovisionlab.cli import data, judging, measuring, models, runs
+from neurovisionlab.cli.options import forget_odd_sizes, hear_no_more, hearing_stops
+from neurovisionlab.core.errors import NvlError
+from neurovisionlab.out.neutral import echo
+
+STOPPED = 130  # as shells say it of Ctrl-C: 128 and the signal's number
+
+app = typer.Typer(
+    help="Which image classifier should I use for these images, and how sure can I be?",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback()
+def _root() -> None:
+    """Compare image classifiers fairly, and say how sure one can be."""
+
+
+app.add_typer(data.data_app, name="data")
+for _command in (
+    *(runs.run, runs.status, runs.results, runs.report, runs.compare, runs.presets),
+    measuring.measure,
+    *(judging.verdicts, judging.claims, judging.advise),
+    *(models.models, models.diff),
+):
+    app.command()(_command)
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is one message and exit code 2.
+
+    What is printed never ends or stops it, whether anybody can read it or not.
+    """
+    from neurovisionlab.out.streams import unfailing
+
+    forget_odd_sizes()
+    with unfailing() as streams, hearing_stops():
+        code = _answer()
+        sys.stdout.flush()
+        lost = next((one.failure for one in streams if one.failure is not None), None)
+        if lost is not None:
+            echo(f"warning: not all could be printed: {lost.strerror}", err=True)
+            if sys.argv[1:2] != ["run"]:  # what a run keeps is in its folder
+                code = code or 1
+    sys.exit(code)
+
+
+def _answer() -> int:
+    """Run one command and return its exit code."""
+    try:
+        app()
+    except NvlError as error:
+        echo(f"error: {error}", err=True)
+        return 2
+    except KeyboardInterrupt:  # before typer listens, or after
+        return _stopped()
+    except SystemExit as end:
+        if end.code == STOPPED:  # what typer makes of Ctrl-C
+            return _stopped()
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    return 0
+
+
+def _stopped() -> int:
+    """Say what a stop leaves behind; return its exit code."""
+    hear_no_more()
+    echo("\nstopped; finished cells are kept, the same command goes on", err=True)
+    return STOPPED

@@ -1,0 +1,61 @@
+"""What a notebook shows of a run: its tables and sentences as pieces of HTML.
+
+Names come from files and runs of strangers: all text is escaped, and nothing in it is obeyed.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Sequence
+
+from neurovisionlab.lab.results import Results
+from neurovisionlab.out.neutral import neutral
+from neurovisionlab.out.tables import Table, result_rows, summary_tables
+
+_LEFT, _RIGHT = "text-align: left", "text-align: right"
+
+
+def run_html(found: Results) -> str:
+    """Return what is known of a run: its name, its folder, and its tables of quality."""
+    rows = result_rows(found.cells, found.records, found.failures)
+    name = f"<b>{_text(found.plan.study.name)}</b>"
+    return f"<p>{name}: {_text(str(found.root))}</p>{tables_html(summary_tables(rows))}"
+
+
+def tables_html(tables: Iterable[Table]) -> str:
+    """Return tables below each other, with their notes."""
+    return "".join(map(_table, tables))
+
+
+def paragraphs_html(paragraphs: Iterable[tuple[str, Sequence[str]]]) -> str:
+    """Return (title, lines) as headings and lists; lines that explain others are set in."""
+    return "".join(
+        f"<p><b>{_text(title)}</b></p><ul>{''.join(map(_item, lines))}</ul>"
+        for title, lines in paragraphs
+    )
+
+
+def _table(table: Table) -> str:
+    head = _row("th", table.columns)
+    body = "".join(_row("td", row) for row in table.rows)
+    notes = "".join(f"<p><small>{_text(note)}</small></p>" for note in table.notes)
+    caption = f'<caption style="{_LEFT}"><b>{_text(table.title)}</b></caption>'
+    return f"<table>{caption}<thead>{head}</thead><tbody>{body}</tbody></table>{notes}"
+
+
+def _row(tag: str, cells: Sequence[str]) -> str:
+    sides = (_LEFT, *[_RIGHT] * (len(cells) - 1))
+    texts = (
+        f'<{tag} style="{side}">{_text(cell)}</{tag}>'
+        for side, cell in zip(sides, cells, strict=True)
+    )
+    return f"<tr>{''.join(texts)}</tr>"
+
+
+def _item(line: str) -> str:
+    style = ' style="list-style: none"' if line.startswith(" ") else ""
+    return f"<li{style}>{_text(line.strip())}</li>"
+
+
+def _text(text: str) -> str:
+    return html.escape(neutral(text))
