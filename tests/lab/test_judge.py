@@ -159,7 +159,7 @@ def test_a_study_edited_afterwards_is_judged_under_its_new_names(
     assert {one.model for one in found.verdicts.estimates} == {cell.label for cell in done}
     assert judged.advice.keys() == {found.dataset}
     assert evidence_of(read(store)).measured
-    names = {row["label"] for row in resource_rows(read(store))}
+    names = {row.label for row in resource_rows(read(store))}
     assert names == {cell.label for cell in cells}
 
 

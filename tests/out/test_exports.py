@@ -65,18 +65,16 @@ def test_tidy_rows_are_the_records_and_the_verdicts(store: Store) -> None:
     records = store.finished(store.plan().cells())
     judged = judge_run(read(store))
     rows = tidy_rows(records, judged)
-    cells = [row for row in rows if row["kind"] == "cell"]
-    assert {row["cell_id"] for row in cells} == {r.cell_id for r in records if r.test_scores}
+    cells = [row for row in rows if row.kind == "cell"]
+    assert {row.cell_id for row in cells} == {r.cell_id for r in records if r.test_scores}
     for record in records[1:]:
-        (row,) = [
-            r for r in cells if (r["cell_id"], r["metric"]) == (record.cell_id, "accuracy_frac")
-        ]
+        (row,) = [r for r in cells if (r.cell_id, r.metric) == (record.cell_id, "accuracy_frac")]
         assert record.test_scores is not None
-        assert row["value"] == record.test_scores.accuracy_frac
-        assert row["low"] is None
-    estimates = [row for row in rows if row["kind"] == "estimate"]
+        assert row.value == record.test_scores.accuracy_frac
+        assert row.low is None
+    estimates = [row for row in rows if row.kind == "estimate"]
     assert len(estimates) == len(judged.datasets[0].verdicts.estimates)
-    assert all(row["low"] <= row["value"] <= row["high"] for row in estimates)
+    assert all(row.low <= row.value <= row.high for row in estimates)
 
 
 @pytest.mark.parametrize("name", ["a&b_%$", "<script>", "C:\\x{y}~^#", "Щітка"])

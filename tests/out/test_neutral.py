@@ -7,6 +7,7 @@ import io
 import re
 import unicodedata
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -101,7 +102,7 @@ def test_names_are_no_markup_and_no_pictures_of_faces() -> None:
 
 @pytest.mark.parametrize("text", FORMULAS)
 def test_formulas_are_marked_as_text(text: str) -> None:
-    content = to_csv([{"model": text, "nll": -0.5}], ("model", "nll"))
+    content = to_csv([SimpleNamespace(model=text, nll=-0.5)], ("model", "nll"))
     ((model, nll),) = list(csv.reader(io.StringIO(content, newline="")))[1:]
     for separator in ",;\t":
         for row in csv.reader(io.StringIO(content, newline=""), delimiter=separator):

@@ -34,16 +34,16 @@ def _store(tmp_path: Path) -> Store:
 def test_rows_hold_accuracy_costs_and_the_seconds_of_a_training(tmp_path: Path) -> None:
     store = _store(tmp_path)
     rows = resource_rows(read(store))
-    assert [row["model"] for row in rows] == list(MODELS)
+    assert [row.model for row in rows] == list(MODELS)
     fast, beside, unmeasured = rows
-    assert fast["accuracy_frac"] > 0.8
-    assert fast["macs_m"] == 2.0
-    assert fast["train_s"] == 18 / 9.0  # 18 images, one epoch
-    assert (fast["is_for_ranking"], beside["is_for_ranking"]) == (True, False)
-    assert unmeasured["weights_mib"] == 4.5  # known from its training
-    assert unmeasured["train_peak_mib"] is None
-    assert unmeasured["train_s"] is None
-    assert fast["seconds_to_target"] is None  # the made-up epoch stayed at 50 %
+    assert fast.accuracy_frac > 0.8
+    assert fast.macs_m == 2.0
+    assert fast.train_s == 18 / 9.0  # 18 images, one epoch
+    assert (fast.is_for_ranking, beside.is_for_ranking) == (True, False)
+    assert unmeasured.weights_mib == 4.5  # known from its training
+    assert unmeasured.train_peak_mib is None
+    assert unmeasured.train_s is None
+    assert fast.seconds_to_target is None  # the made-up epoch stayed at 50 %
 
 
 def test_what_was_measured_beside_others_is_marked_and_never_ranked(tmp_path: Path) -> None:

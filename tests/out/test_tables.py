@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import statistics
+from dataclasses import asdict
 
 import pytest
 
@@ -13,7 +14,7 @@ from neurovisionlab.core.records import Failure
 from neurovisionlab.lab.plan import Plan
 from neurovisionlab.out.tables import (
     RESULT_COLUMNS,
-    Row,
+    ResultRow,
     Table,
     result_rows,
     spread,
@@ -57,7 +58,7 @@ def plan() -> Plan:
     return fake_plan(seeds=(0, 1, 2, 3), models=("resnet18", "vit-tiny"))
 
 
-def _mixed_rows(plan: Plan) -> list[Row]:
+def _mixed_rows(plan: Plan) -> list[ResultRow]:
     """Return rows of each kind: seed 0 done, 1 diverged, 2 failed, 3 pending."""
     cells = plan.cells()
     done = [fake_result(cell).record for cell in cells if cell.seed == 0]
@@ -68,11 +69,11 @@ def _mixed_rows(plan: Plan) -> list[Row]:
 
 def test_a_row_for_every_planned_cell_with_the_promised_columns(plan: Plan) -> None:
     rows = _mixed_rows(plan)
-    assert [row["cell_id"] for row in rows] == [cell.cell_id for cell in plan.cells()]
+    assert [row.cell_id for row in rows] == [cell.cell_id for cell in plan.cells()]
     assert set(PROMISED) <= set(RESULT_COLUMNS)
     for row in rows:
-        assert tuple(row) == RESULT_COLUMNS
-    assert {(row["seed"], row["status"]) for row in rows} == {
+        assert tuple(asdict(row)) == RESULT_COLUMNS
+    assert {(row.seed, row.status) for row in rows} == {
         (0, "done"),
         (1, "diverged"),
         (2, "failed"),
@@ -86,27 +87,27 @@ def test_a_finished_row_says_what_the_record_says(plan: Plan) -> None:
     scores = record.test_scores
     assert scores is not None
     for name in ("accuracy_frac", "macro_f1_frac", "weighted_f1_frac", "nll", "brier", "ece_frac"):
-        assert row[name] == getattr(scores, name), name
-    assert row["num_parameters"] == 1234567
-    assert row["train_time_s"] == record.resources.train_time_s
-    assert (row["num_train"], row["num_val"], row["num_test"]) == (18, 12, 12)
-    assert (row["dataset"], row["model"], row["tested_epoch"]) == ("digits", "resnet18", 1)
+        assert row.value(name) == getattr(scores, name), name
+    assert row.num_parameters == 1234567
+    assert row.train_time_s == record.resources.train_time_s
+    assert (row.num_train, row.num_val, row.num_test) == (18, 12, 12)
+    assert (row.dataset, row.model, row.tested_epoch) == ("digits", "resnet18", 1)
 
 
 def test_what_is_unknown_is_none(plan: Plan) -> None:
-    rows = {row["status"]: row for row in _mixed_rows(plan)}
+    rows = {row.status: row for row in _mixed_rows(plan)}
     for status in ("diverged", "failed", "pending"):
         for name in ("accuracy_frac", "macro_f1_frac", "val_accuracy_frac", "nll"):
-            assert rows[status][name] is None, (status, name)
-    assert rows["diverged"]["diverged_epoch"] == 1
-    assert rows["diverged"]["train_time_s"] is not None  # it did take time
-    assert rows["failed"]["train_time_s"] is None
+            assert rows[status].value(name) is None, (status, name)
+    assert rows["diverged"].diverged_epoch == 1
+    assert rows["diverged"].train_time_s is not None  # it did take time
+    assert rows["failed"].train_time_s is None
 
 
 def test_a_failure_that_was_mended_is_done(plan: Plan) -> None:
     cell = plan.cells()[0]
     rows = result_rows([cell], [fake_result(cell).record], [_failure(cell.cell_id)])
-    assert rows[0]["status"] == "done"
+    assert rows[0].status == "done"
 
 
 def test_csv_comes_back_as_it_was() -> None:
@@ -116,7 +117,7 @@ def test_csv_comes_back_as_it_was() -> None:
     assert len(back) == len(rows)
     for was, now in zip(rows, back, strict=True):
         assert tuple(now) == RESULT_COLUMNS
-        for name, value in was.items():
+        for name, value in asdict(was).items():
             if value is None:
                 assert now[name] == ""
             elif isinstance(value, float):
@@ -135,14 +136,14 @@ def test_summaries_are_means_and_sample_deviations() -> None:
     by_model = {row[0]: dict(zip(table.columns, row, strict=True)) for row in table.rows}
     assert list(by_model) == ["vit-tiny", "resnet18"]  # the best first
     for model, shown in by_model.items():
-        own = [row for row in rows if row["model"] == model]
+        own = [row for row in rows if row.model == model]
         for column, name in (
             ("accuracy %", "accuracy_frac"),
             ("macro F1 %", "macro_f1_frac"),
             ("precision %", "macro_precision_frac"),
             ("recall %", "macro_recall_frac"),
         ):
-            values = [100 * row[name] for row in own]
+            values = [100 * row.value(name) for row in own]
             expected = f"{statistics.mean(values):.2f} ± {statistics.stdev(values):.2f}"
             assert shown[column] == expected
         assert shown["train time s"] == "2.5 ± 1.0"

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any, get_args
 from neurovisionlab.api.opened import RunLike, results_of
 from neurovisionlab.core.errors import SpecError, mould, nearest
 from neurovisionlab.out.notebook import paragraphs_html
-from neurovisionlab.out.publications import claim_lines, claim_row, claims_json
-from neurovisionlab.out.said import json_of
 
 if TYPE_CHECKING:
     from neurovisionlab.claims.publication import ClaimRow
@@ -38,6 +36,8 @@ class Verdicts:
 
     def as_json(self) -> dict[str, Any]:
         """Return all of it as JSON holds it, what is stated in English."""
+        from neurovisionlab.out.said import json_of
+
         return json_of(self.found)
 
     def _repr_html_(self) -> str:
@@ -77,6 +77,8 @@ class Advised:
 
     def as_json(self) -> dict[str, list[dict[str, Any]]]:
         """Return all of it as JSON holds it, reasons in English."""
+        from neurovisionlab.out.said import json_of
+
         return {name: [json_of(one) for one in given] for name, given in self.datasets.items()}
 
     def _repr_html_(self) -> str:
@@ -120,13 +122,19 @@ class Claims:
     @property
     def lines(self) -> tuple[str, ...]:
         """Two lines for each claim: what became of it, and why."""
+        from neurovisionlab.out.publications import claim_lines
+
         return tuple(claim_lines(self.rows))
 
     def as_json(self) -> list[dict[str, object]]:
         """Return the rows as JSON holds them, reasons in English."""
+        from neurovisionlab.out.publications import claims_json
+
         return claims_json(self.rows)
 
     def _repr_html_(self) -> str:
+        from neurovisionlab.out.publications import claim_row
+
         rows = ((row.id, claim_row(row)) for row in self.rows)
         return paragraphs_html(
             (f"{name} {texts.verdict}: {texts.text}", (texts.reason,)) for name, texts in rows

@@ -15,7 +15,7 @@ from neurovisionlab.lab.store import write_page
 from neurovisionlab.out.language import voice_of
 from neurovisionlab.out.notebook import tables_html
 from neurovisionlab.out.resources import resource_tables
-from neurovisionlab.out.tables import Row, Table, result_rows, summary_tables, to_csv
+from neurovisionlab.out.tables import ResultRow, Table, result_rows, summary_tables, to_csv
 
 
 class Status(Frozen):
@@ -39,7 +39,7 @@ def status(run: RunLike) -> Status:
         StoreError: there is no run in that folder.
     """
     found = results_of(run)
-    states = [row["status"] for row in _rows(found)]
+    states = [row.status for row in _rows(found)]
     counts = {state: states.count(state) for state in ("done", "diverged", "failed", "pending")}
     return Status(name=found.plan.study.name, cells=len(states), **counts)
 
@@ -52,7 +52,7 @@ class ResultTables:
         rows: of every planned cell, finished or not.
     """
 
-    rows: tuple[Row, ...]
+    rows: tuple[ResultRow, ...]
     _found: Results = field(repr=False)
     _target_frac: float | None = field(default=None, repr=False)
 
@@ -85,7 +85,7 @@ def results(run: RunLike, target_frac: float | None = None) -> ResultTables:
     return ResultTables(tuple(_rows(found)), found, target_frac)
 
 
-def _rows(found: Results) -> list[Row]:
+def _rows(found: Results) -> list[ResultRow]:
     return result_rows(found.cells, found.records, found.failures)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -114,7 +115,7 @@ def results(
 
     opened = open_run(run)
     if as_json:
-        echo_json(list(api.results(opened).rows))
+        echo_json([asdict(row) for row in api.results(opened).rows])
     elif as_csv:
         # UTF-8 on every terminal
         typer.echo(api.results(opened).to_csv().encode(), nl=False)

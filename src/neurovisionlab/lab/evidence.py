@@ -13,7 +13,7 @@ from neurovisionlab.judge.samples import Metric
 from neurovisionlab.judge.stats import share_interval
 from neurovisionlab.judge.verdicts import DatasetVerdicts
 from neurovisionlab.lab.judge import all_answers, rules_of, verdicts_of
-from neurovisionlab.lab.resources import Row, resource_rows
+from neurovisionlab.lab.resources import ResourceRow, resource_rows
 from neurovisionlab.lab.results import Results
 
 _CLAIMED: tuple[Metric, ...] = ("accuracy", "macro_f1", "macro_recall", "macro_precision")
@@ -119,23 +119,23 @@ _COST_NAMES = {
 _TIMES_VARY_FRAC, _MEMORY_VARIES_FRAC = 0.10, 0.03
 
 
-def _measured_costs(rows: Sequence[Row]) -> Iterator[Measured]:
+def _measured_costs(rows: Sequence[ResourceRow]) -> Iterator[Measured]:
     """Yield costs; those that vary between measurements with the interval of that variation."""
     for row in rows:
         for field, metric in _COST_NAMES.items():
-            value = row[field]
+            value = row.cost(field)
             if value is None:
                 continue
             vary = 0.0
             if field.endswith(("_s", "_ms")):
-                if not row["is_for_ranking"]:
+                if not row.is_for_ranking:
                     continue  # an upper bound is no measurement
                 vary = _TIMES_VARY_FRAC
             elif field.endswith("peak_mib"):
                 vary = max(_MEMORY_VARIES_FRAC, 4 / value) if value else 0.0
             yield Measured(
-                dataset=row["dataset"],
-                model=row["label"],
+                dataset=row.dataset,
+                model=row.label,
                 metric=metric,
                 value=value,
                 low=value * (1 - vary),

@@ -37,7 +37,7 @@ from neurovisionlab.judge.verdicts import (
     PairVerdict,
     verdicts_of_dataset,
 )
-from neurovisionlab.lab.resources import Row, resource_rows
+from neurovisionlab.lab.resources import ResourceRow, resource_rows
 from neurovisionlab.lab.results import Results
 
 
@@ -150,7 +150,7 @@ def _advice(
     rows = resource_rows(results)
     found = {}
     for one in verdicts:
-        of_set = [row for row in rows if row["dataset"] == one.dataset]
+        of_set = [row for row in rows if row.dataset == one.dataset]
         given = advisor(_candidates(of_set, one, shares[one.dataset]), _duels(one))
         lost = tuple(_all_diverged(of_set))
         found[one.dataset] = tuple(
@@ -159,11 +159,11 @@ def _advice(
     return found
 
 
-def _all_diverged(rows: Sequence[Row]) -> Iterator[Statement]:
+def _all_diverged(rows: Sequence[ResourceRow]) -> Iterator[Statement]:
     """Yield the models that have no accuracy, because no training of theirs came to an end."""
     for row in rows:
-        if row["accuracy_frac"] is None and row["num_diverged"]:
-            yield state("advice.all_diverged", model=row["label"])
+        if row.accuracy_frac is None and row.num_diverged:
+            yield state("advice.all_diverged", model=row.label)
 
 
 def _largest_share(answers: Sequence[Answers]) -> float:
@@ -269,28 +269,28 @@ def _left_out(dataset: str, models: Group, results: Results) -> Iterator[Stateme
 
 
 def _candidates(
-    rows: Sequence[Row], verdicts: DatasetVerdicts, largest_frac: float
+    rows: Sequence[ResourceRow], verdicts: DatasetVerdicts, largest_frac: float
 ) -> list[Candidate]:
-    by_name = {row["label"]: row for row in rows}
+    by_name = {row.label: row for row in rows}
     estimates = [one for one in verdicts.estimates if one.metric == "accuracy"]
     return [_candidate(one, by_name[one.model], largest_frac) for one in estimates]
 
 
-def _candidate(one: ModelEstimate, row: Row, largest_frac: float) -> Candidate:
+def _candidate(one: ModelEstimate, row: ResourceRow, largest_frac: float) -> Candidate:
     """Return a model as advice sees it; times measured beside others are unknown to it."""
-    is_calm = bool(row["is_for_ranking"])
+    is_calm = bool(row.is_for_ranking)
     is_guessing = is_near_guessing(one.value, largest_frac)
     return Candidate(
         model=one.model,
         accuracy_frac=one.value,
         accuracy_low_frac=one.low,
         accuracy_high_frac=one.high,
-        size_mib=row["weights_mib"],
-        latency_ms=row["latency_p50_ms"] if is_calm else None,
-        train_s=row["train_s"] if is_calm else None,
-        memory_mib=row["infer_peak_mib"] or None,
-        num_diverged=row["num_diverged"],
-        num_seeds=row["num_cells"],
+        size_mib=row.weights_mib,
+        latency_ms=row.latency_p50_ms if is_calm else None,
+        train_s=row.train_s if is_calm else None,
+        memory_mib=row.infer_peak_mib or None,
+        num_diverged=row.num_diverged,
+        num_seeds=row.num_cells,
         guessing_frac=largest_frac if is_guessing else None,
     )
 

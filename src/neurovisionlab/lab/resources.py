@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from statistics import fmean
-from typing import Any
 
 from neurovisionlab.core.costs import Costs, cost_spec, seconds_to
 from neurovisionlab.core.records import CellRecord
 from neurovisionlab.core.spec import CellSpec
 from neurovisionlab.lab.results import Results
 
-Row = dict[str, Any]
-
 # of the best model's final validation accuracy: the level whose time is told
 TARGET_SHARE = 0.9
 
-_COSTS = (
+_MEASURED = (
     "num_parameters",
     "weights_mib",
-    "macs_m",
     "train_images_per_s",
     "train_peak_mib",
     "infer_peak_mib",
@@ -27,84 +24,139 @@ _COSTS = (
     "latency_p99_ms",
     "throughput_images_per_s",
     "energy_j_per_image",
+    "does_not_fit",
+    "energy_note",
 )
 
 
-def resource_rows(results: Results, target_frac: float | None = None) -> list[Row]:
-    """Return a row per data set, model and variant: accuracy and costs; unknown is None.
+@dataclass(frozen=True)
+class ResourceRow:
+    """A model on one data set under one variant: accuracy and costs; unknown is None.
+
+    Attributes:
+        label: the model's name with its variant.
+        num_cells, num_diverged: of the study; of those that are finished.
+        is_for_ranking: whether its times were measured on a calm machine.
+        num_processes: the fewest that one of its parts was measured in.
+        target_frac: the validation accuracy whose time is told.
+        train_s: seconds of all epochs at the speed measured alone.
+        seconds_to_target: those until validation accuracy reached `target_frac`, averaged over
+            the seeds that reached it; None if one did not.
+    """
+
+    dataset: str
+    variant: str
+    model: str
+    label: str
+    num_cells: int
+    num_diverged: int
+    accuracy_frac: float | None = None
+    val_accuracy_frac: float | None = None
+    num_parameters: int | None = None
+    weights_mib: float | None = None
+    macs_m: float | None = None
+    train_images_per_s: float | None = None
+    train_peak_mib: float | None = None
+    infer_peak_mib: float | None = None
+    latency_p50_ms: float | None = None
+    latency_p99_ms: float | None = None
+    throughput_images_per_s: float | None = None
+    energy_j_per_image: float | None = None
+    does_not_fit: str | None = None
+    is_for_ranking: bool | None = None
+    energy_note: str | None = None
+    num_processes: int | None = None
+    target_frac: float | None = None
+    train_s: float | None = None
+    seconds_to_target: float | None = None
+
+    def cost(self, field: str) -> float | None:
+        """Return the cost of that name."""
+        value: float | None = getattr(self, field)
+        return value
+
+
+def resource_rows(results: Results, target_frac: float | None = None) -> list[ResourceRow]:
+    """Return a row per data set, model and variant.
 
     Args:
         results: of the run.
         target_frac: validation accuracy whose time is told; else 0.9 times the best model's.
-
-    `train_s` is the seconds of all epochs at the speed measured alone; `seconds_to_target` those
-    until validation accuracy reached `target_frac`, averaged over the seeds that reached it, and
-    None if one did not.
     """
     records = {record.cell_id: record for record in results.records}
     groups: dict[tuple[str, str, str], list[CellSpec]] = {}
     for cell in results.cells:
         groups.setdefault((cell.data.name, cell.variant, cell.model), []).append(cell)
-    rows = []
-    for (dataset, variant, model), group in groups.items():
+    rows: list[tuple[ResourceRow, list[CellRecord]]] = []
+    for group in groups.values():
         done = [records[cell.cell_id] for cell in group if cell.cell_id in records]
-        costs = results.costs(cost_spec(group[0]))
-        row: Row = {"dataset": dataset, "variant": variant, "model": model}
-        row["label"] = group[0].label
-        row["num_cells"] = len(group)
-        row["num_diverged"] = sum(record.status == "diverged" for record in done)
-        rows.append(row | _accuracy(done) | _costs(costs, done) | {"records": done})
-    by_set: dict[str, list[Row]] = {}
-    for row in rows:
-        by_set.setdefault(row["dataset"], []).append(row)
-    for same_set in by_set.values():
-        target = _target(same_set) if target_frac is None else target_frac
-        for row in same_set:
-            row["target_frac"] = target
-    return [row | _times(row.pop("records"), row) for row in rows]
+        rows.append((_row(group, done, results.costs(cost_spec(group[0]))), done))
+    by_set: dict[str, list[ResourceRow]] = {}
+    for row, _ in rows:
+        by_set.setdefault(row.dataset, []).append(row)
+    targets = {
+        name: _target(same_set) if target_frac is None else target_frac
+        for name, same_set in by_set.items()
+    }
+    return [_with_times(row, done, targets[row.dataset]) for row, done in rows]
 
 
-def _accuracy(records: Sequence[CellRecord]) -> Row:
+def _row(
+    group: Sequence[CellSpec], records: Sequence[CellRecord], costs: Costs | None
+) -> ResourceRow:
+    """Return a model's row without times; `records` are of its cells that are finished."""
     tested = [r.test_scores.accuracy_frac for r in records if r.test_scores is not None]
     valid = [r.val_scores.accuracy_frac for r in records if r.val_scores is not None]
-    return {
-        "accuracy_frac": fmean(tested) if tested else None,
-        "val_accuracy_frac": fmean(valid) if valid else None,
-    }
+    first = group[0]
+    row = ResourceRow(
+        dataset=first.data.name,
+        variant=first.variant,
+        model=first.model,
+        label=first.label,
+        num_cells=len(group),
+        num_diverged=sum(record.status == "diverged" for record in records),
+        accuracy_frac=fmean(tested) if tested else None,
+        val_accuracy_frac=fmean(valid) if valid else None,
+    )
+    return _with_costs(row, costs, records)
 
 
-def _costs(costs: Costs | None, records: Sequence[CellRecord]) -> Row:
-    row: Row = dict.fromkeys(_COSTS)
-    row |= {"does_not_fit": None, "is_for_ranking": None, "energy_note": None}
-    row["num_processes"] = None
+def _with_costs(
+    row: ResourceRow, costs: Costs | None, records: Sequence[CellRecord]
+) -> ResourceRow:
     if costs is None:
         for record in records[:1]:  # its size is known from training it
-            row["num_parameters"] = record.resources.num_parameters
-            row["weights_mib"] = record.resources.weights_mib
+            used = record.resources
+            return replace(row, num_parameters=used.num_parameters, weights_mib=used.weights_mib)
         return row
-    row |= costs.model_dump(include=set(row))
-    row["macs_m"] = None if costs.macs is None else costs.macs / 1e6
-    row["is_for_ranking"] = costs.is_for_ranking
-    row["num_processes"] = min(
-        (w.num_processes for w in costs.conditions.windows.values()), default=None
+    return replace(
+        row,
+        **costs.model_dump(include=set(_MEASURED)),
+        macs_m=None if costs.macs is None else costs.macs / 1e6,
+        is_for_ranking=costs.is_for_ranking,
+        num_processes=min(
+            (w.num_processes for w in costs.conditions.windows.values()), default=None
+        ),
     )
-    return row
 
 
-def _target(rows: Iterable[Row]) -> float | None:
-    known = [row["val_accuracy_frac"] for row in rows if row["val_accuracy_frac"] is not None]
+def _target(rows: Iterable[ResourceRow]) -> float | None:
+    known = [row.val_accuracy_frac for row in rows if row.val_accuracy_frac is not None]
     return TARGET_SHARE * max(known) if known else None
 
 
-def _times(records: Sequence[CellRecord], row: Row) -> Row:
-    speed = row["train_images_per_s"]
+def _with_times(
+    row: ResourceRow, records: Sequence[CellRecord], target_frac: float | None
+) -> ResourceRow:
+    row, speed = replace(row, target_frac=target_frac), row.train_images_per_s
     records = [record for record in records if record.status == "done"]
     if not records or not speed:
-        return {"train_s": None, "seconds_to_target": None}
+        return row
     epoch_s = records[0].num_train / speed
-    reached = [seconds_to(record.epochs, row["target_frac"] or 2.0, epoch_s) for record in records]
+    reached = [seconds_to(record.epochs, target_frac or 2.0, epoch_s) for record in records]
     known = [seconds for seconds in reached if seconds is not None]
-    return {
-        "train_s": fmean(epoch_s * len(record.epochs) for record in records),
-        "seconds_to_target": fmean(known) if len(known) == len(reached) else None,
-    }
+    return replace(
+        row,
+        train_s=fmean(epoch_s * len(record.epochs) for record in records),
+        seconds_to_target=fmean(known) if len(known) == len(reached) else None,
+    )

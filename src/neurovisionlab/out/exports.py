@@ -9,6 +9,7 @@ figures/*.svg, .png, .pdf      every chart of the report
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,7 +23,7 @@ from neurovisionlab.core.speech import Sentence, number, voice
 from neurovisionlab.judge.answers import Answers
 from neurovisionlab.judge.samples import LOWER_IS_BETTER
 from neurovisionlab.lab.judge import Judgements, all_answers, judged_or_why
-from neurovisionlab.lab.resources import resource_rows
+from neurovisionlab.lab.resources import ResourceRow, resource_rows
 from neurovisionlab.lab.results import Results
 from neurovisionlab.lab.store import Store
 from neurovisionlab.out.charts.costs import cost_charts
@@ -34,7 +35,6 @@ from neurovisionlab.out.plain import in_markdown
 from neurovisionlab.out.resources import resource_tables
 from neurovisionlab.out.tables import (
     MODEL,
-    Row,
     Table,
     result_rows,
     spread,
@@ -44,21 +44,32 @@ from neurovisionlab.out.tables import (
 )
 from neurovisionlab.out.verdicts import paragraphs
 
-TIDY_COLUMNS = (
-    "kind",  # "cell", or "estimate" over the seeds of a model
-    "cell_id",
-    "dataset",
-    "model",
-    "variant",
-    "seed",
-    "fold",
-    "metric",
-    "value",
-    "low",  # of the 95 % interval; estimates alone have one
-    "high",
-    "num_seeds",
-    "num_test",
-)
+
+@dataclass(frozen=True)
+class TidyRow:
+    """A metric of a tested cell, or an estimate of it over the seeds of a model.
+
+    Attributes:
+        kind: "cell" or "estimate".
+        low, high: of the 95 % interval; estimates alone have one.
+    """
+
+    kind: str
+    cell_id: str | None
+    dataset: str
+    model: str
+    variant: str
+    seed: int | None
+    fold: int | None
+    metric: str
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    num_seeds: int | None = None
+    num_test: int | None = None
+
+
+TIDY_COLUMNS = tuple(one.name for one in fields(TidyRow))
 _METRICS = (
     "accuracy_frac",
     "macro_f1_frac",
@@ -102,56 +113,60 @@ class _Found(NamedTuple):
     """What figures are drawn from."""
 
     records: Sequence[CellRecord]
-    costs: Sequence[Row]
+    costs: Sequence[ResourceRow]
     judged: Judgements | None
     answers: dict[str, list[Answers]]
 
 
-def tidy_rows(records: Sequence[CellRecord], judged: Judgements | None) -> list[Row]:
+def tidy_rows(records: Sequence[CellRecord], judged: Judgements | None) -> list[TidyRow]:
     """Return a row for each metric of each tested cell, and one for each estimate."""
     names = {r.cell.label: (r.cell.model, r.cell.variant) for r in records}
     return [*_cell_rows(records), *(_estimate_rows(judged, names) if judged else ())]
 
 
-def _cell_rows(records: Sequence[CellRecord]) -> Iterator[Row]:
+def _cell_rows(records: Sequence[CellRecord]) -> Iterator[TidyRow]:
     for record in records:
         if record.test_scores is None:
             continue
-        cell, scores = record.cell, record.test_scores.model_dump(include=set(_METRICS))
-        shared = dict.fromkeys(TIDY_COLUMNS) | {
-            "kind": "cell",
-            "cell_id": record.cell_id,
-            "dataset": cell.data.name,
-            "model": cell.model,
-            "variant": cell.variant,
-            "seed": cell.seed,
-            "fold": cell.fold,
-            "num_test": record.num_test,
-        }
+        cell = record.cell
         for metric in _METRICS:
-            yield shared | {"metric": metric, "value": scores[metric]}
+            yield TidyRow(
+                kind="cell",
+                cell_id=record.cell_id,
+                dataset=cell.data.name,
+                model=cell.model,
+                variant=cell.variant,
+                seed=cell.seed,
+                fold=cell.fold,
+                metric=metric,
+                value=getattr(record.test_scores, metric),
+                num_test=record.num_test,
+            )
 
 
-def _estimate_rows(judged: Judgements, names: dict[str, tuple[str, str]]) -> Iterator[Row]:
+def _estimate_rows(judged: Judgements, names: dict[str, tuple[str, str]]) -> Iterator[TidyRow]:
     for data in judged.datasets:
         for one in data.verdicts.estimates:
             unit = "" if one.metric in LOWER_IS_BETTER else "_frac"
             model, variant = names[one.model]
-            yield dict.fromkeys(TIDY_COLUMNS) | {
-                "kind": "estimate",
-                "dataset": data.dataset,
-                "model": model,
-                "variant": variant,
-                "metric": f"{one.metric}{unit}",
-                "value": one.value,
-                "low": one.low,
-                "high": one.high,
-                "num_seeds": one.num_seeds,
-                "num_test": one.num_images,
-            }
+            yield TidyRow(
+                kind="estimate",
+                cell_id=None,
+                dataset=data.dataset,
+                model=model,
+                variant=variant,
+                seed=None,
+                fold=None,
+                metric=f"{one.metric}{unit}",
+                value=one.value,
+                low=one.low,
+                high=one.high,
+                num_seeds=one.num_seeds,
+                num_test=one.num_images,
+            )
 
 
-def to_parquet(rows: Sequence[Row]) -> bytes:
+def to_parquet(rows: Sequence[TidyRow]) -> bytes:
     """Return tidy rows as a Parquet file with typed columns; unknown is null."""
     whole = ("seed", "fold", "num_seeds", "num_test")
     kinds = {
@@ -162,7 +177,9 @@ def to_parquet(rows: Sequence[Row]) -> bytes:
         else pyarrow.string()
         for name in TIDY_COLUMNS
     }
-    table = pyarrow.Table.from_pylist(list(rows), schema=pyarrow.schema(list(kinds.items())))
+    table = pyarrow.Table.from_pylist(
+        [asdict(row) for row in rows], schema=pyarrow.schema(list(kinds.items()))
+    )
     sink = pyarrow.BufferOutputStream()
     pyarrow.parquet.write_table(table, sink)
     content: bytes = sink.getvalue().to_pybytes()
@@ -240,7 +257,7 @@ _PACKAGES = {
 }
 
 
-def latex(records: Sequence[CellRecord], costs: Sequence[Row]) -> str:
+def latex(records: Sequence[CellRecord], costs: Sequence[ResourceRow]) -> str:
     r"""Return the published study's two tables in this run's numbers; \usepackage{booktabs}."""
     fields = ("accuracy_frac", "macro_f1_frac", "macro_precision_frac", "macro_recall_frac")
     groups: dict[tuple[str, str], list[CellRecord]] = {}
@@ -252,7 +269,7 @@ def latex(records: Sequence[CellRecord], costs: Sequence[Row]) -> str:
         for (dataset, model), group in groups.items()
     ]
     resources = [
-        (row["dataset"], row["label"], *(_cost(row, f, d) for f, d in _COST_COLUMNS.items()))
+        (row.dataset, row.label, *(_cost(row, f, d) for f, d in _COST_COLUMNS.items()))
         for row in costs
     ]
     heads = (DATASET, MODEL)
@@ -267,9 +284,9 @@ def latex(records: Sequence[CellRecord], costs: Sequence[Row]) -> str:
     )
 
 
-def _cost(row: Row, field: str, digits: int) -> str:
+def _cost(row: ResourceRow, field: str, digits: int) -> str:
     is_time = field == "train_s"
-    return "–" if is_time and not row["is_for_ranking"] else _number(row[field], digits)
+    return "–" if is_time and not row.is_for_ranking else _number(row.cost(field), digits)
 
 
 def _percent(group: Sequence[CellRecord], field: str) -> str:
@@ -336,7 +353,7 @@ def _charts(found: _Found) -> dict[str, Chart]:
         one = judged.get(dataset)
         charts[f"{prefix}-accuracy"] = accuracy_chart(some)
         charts[f"{prefix}-convergence"] = convergence_chart(some, one.dynamics if one else ())
-        costs = cost_charts([row for row in found.costs if row["dataset"] == dataset]).values()
+        costs = cost_charts([row for row in found.costs if row.dataset == dataset]).values()
         charts |= {f"{prefix}-cost-{number}": chart for number, chart in enumerate(costs, 1)}
         if one is not None:
             shown = evidence(one, found.answers[dataset])

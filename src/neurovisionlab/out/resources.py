@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from neurovisionlab.core.costs import NOTES
 from neurovisionlab.core.speech import Sentence, again, number
-from neurovisionlab.lab.resources import resource_rows
+from neurovisionlab.lab.resources import ResourceRow, resource_rows
 from neurovisionlab.lab.results import Results
-from neurovisionlab.out.tables import MODEL, Row, Table
+from neurovisionlab.out.tables import MODEL, Table
 
 
 class Axis(NamedTuple):
@@ -41,24 +41,22 @@ def resource_tables(results: Results, target_frac: float | None = None) -> list[
     `target_frac` is the validation accuracy whose time is told, see `resource_rows`.
     """
     rows = resource_rows(results, target_frac)
-    by_set: dict[str, list[Row]] = {}
+    by_set: dict[str, list[ResourceRow]] = {}
     for row in rows:
-        by_set.setdefault(row["dataset"], []).append(row)
+        by_set.setdefault(row.dataset, []).append(row)
     return [table for some in by_set.values() if (table := resource_table(some)) is not None]
 
 
-def resource_table(rows: Sequence[Row]) -> Table | None:
+def resource_table(rows: Sequence[ResourceRow]) -> Table | None:
     """Return one data set's costs as people read them; None where nothing was measured."""
-    if all(row["energy_note"] is None for row in rows):  # told of all that was measured
+    if all(row.energy_note is None for row in rows):  # told of all that was measured
         return None
-    target = rows[0]["target_frac"]
-    shown = [axis for axis in AXES if any(row[axis.field] is not None for row in rows)]
+    target = rows[0].target_frac
+    shown = [axis for axis in AXES if any(row.cost(axis.field) is not None for row in rows)]
     until = str(TO_TARGET) if target is None else TO_LEVEL.format(level=100 * target)
-    body = tuple(
-        (row["label"], *(_text(row, axis) for axis in shown), _reached(row)) for row in rows
-    )
+    body = tuple((row.label, *(_text(row, axis) for axis in shown), _reached(row)) for row in rows)
     return Table(
-        title=COSTS.format(dataset=rows[0]["dataset"]),
+        title=COSTS.format(dataset=rows[0].dataset),
         columns=(str(MODEL), *(str(axis.title) for axis in shown), until),
         rows=body,
         notes=tuple(_notes(rows)),
@@ -88,31 +86,31 @@ DISTURBED = Sentence(
 ENERGY = Sentence("energy: {note}")
 
 
-def _text(row: Row, axis: Axis) -> str:
-    value = row[axis.field]
+def _text(row: ResourceRow, axis: Axis) -> str:
+    value = row.cost(axis.field)
     if value is None:
-        return str(DOES_NOT_FIT) if row["does_not_fit"] else "–"
-    mark = "*" if axis.is_timed and not row["is_for_ranking"] else ""
+        return str(DOES_NOT_FIT) if row.does_not_fit else "–"
+    mark = "*" if axis.is_timed and not row.is_for_ranking else ""
     return number(value, f",.{axis.digits}f") + mark
 
 
-def _reached(row: Row) -> str:
-    if row["seconds_to_target"] is not None:
-        mark = "" if row["is_for_ranking"] else "*"
-        return number(row["seconds_to_target"], ",.1f") + mark
-    return "–" if row["train_s"] is None else str(NOT_REACHED)
+def _reached(row: ResourceRow) -> str:
+    if row.seconds_to_target is not None:
+        mark = "" if row.is_for_ranking else "*"
+        return number(row.seconds_to_target, ",.1f") + mark
+    return "–" if row.train_s is None else str(NOT_REACHED)
 
 
-def _notes(rows: Sequence[Row]) -> Iterable[str]:
+def _notes(rows: Sequence[ResourceRow]) -> Iterable[str]:
     yield str(ALONE)
     yield str(LEGEND)
     for row in rows:
-        if row["does_not_fit"]:
-            yield WHY_NO_FIT.format(model=row["label"], why=again(row["does_not_fit"], NOTES))
-    if any(row["num_processes"] == 1 for row in rows):
+        if row.does_not_fit:
+            yield WHY_NO_FIT.format(model=row.label, why=again(row.does_not_fit, NOTES))
+    if any(row.num_processes == 1 for row in rows):
         yield str(ONE_PROCESS)
-    disturbed = [row["label"] for row in rows if row["is_for_ranking"] is False]
+    disturbed = [row.label for row in rows if row.is_for_ranking is False]
     if disturbed:
         yield DISTURBED.format(models=", ".join(disturbed))
-    notes = dict.fromkeys(row["energy_note"] for row in rows if row["energy_note"])
+    notes = dict.fromkeys(row.energy_note for row in rows if row.energy_note)
     yield from (ENERGY.format(note=again(note, NOTES)) for note in notes)

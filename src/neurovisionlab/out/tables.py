@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields, replace
 from statistics import fmean, stdev
-from typing import Any
 
 from neurovisionlab.core.frozen import Frozen
 from neurovisionlab.core.records import CellRecord, Failure
@@ -16,37 +16,45 @@ from neurovisionlab.judge.guessing import is_near_guessing, largest_share
 from neurovisionlab.out.cells import in_csv
 from neurovisionlab.out.plain import in_markdown
 
-Row = dict[str, Any]
 
-RESULT_COLUMNS = (
-    "cell_id",
-    "dataset",
-    "model",
-    "variant",
-    "seed",
-    "fold",
-    "status",
-    "accuracy_frac",
-    "macro_f1_frac",
-    "weighted_f1_frac",
-    "macro_precision_frac",
-    "macro_recall_frac",
-    "weighted_precision_frac",
-    "nll",
-    "brier",
-    "ece_frac",
-    "val_accuracy_frac",
-    "num_parameters",
-    "train_time_s",
-    "train_images_per_s",
-    "num_train",
-    "num_val",
-    "num_test",
-    "tested_epoch",
-    "diverged_epoch",
-    "largest_class_frac",
-)
+@dataclass(frozen=True)
+class ResultRow:
+    """A planned cell, finished or not, as JSON and CSV have it; what is unknown is None."""
 
+    cell_id: str
+    dataset: str
+    model: str
+    variant: str
+    seed: int
+    fold: int | None
+    status: str
+    accuracy_frac: float | None = None
+    macro_f1_frac: float | None = None
+    weighted_f1_frac: float | None = None
+    macro_precision_frac: float | None = None
+    macro_recall_frac: float | None = None
+    weighted_precision_frac: float | None = None
+    nll: float | None = None
+    brier: float | None = None
+    ece_frac: float | None = None
+    val_accuracy_frac: float | None = None
+    num_parameters: int | None = None
+    train_time_s: float | None = None
+    train_images_per_s: float | None = None
+    num_train: int | None = None
+    num_val: int | None = None
+    num_test: int | None = None
+    tested_epoch: int | None = None
+    diverged_epoch: int | None = None
+    largest_class_frac: float | None = None
+
+    def value(self, name: str) -> float | None:
+        """Return the number of that name."""
+        found: float | None = getattr(self, name)
+        return found
+
+
+RESULT_COLUMNS = tuple(one.name for one in fields(ResultRow))
 
 STATUSES = {
     "done": Sentence("done"),
@@ -67,24 +75,23 @@ class Table(Frozen):
 
 def result_rows(
     cells: Sequence[CellSpec], records: Iterable[CellRecord], failures: Iterable[Failure]
-) -> list[Row]:
+) -> list[ResultRow]:
     """Return a row per planned cell, finished or not; what is unknown is None."""
     record_of = {record.cell_id: record for record in records}
     failed = {failure.cell_id for failure in failures}
     return [_result_row(cell, record_of.get(cell.cell_id), failed) for cell in cells]
 
 
-def _result_row(cell: CellSpec, record: CellRecord | None, failed: set[str]) -> Row:
-    row: Row = dict.fromkeys(RESULT_COLUMNS)
-    row |= {
-        "cell_id": cell.cell_id,
-        "dataset": cell.data.name,
-        "model": cell.model,
-        "variant": cell.variant,
-        "seed": cell.seed,
-        "fold": cell.fold,
-        "status": "failed" if cell.cell_id in failed else "pending",
-    }
+def _result_row(cell: CellSpec, record: CellRecord | None, failed: set[str]) -> ResultRow:
+    row = ResultRow(
+        cell_id=cell.cell_id,
+        dataset=cell.data.name,
+        model=cell.model,
+        variant=cell.variant,
+        seed=cell.seed,
+        fold=cell.fold,
+        status="failed" if cell.cell_id in failed else "pending",
+    )
     if record is None:
         return row
     found = record.model_dump(include=set(RESULT_COLUMNS), exclude={"cell_id"})
@@ -94,31 +101,36 @@ def _result_row(cell: CellSpec, record: CellRecord | None, failed: set[str]) -> 
         found["val_accuracy_frac"] = record.val_scores.accuracy_frac
         counts = [one.num_images for one in record.test_scores.per_class]
         found["largest_class_frac"] = largest_share(counts)
-    return row | found
+    return replace(row, **found)
 
 
-def to_csv(rows: Sequence[Row], columns: Sequence[str] = RESULT_COLUMNS) -> str:
-    """Return rows as CSV text with a header; unknown is empty, no text is a formula (`in_csv`)."""
+def to_csv(rows: Sequence[object], columns: Sequence[str] = RESULT_COLUMNS) -> str:
+    """Return rows as CSV text with a header; unknown is empty, no text is a formula (`in_csv`).
+
+    Args:
+        rows: have an attribute for each column.
+        columns: their names.
+    """
     buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({name: in_csv(value) for name, value in row.items()} for row in rows)
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([in_csv(getattr(row, name)) for name in columns] for row in rows)
     return buffer.getvalue()
 
 
-def summary_tables(rows: Sequence[Row]) -> list[Table]:
+def summary_tables(rows: Sequence[ResultRow]) -> list[Table]:
     """Return a table per data set: mean ± standard deviation over seeds (and folds)."""
-    by_set: dict[str, list[Row]] = {}
+    by_set: dict[str, list[ResultRow]] = {}
     for row in rows:
-        by_set.setdefault(row["dataset"], []).append(row)
+        by_set.setdefault(row.dataset, []).append(row)
     return [_summary(name, of_set) for name, of_set in by_set.items()]
 
 
-def _summary(dataset: str, rows: Sequence[Row]) -> Table:
-    has_variants = len({row["variant"] for row in rows}) > 1
-    groups: dict[tuple[str, str], list[Row]] = {}
+def _summary(dataset: str, rows: Sequence[ResultRow]) -> Table:
+    has_variants = len({row.variant for row in rows}) > 1
+    groups: dict[tuple[str, str], list[ResultRow]] = {}
     for row in rows:
-        groups.setdefault((row["variant"], row["model"]), []).append(row)
+        groups.setdefault((row.variant, row.model), []).append(row)
     ranked = sorted(groups.items(), key=lambda item: -_mean(item[1], "accuracy_frac"))
     heads = (MODEL, *((VARIANT,) if has_variants else ()), CELLS, *_SUMMARY_HEADS)
     columns = tuple(str(head) for head in heads)
@@ -150,9 +162,10 @@ def guessing_notes(shares: Iterable[float]) -> tuple[str, ...]:
     return tuple(GUESSING_NOTE.format(mark=mark, share=100 * share) for share in known)
 
 
-def _guessing_share(group: Sequence[Row]) -> float | None:
+def _guessing_share(group: Sequence[ResultRow]) -> float | None:
     """Return the share of the largest class if a model is at or near it; else None."""
-    shares = [row["largest_class_frac"] for row in group if row["largest_class_frac"] is not None]
+    known = (row.largest_class_frac for row in group)
+    shares = [share for share in known if share is not None]
     if not shares:
         return None
     share = fmean(shares)
@@ -178,28 +191,28 @@ UNFINISHED = {
 }
 
 
-def _summary_row(group: Sequence[Row]) -> tuple[str, ...]:
-    parameters = next((row["num_parameters"] for row in group if row["num_parameters"]), None)
+def _summary_row(group: Sequence[ResultRow]) -> tuple[str, ...]:
+    parameters = next((row.num_parameters for row in group if row.num_parameters), None)
     names = ("accuracy_frac", "macro_f1_frac", "macro_precision_frac", "macro_recall_frac")
-    done = sum(row["status"] == "done" for row in group)
+    done = sum(row.status == "done" for row in group)
     return (
         f"{done}/{len(group)}" if done < len(group) else str(done),
-        *(spread([row[name] for row in group], 100, 2) for name in names),
+        *(spread([row.value(name) for row in group], 100, 2) for name in names),
         "–" if parameters is None else number(parameters, ","),
-        spread([row["train_time_s"] for row in group if row["status"] == "done"], 1, 1),
+        spread([row.train_time_s for row in group if row.status == "done"], 1, 1),
     )
 
 
-def _summary_notes(rows: Sequence[Row]) -> Iterable[str]:
+def _summary_notes(rows: Sequence[ResultRow]) -> Iterable[str]:
     yield str(SPREAD_NOTE)
     for status, sentence in UNFINISHED.items():
-        count = sum(row["status"] == status for row in rows)
+        count = sum(row.status == status for row in rows)
         if count:
             yield sentence.format(count, total=len(rows))
 
 
-def _mean(group: Sequence[Row], name: str) -> float:
-    values = [row[name] for row in group if row[name] is not None]
+def _mean(group: Sequence[ResultRow], name: str) -> float:
+    values = [value for row in group if (value := row.value(name)) is not None]
     return fmean(values) if values else -1.0
 
 

@@ -9,9 +9,9 @@ import altair as alt
 
 from neurovisionlab.core.speech import Sentence
 from neurovisionlab.judge.pareto import non_dominated
+from neurovisionlab.lab.resources import ResourceRow
 from neurovisionlab.out.charts.drawing import MODEL, TEST_ACCURACY, Chart, colour, zoomable
 from neurovisionlab.out.resources import Axis
-from neurovisionlab.out.tables import Row
 
 # what a chart holds accuracy against: smaller is better in each
 CHARTED = (
@@ -22,41 +22,42 @@ CHARTED = (
 )
 
 
-def cost_charts(rows: Sequence[Row]) -> dict[str, Chart]:
+def cost_charts(rows: Sequence[ResourceRow]) -> dict[str, Chart]:
     """Return {what it costs: accuracy against it, the Pareto front marked}."""
     charts = {str(axis.title): _cost_chart(rows, axis) for axis in CHARTED}
     return {title: chart for title, chart in charts.items() if chart is not None}
 
 
-def _cost_chart(rows: Sequence[Row], axis: Axis) -> Chart | None:
-    known = [r for r in rows if r["accuracy_frac"] is not None and r.get(axis.field)]
+def _cost_chart(rows: Sequence[ResourceRow], axis: Axis) -> Chart | None:
+    known = [
+        (row, row.accuracy_frac, cost)
+        for row in rows
+        if row.accuracy_frac is not None and (cost := row.cost(axis.field))
+    ]
     if len(known) < 2:
         return None
-    ranked = [row for row in known if row["is_for_ranking"] or not axis.is_timed]
-    points = [(row["accuracy_frac"], row[axis.field]) for row in ranked]
+    ranked = [one for one in known if one[0].is_for_ranking or not axis.is_timed]
+    points = [(accuracy_frac, cost) for _, accuracy_frac, cost in ranked]
     front = non_dominated(points, ("larger", "smaller"))
-    on_front = {row["label"] for row, is_on in zip(ranked, front, strict=True) if is_on}
+    on_front = {one[0].label for one, is_on in zip(ranked, front, strict=True) if is_on}
+    others = {one[0].label: DOMINATED for one in ranked}
     values = [
         {
-            "model": row["label"],
-            "accuracy": round(100 * row["accuracy_frac"], 3),
-            "cost": row[axis.field],
-            "front": str(ON_FRONT if row["label"] in on_front else _why_not(row, ranked)),
+            "model": row.label,
+            "accuracy": round(100 * accuracy_frac, 3),
+            "cost": cost,
+            "front": str(ON_FRONT if row.label in on_front else others.get(row.label, NOISY)),
         }
-        for row in known
+        for row, accuracy_frac, cost in known
     ]
     # of all models, so that none changes its colour where another has no such cost
-    return _scatter(values, str(axis.title), [row["label"] for row in rows])
+    return _scatter(values, str(axis.title), [row.label for row in rows])
 
 
 ON_FRONT = Sentence("on the Pareto front")
 DOMINATED = Sentence("dominated")
 NOISY = Sentence("noisy: not ranked")
 _SHAPES = {ON_FRONT: "circle", DOMINATED: "cross", NOISY: "triangle-up"}
-
-
-def _why_not(row: Row, ranked: Sequence[Row]) -> Sentence:
-    return DOMINATED if row in ranked else NOISY
 
 
 def _scatter(values: list[dict[str, Any]], title: str, models: Sequence[str]) -> Chart:

@@ -20,6 +20,7 @@ from PIL import Image
 from neurovisionlab.core.speech import Sentence, voice
 
 Chart = Any  # an altair chart; its own methods are typed to return Any
+Row = dict[str, Any]  # of a chart's data, as its JSON has it
 
 # Okabe & Ito's palette: told apart by colour-blind readers, too; grey for their black, which
 # would vanish on a dark page

@@ -13,9 +13,8 @@ from neurovisionlab.judge.differ import confusion_difference, mean_confusion
 from neurovisionlab.lab.judge import Judgement, Judgements
 from neurovisionlab.out.charts.confidence import reliability_chart
 from neurovisionlab.out.charts.confusions import confusion_chart, difference_chart
-from neurovisionlab.out.charts.drawing import Chart
+from neurovisionlab.out.charts.drawing import Chart, Row
 from neurovisionlab.out.charts.quality import MAX_CLASSES, recall_chart
-from neurovisionlab.out.tables import Row
 from neurovisionlab.out.verdicts import leader
 
 RECALLS = Sentence("Recall of each class, with its 95 % interval")

@@ -11,8 +11,7 @@ import altair as alt
 from neurovisionlab.core.records import CellRecord, EpochRow
 from neurovisionlab.core.speech import Sentence
 from neurovisionlab.judge.dynamics import DynamicsOverSeeds
-from neurovisionlab.out.charts.drawing import ACCURACY, MODEL, Chart, colour, toggled, zoomable
-from neurovisionlab.out.tables import Row
+from neurovisionlab.out.charts.drawing import ACCURACY, MODEL, Chart, Row, colour, toggled, zoomable
 
 EPOCH = Sentence("epoch")
 TRAINING, VALIDATION = Sentence("training"), Sentence("validation")

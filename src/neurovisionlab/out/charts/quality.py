@@ -10,8 +10,15 @@ import altair as alt
 from neurovisionlab.core.records import CellRecord
 from neurovisionlab.core.speech import Sentence
 from neurovisionlab.judge.ranks import Overall
-from neurovisionlab.out.charts.drawing import MODEL, TEST_ACCURACY, Chart, colour, toggled, zoomable
-from neurovisionlab.out.tables import Row
+from neurovisionlab.out.charts.drawing import (
+    MODEL,
+    TEST_ACCURACY,
+    Chart,
+    Row,
+    colour,
+    toggled,
+    zoomable,
+)
 
 MAX_CLASSES = 64  # beyond that, labels cannot be read
 

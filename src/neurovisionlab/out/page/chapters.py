@@ -12,6 +12,7 @@ from neurovisionlab.judge.answers import Answers
 from neurovisionlab.judge.samples import LOWER_IS_BETTER
 from neurovisionlab.judge.verdicts import ModelEstimate
 from neurovisionlab.lab.judge import Judgement, Judgements
+from neurovisionlab.lab.resources import ResourceRow
 from neurovisionlab.lab.results import Results
 from neurovisionlab.out.charts.costs import cost_charts
 from neurovisionlab.out.charts.evidence import Kind, evidence
@@ -21,7 +22,7 @@ from neurovisionlab.out.page.album import Albums
 from neurovisionlab.out.page.gallery import NOT_JUDGED, Mistakes, mistakes
 from neurovisionlab.out.page.html import Drawing, draw, drawn
 from neurovisionlab.out.resources import resource_table
-from neurovisionlab.out.tables import GUESSING_MARK, MODEL, Row, Table, guessing_notes
+from neurovisionlab.out.tables import GUESSING_MARK, MODEL, Table, guessing_notes
 from neurovisionlab.out.verdicts import Paragraph, details
 from neurovisionlab.out.words import verdicts as say
 
@@ -85,7 +86,7 @@ class Sources(NamedTuple):
 
     results: Results
     albums: Albums
-    costs: Sequence[Row]
+    costs: Sequence[ResourceRow]
     answers: dict[str, list[Answers]]
     judged: Judgements | None
 
@@ -93,7 +94,7 @@ class Sources(NamedTuple):
 def chapter(info: DataInfo, summary: Table, sources: Sources) -> Chapter:
     """Return the chapter of one data set."""
     records = [one for one in sources.results.records if one.cell.data.name == info.name]
-    costs = [row for row in sources.costs if row["dataset"] == info.name]
+    costs = [row for row in sources.costs if row.dataset == info.name]
     found = sources.judged.datasets if sources.judged else ()
     judged = next((one for one in found if one.dataset == info.name), None)
     audit = sources.results.audit(info.digest)
@@ -118,7 +119,7 @@ def _sizes(info: DataInfo) -> str:
     )
 
 
-def _cost_drawings(costs: Sequence[Row]) -> Iterator[Drawing]:
+def _cost_drawings(costs: Sequence[ResourceRow]) -> Iterator[Drawing]:
     for title, chart in cost_charts(costs).items():
         yield draw(chart, COST.format(cost=title))
 

@@ -11,14 +11,14 @@ from neurovisionlab.core.speech import ENGLISH, Sentence, Voice, number, speakin
 from neurovisionlab.judge.verdicts import ModelEstimate
 from neurovisionlab.lab.judge import Judgements, judged_or_why
 from neurovisionlab.lab.plan import Plan
-from neurovisionlab.lab.resources import resource_rows
+from neurovisionlab.lab.resources import ResourceRow, resource_rows
 from neurovisionlab.lab.results import Results
 from neurovisionlab.out.charts.quality import interval_chart
 from neurovisionlab.out.page.chapters import ONE_SEED_MARK, one_seed_notes
 from neurovisionlab.out.page.html import Drawing, drawn, page
 from neurovisionlab.out.page.opening import extent_line, machine_lines
 from neurovisionlab.out.page.report import protocol_line
-from neurovisionlab.out.tables import GUESSING_MARK, MODEL, Row, Table, guessing_notes
+from neurovisionlab.out.tables import GUESSING_MARK, MODEL, Table, guessing_notes
 from neurovisionlab.out.words import verdicts as say
 
 SETTING = Sentence("setting")
@@ -48,7 +48,7 @@ class Side(NamedTuple):
     plan: Plan
     records: Sequence[CellRecord]
     judged: Judgements | None
-    costs: Sequence[Row]
+    costs: Sequence[ResourceRow]
     extent: str
     protocol: str
     machines: tuple[str, ...]
@@ -246,12 +246,12 @@ def _costs(dataset: str, sides: Sequence[Side]) -> Table | None:
     rows, is_noisy = [], False
     for side in sides:
         for row in side.costs:
-            if row["dataset"] != dataset or all(row[field] is None for field in COST_HEADS):
+            if row.dataset != dataset or all(row.cost(field) is None for field in COST_HEADS):
                 continue
-            calm = bool(row["is_for_ranking"])
+            calm = bool(row.is_for_ranking)
             is_noisy |= not calm
             cells = (_cost(row, field, calm) for field in COST_HEADS)
-            rows.append((row["label"], side.name, *cells))
+            rows.append((row.label, side.name, *cells))
     if not rows:
         return None
     heads = (str(head) for head, _ in COST_HEADS.values())
@@ -266,8 +266,9 @@ def _costs(dataset: str, sides: Sequence[Side]) -> Table | None:
 RUN = Sentence("run")
 
 
-def _cost(row: Row, field: str, calm: bool) -> str:
-    if row[field] is None:
+def _cost(row: ResourceRow, field: str, calm: bool) -> str:
+    value = row.cost(field)
+    if value is None:
         return "–"
     is_timed = not field.endswith("_mib")
-    return number(row[field], f",.{COST_HEADS[field][1]}f") + ("*" if is_timed and not calm else "")
+    return number(value, f",.{COST_HEADS[field][1]}f") + ("*" if is_timed and not calm else "")

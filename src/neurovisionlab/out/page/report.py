@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -37,7 +38,7 @@ from neurovisionlab.out.page.chapters import Chapter, Sources, chapter
 from neurovisionlab.out.page.html import page
 from neurovisionlab.out.page.opening import machine_lines, opening
 from neurovisionlab.out.publications import claim_row
-from neurovisionlab.out.tables import STATUSES, result_rows, summary_tables
+from neurovisionlab.out.tables import STATUSES, ResultRow, result_rows, summary_tables
 
 
 def write_report(
@@ -116,7 +117,7 @@ def _content(results: Results, albums: Albums) -> dict[str, object]:
     }
 
 
-def _chapters(plan: Plan, sources: Sources, rows: list[dict[str, object]]) -> list[Chapter]:
+def _chapters(plan: Plan, sources: Sources, rows: Sequence[ResultRow]) -> list[Chapter]:
     info_of = {info.name: info for _, info in plan.infos}
     return [chapter(info_of[table.title], table, sources) for table in summary_tables(rows)]
 
