@@ -19,8 +19,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 from neurovisionlab.data.looks import NUM_BITS, chunks, look, num_bits
 
@@ -217,6 +215,9 @@ class NearSearch:
         self._found.append(np.stack([left, right], axis=1))
         num = len(self.group_M)
         edges = (self.group_M[left], self.group_M[right])
+        from scipy.sparse import coo_matrix  # a third of a second, which others need not wait for
+        from scipy.sparse.csgraph import connected_components
+
         graph = coo_matrix((np.ones(len(left), np.bool_), edges), shape=(num, num))
         joined = connected_components(graph, directed=False)[1]
         self.group_M = joined[self.group_M].astype(np.int64)
