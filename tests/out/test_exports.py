@@ -15,6 +15,7 @@ from hostile import HOSTILE, TEX
 from lab.fakes import HOSTILE_NAMES, fake_plan, fake_result
 from neurovisionlab.core.speech import speaking
 from neurovisionlab.lab.judge import judge_run
+from neurovisionlab.lab.resources import ResourceRow
 from neurovisionlab.lab.results import read
 from neurovisionlab.lab.store import Store
 from neurovisionlab.out.exports import TIDY_COLUMNS, escaped, latex, tidy_rows, write_exports
@@ -121,15 +122,26 @@ def test_no_name_holds_a_command_of_tex(name: str) -> None:
     assert all(letter.isprintable() for letter in shown)
 
 
+def _measured(name: str) -> ResourceRow:
+    """Return the costs of a model and data set of one name."""
+    costs = ("train_s", "train_peak_mib", "infer_peak_mib", "weights_mib")
+    return ResourceRow(
+        dataset=name,
+        variant="",
+        model=name,
+        label=name,
+        num_cells=1,
+        num_diverged=0,
+        is_for_ranking=True,
+        **dict.fromkeys(costs, 1234.5),  # type: ignore[arg-type]
+    )
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("code", ["en", "uk"])
 def test_latex_sets_every_hostile_name_and_runs_none(tmp_path: Path, code: str) -> None:
     records = [fake_result(cell).record for cell in fake_plan().cells()]
-    costs = [
-        dict.fromkeys(("train_s", "train_peak_mib", "infer_peak_mib", "weights_mib"), 1234.5)
-        | {"dataset": name, "label": name, "is_for_ranking": True}
-        for name in (*TEX, *HOSTILE)
-    ]
+    costs = [_measured(name) for name in (*TEX, *HOSTILE)]
     with speaking(voice_of(code)):
         text = latex(records, costs)
     packages = "\n".join(re.findall(r"^% (\\usepackage.*)$", text, re.MULTILINE))
@@ -157,12 +169,8 @@ def test_latex_sets_every_hostile_name_and_runs_none(tmp_path: Path, code: str) 
 @pytest.mark.parametrize("name", ["plain", "a&b_%$", "き~^{}\\", "Щітка <script>"])
 def test_latex_sets_the_tables(tmp_path: Path, code: str, name: str) -> None:
     records = [fake_result(cell).record for cell in fake_plan().cells()]
-    costs = [
-        dict.fromkeys(("train_s", "train_peak_mib", "infer_peak_mib", "weights_mib"), 1234.5)
-        | {"dataset": name, "label": name}
-    ]
     with speaking(voice_of(code)):
-        text = latex(records, [row | {"is_for_ranking": True} for row in costs])
+        text = latex(records, [_measured(name)])
     packages = "\n".join(re.findall(r"^% (\\usepackage.*)$", text, re.MULTILINE))
     (tmp_path / "page.tex").write_text(DOCUMENT % (packages, text), encoding="utf-8")
     done = subprocess.run(
