@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from importlib import resources
 from typing import Any
 
@@ -755,3 +756,46 @@ def test_the_shipped_claims_against_the_article_as_stated_are_comparable() -> No
     }
     assert verdicts["7c"] == verdicts["3"] == verdicts["size"] == "cannot tell"
     assert "not comparable" not in verdicts.values()
+
+
+def test_numbers_are_said_as_they_are_stated() -> None:
+    head = HEAD.replace("batch_size = 16", "batch_size = { low = 10, high = 12 }")
+    head = head.replace("epochs = 2", "learning_rate = { low = 0.5, high = 1.0 }")
+    rows = "A | Big | 12345.0\nA | Mid | 12.25\n"
+    ends = {"low": "1007.9", "high": "2000", "datasets": ["A"]}
+    times = claim("ratio_range", models=["Big"], base="Mid", metric="train_time_s", **ends)
+    row = text_rows(mini(rows, "train_time_s", times, head))["1"]
+    assert "the tables give 1007.8 (A), which rounds to 1008, not 2000" in said_all(row.reasons)
+    best = claim("best", model="Big", metric="accuracy")
+    publication = parse_claims(mini("A | Big | 90\nA | Mid | 80\n", claims=best, head=head))
+    (row,) = judge_claims(publication, evidence({"Big": 90, "Mid": 91, "Small": 80}))
+    said = said_all(row.reasons)
+    assert "for 10–12, " in said and said.endswith("learning_rate 0.001 for 0.5–1.")
+
+
+@pytest.mark.parametrize(
+    "number", ["9" * 400, "1" + "0" * 308, "0." + "0" * 300 + "1", "1" * 16, "0." + "1" * 16]
+)
+def test_numbers_that_nobody_prints_are_mistakes(number: str) -> None:
+    with pytest.raises(SpecError, match="expected a decimal number"):
+        parse_claims(mini(f"A | Big | {number}\n"))
+
+
+@pytest.mark.parametrize("field", ["num_test", "num_train", "height_px", "channels"])
+def test_counts_that_nothing_has_are_mistakes(field: str) -> None:
+    others = re.sub(rf"^{field} = .*\n", "", HEAD, flags=re.MULTILINE)
+    head = others.replace("num_classes = 3", f"num_classes = 3\n{field} = 1{'0' * 400}")
+    with pytest.raises(SpecError, match=field):
+        parse_claims(mini("A | Big | 90.1\n", head=head))
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "train_time_s", "train_memory_mib"])
+def test_the_largest_and_the_smallest_numbers_are_judged(metric: str) -> None:
+    rows = f"A | Big | {'9' * 15}\nA | Mid | 0.{'0' * 14}1\nA | Small | -1\n"
+    ends = {"low": "0.1", "high": "9" * 15}
+    claims = claim("best", model="Big", metric=metric)
+    claims += claim("ratio_range", id="2", models=["Big"], base="Mid", metric=metric, **ends)
+    found = text_rows(mini(rows, metric, claims))
+    assert {"1", "2"} <= found.keys()
+    for row in found.values():
+        assert "inf" not in said_all(row.reasons) and "nan" not in said_all(row.reasons)

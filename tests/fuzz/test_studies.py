@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import pytest
-import tomli_w
 
-from fuzz.mutations import Rng, clear_errors, mutants, rounds
-from fuzz.trees import mutated
+from fuzz.mutations import clear_errors, mutants, rounds
+from fuzz.trees import as_toml, mutated
 from neurovisionlab import api
 from neurovisionlab.core.documents import parse_toml
 from neurovisionlab.core.spec import warnings_of
@@ -41,18 +38,11 @@ def test_changed_bytes_of_a_study(tmp_path: Path) -> None:
                 _looked_at(path)
 
 
-def _as_toml(document: dict[str, Any], rng: Rng) -> bytes:
-    try:
-        return tomli_w.dumps(document, multiline_strings=rng.random() < 0.1).encode()
-    except (TypeError, ValueError, AttributeError, RecursionError):  # null, say: TOML has none
-        return json.dumps(document, default=str).encode("utf-8", "surrogatepass")
-
-
 def test_changed_values_of_a_study(tmp_path: Path) -> None:
     seeds = [parse_toml(text, name) for name, text in presets().items()]
     path = tmp_path / "study.toml"
     for said, rng in rounds("values of studies", SECONDS):
-        content = _as_toml(mutated(rng.choice(seeds), rng), rng)
+        content = as_toml(mutated(rng.choice(seeds), rng), rng)
         path.write_bytes(content)
         with clear_errors(said, {"study.toml": content}):
             _looked_at(path)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from copy import deepcopy
 from typing import Any
+
+import tomli_w
 
 from fuzz.mutations import Rng
 from hostile import HOSTILE
@@ -80,3 +83,11 @@ def _copy_over(holder: Any, key: Any, rng: Rng) -> None:
 
 
 _CHANGES = (_replace, _replace, _replace, _rename, _name, _drop, _bury, _repeat, _copy_over)
+
+
+def as_toml(document: dict[str, Any], rng: Rng) -> bytes:
+    """Return a document as TOML; as JSON where TOML has no word for it."""
+    try:
+        return tomli_w.dumps(document, multiline_strings=rng.random() < 0.1).encode()
+    except (TypeError, ValueError, AttributeError, RecursionError):  # null, say: TOML has none
+        return json.dumps(document, default=str).encode("utf-8", "surrogatepass")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import permutations
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from neurovisionlab.cli.judging import PREFERENCES
 from neurovisionlab.core.statements import Statement, state
 from neurovisionlab.judge.advice import (
     COSTS,
@@ -66,11 +67,11 @@ def test_the_three_cases_choose_by_size_training_and_accuracy() -> None:
 def test_seeds_that_diverged_are_said_with_the_choice_and_of_the_others() -> None:
     frail = BIG.model_copy(update={"num_diverged": 1, "num_seeds": 3})
     advice = advise([frail, MID])
-    assert advice.caution is not None
+    assert advice.caution
     assert (advice.choice, said(advice.caution)) == ("big", "1 of 3 seeds diverged")
     assert words(advice.reasons)[0].startswith("big: 1 of 3 seeds diverged")
     other = advise([BIG, MID.model_copy(update={"num_diverged": 2, "num_seeds": 3})])
-    assert other.caution is None
+    assert other.caution == ""
     assert "mid: 2 of 3 seeds diverged" in reasons(other)
     assert "diverged" not in reasons(advise([BIG, MID]))
 
@@ -378,3 +379,7 @@ def test_limits_that_nobody_breaks_change_no_choice(
     wide = {c: 99.0 for c in COSTS if all(m.cost(c) is not None for m in models)}
     limited, free = advise(models, Limits(**wide), prefer), advise(models, None, prefer)
     assert (limited.choice, limited.tie) == (free.choice, free.tie)
+
+
+def test_the_command_offers_every_preference() -> None:
+    assert get_args(Prefer) == PREFERENCES

@@ -89,7 +89,7 @@ def test_seeds_that_diverged_are_in_the_advice(tmp_path: Path) -> None:
     judged = judge_run(read(store), ("accuracy",))
     cases = {advice.case: advice for advice in judged.advice["digits"]}
     best = cases["best accuracy"]
-    assert best.choice == "resnet18" and best.caution is not None
+    assert best.choice == "resnet18" and best.caution
     assert said(best.caution) == f"1 of {len(others) + 1} seeds diverged"
     assert "vit-tiny: every seed diverged" in words(best.excluded)
     text = "\n".join(line for _, _, lines in paragraphs(judged) for line in lines)

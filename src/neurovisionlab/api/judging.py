@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, get_args
 
 from neurovisionlab.api.opened import RunLike, results_of
 from neurovisionlab.core.errors import SpecError, mould, nearest
@@ -34,7 +34,7 @@ class Verdicts:
 
         return tuple(paragraphs(self.found))
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Return all of it as JSON holds it, what is stated in English."""
         from neurovisionlab.out.said import json_of
 
@@ -75,7 +75,7 @@ class Advised:
 
         return [line for one in self.datasets[dataset] for line in advice_paragraph(one)]
 
-    def as_json(self) -> dict[str, list[dict[str, Any]]]:
+    def as_json(self) -> dict[str, list[dict[str, object]]]:
         """Return all of it as JSON holds it, reasons in English."""
         from neurovisionlab.out.said import json_of
 
@@ -104,7 +104,7 @@ def advise(run: RunLike, limits: Limits | None = None, prefer: Prefer | None = N
     known = get_args(Prefer)
     if prefer is not None and prefer not in known:
         near = ", ".join(nearest(prefer, known))
-        raise SpecError(mould("prefer", "a known preference", repr(prefer), near))
+        raise SpecError(mould("--prefer", "a known preference", repr(prefer), near))
     asked = (limits or Limits()) if limits or prefer else None
     return Advised(advise_run(results_of(run), asked, prefer or "accuracy"))
 

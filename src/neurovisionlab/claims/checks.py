@@ -17,6 +17,7 @@ from neurovisionlab.claims.contrasts import (
     as_printed,
     compare,
     contrasts,
+    count,
     digits,
     has_sign,
     number,
@@ -211,7 +212,7 @@ def _one_seed(parts: list[Part], publication: Publication, look: Look) -> Statem
     gap = compare(contrast, look, "rounding")
     assert gap is not None
     words: dict[str, Stated] = {"dataset": contrast.dataset, "gap": number(gap.value)}
-    return state("claims.one_seed", **words, p=digits(p, 2), num=digits(num, 0))
+    return state("claims.one_seed", **words, p=digits(p, 2), num=count(num))
 
 
 def _unpaired_p(contrast: Contrast, look: Look, num: int) -> float | None:

@@ -168,6 +168,11 @@ def digits(value: float, num_decimals: int) -> Statement:
     return state("claims.digits", value=value, num_decimals=num_decimals)
 
 
+def count(num: int) -> Statement:
+    """Return a number of things, said with marks between thousands."""
+    return state("claims.count", num=num)
+
+
 def as_printed(text: str) -> Statement:
     """Return a number as the publication prints it, with all its digits."""
     return state("claims.as_printed", text=text)

@@ -239,8 +239,12 @@ def _is_met(name: str, setting: Setting, here: object, evidence: Evidence) -> bo
 
 def _stated(setting: object) -> Stated:
     if isinstance(setting, Between):
-        return state("claims.range", low=setting.low, high=setting.high)
+        return state("claims.range", low=_short(setting.low), high=_short(setting.high))
     return str(setting).lower() if isinstance(setting, bool) else str(setting)
+
+
+def _short(value: float) -> Statement:
+    return state("claims.short", value=value)
 
 
 def _field(name: Stated, published: Stated, here: Stated) -> Statement:

@@ -12,8 +12,8 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from neurovisionlab.core.bounds import MOST
 from neurovisionlab.core.frozen import Frozen
-from neurovisionlab.core.protocol import PositiveInt
 from neurovisionlab.core.statements import Statement
 from neurovisionlab.judge.quantities import NUMBER
 
@@ -74,6 +74,8 @@ def _number_text(value: Any) -> Any:
     raise ValueError(f"expected a number as text, to keep its digits, got {value!r}; try {hint}")
 
 
+# far beyond what is published, so that sums, ratios and roots can hold it
+Count = Annotated[int, Field(ge=1, le=MOST)]
 NumberText = Annotated[str, BeforeValidator(_number_text)]
 Names = Annotated[tuple[str, ...], Field(min_length=1)]
 TwoNames = Annotated[tuple[str, ...], Field(min_length=2)]
@@ -87,12 +89,12 @@ class StatedData(Frozen):
 
     known_as: str
     related: tuple[str, ...] = ()
-    num_classes: PositiveInt | None = None
-    height_px: PositiveInt | None = None
-    width_px: PositiveInt | None = None
-    channels: PositiveInt | None = None
-    num_train: PositiveInt | None = None
-    num_test: PositiveInt | None = None
+    num_classes: Count | None = None
+    height_px: Count | None = None
+    width_px: Count | None = None
+    channels: Count | None = None
+    num_train: Count | None = None
+    num_test: Count | None = None
 
 
 class StatedModel(Frozen):
@@ -236,7 +238,7 @@ class Publication(Frozen):
 
     title: str
     source: str = ""
-    num_seeds: PositiveInt | None = None
+    num_seeds: Count | None = None
     device: str | None = None
     protocol: dict[str, Setting] = Field(default_factory=dict)
     implied: dict[str, Setting] = Field(default_factory=dict)

@@ -179,7 +179,7 @@ def _row_problems(cells: list[str], table: Table, path: str, document: Document)
     for metric, cell in zip(table.columns[2:], cells[2:], strict=True):
         if cell not in NO_NUMBER and not NUMBER.fullmatch(cell):
             hint = cell.replace(",", ".") if NUMBER.fullmatch(cell.replace(",", ".")) else '"–"'
-            yield mould(f"{path}, {metric}", "a decimal number", repr(cell), hint)
+            yield mould(f"{path}, {metric}", "a decimal number", repr(cell[:80]), hint)
 
 
 def _claims_problems(document: Document) -> Iterator[str]:

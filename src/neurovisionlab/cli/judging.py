@@ -15,6 +15,7 @@ from neurovisionlab.out.neutral import echo
 if TYPE_CHECKING:
     from neurovisionlab.api import Limits
 
+# as `judge.advice.Prefer`, which is not imported for `--help`
 PREFERENCES = ("accuracy", "speed", "size", "memory", "training")
 
 
@@ -66,9 +67,6 @@ def advise(
     """Say which model to take, and why; without options for the three usual cases."""
     from neurovisionlab import api
 
-    if prefer is not None and prefer not in PREFERENCES:
-        near = ", ".join(nearest(prefer, PREFERENCES))
-        raise SpecError(mould("--prefer", "a known preference", repr(prefer), near))
     limits = _limits(limit) if limit else None
     told = api.advise(open_run(run), limits, prefer)  # type: ignore[arg-type]
     if as_json:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
 from neurovisionlab.core.statements import Stated, Statement, state
+from neurovisionlab.judge import amounts
 from neurovisionlab.judge.candidates import Advice, Candidate, Duel, Limits
 from neurovisionlab.judge.pareto import Direction, non_dominated
 from neurovisionlab.judge.quantities import Quantity, difference, side
@@ -104,9 +105,9 @@ def _why_nobody(candidates: Sequence[Candidate]) -> Statement:
     return state("advice.nobody") if has_learnt else state("advice.nobody_learnt")
 
 
-def _caution(one: Candidate) -> Statement | None:
+def _caution(one: Candidate) -> Statement | Literal[""]:
     if not one.num_diverged:
-        return None
+        return ""
     return state("advice.seeds_diverged", count=one.num_diverged, total=one.num_seeds)
 
 
@@ -128,7 +129,7 @@ def _exclusions(candidates: Sequence[Candidate], limits: Limits) -> Iterable[tup
     """Yield (model, why) for models near guessing, and for every limit broken or unclear."""
     for one in candidates:
         if one.guessing_frac is not None:
-            share, accuracy = 100 * one.guessing_frac, _accuracy(one)
+            share, accuracy = 100 * one.guessing_frac, amounts.accuracy(one)
             yield (
                 one.model,
                 state("advice.guessing", model=one.model, accuracy=accuracy, share=share),
@@ -140,19 +141,22 @@ def _exclusions(candidates: Sequence[Candidate], limits: Limits) -> Iterable[tup
                 continue
             words: dict[str, Stated] = {
                 "model": one.model,
-                "name": _name(cost),
-                "limit": _amount(cost, limit),
+                "name": amounts.name(cost),
+                "limit": amounts.amount(cost, limit),
             }
             value = one.cost(cost)
             if value is None:
                 yield one.model, state("advice.unknown_limit", **words)
             elif value > limit:
-                yield one.model, state("advice.over_limit", **words, value=_amount(cost, value))
+                yield (
+                    one.model,
+                    state("advice.over_limit", **words, value=amounts.amount(cost, value)),
+                )
         least = limits.min_accuracy_frac
         if least is not None and one.accuracy_frac < least:
             within_noise = (one.accuracy_high_frac or 0.0) >= least
             key = "advice.under_minimum_noise" if within_noise else "advice.under_minimum"
-            accuracy, limit = _accuracy(one), 100 * least
+            accuracy, limit = amounts.accuracy(one), 100 * least
             yield one.model, state(key, model=one.model, accuracy=accuracy, limit=limit)
 
 
@@ -182,12 +186,15 @@ class _Judge(NamedTuple):
             chosen = self._by_accuracy(models)
             if not wanted:
                 return chosen
-            note = state("advice.unknown_everywhere", wanted=_as_first_word(wanted[0]))
+            note = state("advice.unknown_everywhere", wanted=amounts.as_first_word(wanted[0]))
             return chosen._replace(reasons=(note, *chosen.reasons))
         chosen = self._by_cost(models, known[0])
         if known[0] == wanted[0]:
             return chosen
-        names: dict[str, Stated] = {"wanted": _as_first_word(wanted[0]), "used": _name(known[0])}
+        names: dict[str, Stated] = {
+            "wanted": amounts.as_first_word(wanted[0]),
+            "used": amounts.name(known[0]),
+        }
         return chosen._replace(reasons=(state("advice.instead", **names), *chosen.reasons))
 
     def _by_accuracy(self, models: Sequence[Candidate]) -> _Choice:
@@ -197,18 +204,20 @@ class _Judge(NamedTuple):
         winner = self._cheapest(tied, top)
         rivals = tuple(c for c in tied if c is not winner)
         reasons = [
-            state("advice.most_accurate", model=top.model, accuracy=_accuracy(top, full=True))
+            state(
+                "advice.most_accurate", model=top.model, accuracy=amounts.accuracy(top, full=True)
+            )
         ]
         if rivals:
             reasons.append(
-                state("advice.tie_by_accuracy", rivals=_names(rivals), model=winner.model)
+                state("advice.tie_by_accuracy", rivals=amounts.names(rivals), model=winner.model)
             )
             broken = all(_no_dearer(winner, rival) for rival in rivals)
             how = "advice.broken_by_cost" if broken else "advice.broken_by_estimate"
             reasons.append(state(how, model=winner.model))
         unknown = [c for c in models if c is not top and apart[c.model] is None]
         if unknown:
-            reasons.append(state("advice.noise_unknown", rivals=_names(unknown)))
+            reasons.append(state("advice.noise_unknown", rivals=amounts.names(unknown)))
         return _Choice(winner, None, tuple(models), rivals, tuple(reasons))
 
     def _cheapest(self, tied: Sequence[Candidate], top: Candidate) -> Candidate:
@@ -230,8 +239,8 @@ class _Judge(NamedTuple):
             reasons[0] = _only_good_sentence(best, cost, len(models))
         if len(tied) == 1:
             return _Choice(least, cost, tuple(pool), (), tuple(reasons))
-        words: dict[str, Stated] = {"name": _name(cost), "percent": 100 * TIMES_ALIKE_FRAC}
-        words |= {"rivals": _names(c for c in tied if c is not least)}
+        words: dict[str, Stated] = {"name": amounts.name(cost), "percent": 100 * TIMES_ALIKE_FRAC}
+        words |= {"rivals": amounts.names(c for c in tied if c is not least)}
         tie = "advice.tie_by_cost" if cost in NOISY else "advice.tie_exact"
         by_accuracy = self._by_accuracy(tied)
         reasons += [state(tie, **words), *by_accuracy.reasons]
@@ -260,37 +269,37 @@ def _front_reasons(front: Sequence[Candidate], num_left: int) -> Iterable[Statem
     if num_left > 1 and len(front) == 1:
         yield state("advice.front_of_one", model=front[0].model)
     elif len(front) > 1:
-        yield state("advice.front", models=_names(front))
+        yield state("advice.front", models=amounts.names(front))
 
 
 def _least_sentence(least: Candidate, cost: str, best: Candidate, limits: Limits) -> Statement:
     words: dict[str, Stated] = {
         "model": least.model,
         "least": state(f"advice.least.{cost}"),
-        "value": _amount(cost, _cost(least, cost)),
-        "accuracy": _accuracy(least, full=True),
+        "value": amounts.amount(cost, _cost(least, cost)),
+        "accuracy": amounts.accuracy(least, full=True),
     }
     if limits.min_accuracy_frac is not None:
         return state("advice.least_of_all", **words)
-    of = (best.model, _accuracy(best))
+    of = (best.model, amounts.accuracy(best))
     return state("advice.least_of_the_good", **words, points=TOLERATED_LOSS_POINTS, best=of)
 
 
 def _only_good_sentence(best: Candidate, cost: str, num_models: int) -> Statement:
-    words: dict[str, Stated] = {"model": best.model, "accuracy": _accuracy(best, full=True)}
-    value = _amount(cost, _cost(best, cost))
+    words: dict[str, Stated] = {"model": best.model, "accuracy": amounts.accuracy(best, full=True)}
+    value = amounts.amount(cost, _cost(best, cost))
     if num_models == 1:
         return state(
             "advice.least_of_all", **words, least=state(f"advice.least.{cost}"), value=value
         )
-    words |= {"name": _name(cost), "value": value}
+    words |= {"name": amounts.name(cost), "value": value}
     return state("advice.only_good_one", **words, points=TOLERATED_LOSS_POINTS)
 
 
 def _unknown(models: Sequence[Candidate], cost: str) -> Iterable[Statement]:
-    names = _names(c for c in models if c.cost(cost) is None)
+    names = amounts.names(c for c in models if c.cost(cost) is None)
     if names:
-        yield state("advice.passed_over", models=names, name=_name(cost))
+        yield state("advice.passed_over", models=names, name=amounts.name(cost))
 
 
 def _against(chosen: _Choice, front: Sequence[Candidate]) -> Iterable[Statement]:
@@ -301,16 +310,16 @@ def _against(chosen: _Choice, front: Sequence[Candidate]) -> Iterable[Statement]
         comparisons = [
             state(
                 "advice.comparison",
-                name=_name(c),
-                own=_amount(c, own),
-                other=_amount(c, other),
+                name=amounts.name(c),
+                own=amounts.amount(c, own),
+                other=amounts.amount(c, other),
             )
             for c in COSTS
             if (own := chosen.winner.cost(c)) is not None and (other := rival.cost(c)) is not None
         ]
         if comparisons:
             joined = tuple(comparisons)
-            accuracy = _accuracy(rival)
+            accuracy = amounts.accuracy(rival)
             yield state("advice.against", rival=rival.model, accuracy=accuracy, comparisons=joined)
 
 
@@ -321,13 +330,17 @@ def _changes(
     found = [*_other_limits(judge, chosen, left), *_other_floor(chosen, left)]
     free = _Judge(Limits(), judge.prefer, judge.duels).choose(candidates).winner
     if judge.limits != Limits() and free.model != chosen.winner.model:
-        found.append(state("advice.change_without", other=free.model, accuracy=_accuracy(free)))
+        found.append(
+            state("advice.change_without", other=free.model, accuracy=amounts.accuracy(free))
+        )
     top = max(left, key=lambda c: c.accuracy_frac)
     gives_up = chosen.cost is not None and top.accuracy_frac > chosen.winner.accuracy_frac
     if gives_up and judge.separated(chosen.winner, top) is not False:
-        found.append(state("advice.change_more", other=top.model, accuracy=_accuracy(top)))
+        found.append(state("advice.change_more", other=top.model, accuracy=amounts.accuracy(top)))
     if chosen.tie and chosen.cost is None:
-        found.append(state("advice.change_seeds", models=_names((chosen.winner, *chosen.tie))))
+        found.append(
+            state("advice.change_seeds", models=amounts.names((chosen.winner, *chosen.tie)))
+        )
     yield from found or (state("advice.change_nothing"),)
 
 
@@ -341,11 +354,11 @@ def _other_limits(judge: _Judge, chosen: _Choice, left: Sequence[Candidate]) -> 
         cheaper = [c for c in left if (c.cost(cost) or own) < own]
         if cheaper:
             other = judge.choose(cheaper).winner
-            words = state("advice.a_limit", name=_name(cost), own=_amount(cost, own))
+            words = state("advice.a_limit", name=amounts.name(cost), own=amounts.amount(cost, own))
             others.setdefault(other.model, (other, []))[1].append(words)
     for other, conditions in others.values():
         joined = state("advice.or", parts=tuple(conditions))
-        accuracy = _accuracy(other)
+        accuracy = amounts.accuracy(other)
         yield state("advice.change_limit", other=other.model, accuracy=accuracy, conditions=joined)
 
 
@@ -357,9 +370,9 @@ def _other_floor(chosen: _Choice, left: Sequence[Candidate]) -> Iterable[Stateme
     cheaper = [c for c in left if c not in chosen.pool and (c.cost(cost) or own) < own]
     if cheaper:
         other = max(cheaper, key=lambda c: c.accuracy_frac)
-        value = _amount(cost, _cost(other, cost))
+        value = amounts.amount(cost, _cost(other, cost))
         yield state(
-            "advice.change_floor", accuracy=_accuracy(other), other=other.model, value=value
+            "advice.change_floor", accuracy=amounts.accuracy(other), other=other.model, value=value
         )
 
 
@@ -378,29 +391,3 @@ def _cost(candidate: Candidate, cost: str) -> float:
 
 def _interval(one: Candidate) -> Quantity:
     return Quantity(one.accuracy_frac, one.accuracy_low_frac, one.accuracy_high_frac)
-
-
-def _names(models: Iterable[Candidate]) -> tuple[str, ...]:
-    return tuple(c.model for c in models)
-
-
-def _accuracy(one: Candidate, full: bool = False) -> Statement:
-    """Return an accuracy in per cent with its interval; `full` names it as one."""
-    low, high = one.accuracy_low_frac, one.accuracy_high_frac
-    percent = 100 * one.accuracy_frac
-    if low is None or high is None:
-        return state("advice.accuracy_alone", percent=percent)
-    key = "advice.accuracy_full" if full else "advice.accuracy"
-    return state(key, percent=percent, low=100 * low, high=100 * high)
-
-
-def _amount(cost: str, value: float) -> Statement:
-    return state("advice.amount", value=value, unit=state(f"advice.units.{cost}"))
-
-
-def _name(cost: str) -> Statement:
-    return state(f"advice.names.{cost}")
-
-
-def _as_first_word(cost: str) -> Statement:
-    return state("advice.first_word", of=_name(cost))

@@ -70,7 +70,7 @@ class Advice(Frozen):
     """A choice. `tie` names the models that noise alone may separate from it.
 
     `reasons` and `excluded` say why; `front` are the models that no other dominates.
-    `caution` is what must be said wherever the choice is named.
+    `caution` is what must be said wherever the choice is named, "" for nothing.
     """
 
     case: str
@@ -79,4 +79,4 @@ class Advice(Frozen):
     excluded: tuple[Statement, ...]
     tie: tuple[str, ...]
     front: tuple[str, ...] = Field(default=(), exclude=True)
-    caution: Statement | None = None
+    caution: Statement | Literal[""] = ""

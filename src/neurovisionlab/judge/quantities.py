@@ -7,7 +7,8 @@ import re
 from decimal import Decimal
 from typing import Literal, NamedTuple
 
-NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
+# bounded, so that a ratio of two is finite, and so is one times the power of ten of its digits
+NUMBER = re.compile(r"[+-]?[0-9]{1,15}(\.[0-9]{1,15})?")
 
 # "rounding": the ends bound the value with certainty; "chance": they are confidence limits
 Kind = Literal["rounding", "chance"]
@@ -36,7 +37,8 @@ def printed(text: str) -> Quantity:
     """Return what a printed number stands for: all values that round to it.
 
     Raises:
-        ValueError: not a plain decimal number (`NUMBER`).
+        ValueError: not a plain decimal number (`NUMBER`): 15 digits at most on each side of the
+            point.
 
     >>> printed("89.7")
     Quantity(value=89.7, low=89.65, high=89.75)

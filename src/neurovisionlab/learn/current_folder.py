@@ -2,13 +2,14 @@
 
 On `sys.path` it would serve everybody: a `triton.py` there is imported in place of an optional
 package by whatever library looks for that. Here it gives the modules asked for by name, and what
-the files of that folder import.
+they import.
 """
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import sys
 from collections.abc import Sequence
 from importlib.abc import MetaPathFinder
@@ -16,9 +17,10 @@ from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from types import FrameType, ModuleType
 
-# an entry of `sys.path` that Python itself passes over; processes inherit that list, and start
-# where the program started, which a notebook may have left
-_MARK = "current folder of own models: "
+# An entry of `sys.path` that Python itself passes over: below a device there is no file, whatever
+# somebody puts into a folder. Processes inherit that list, and start where the program started,
+# which a notebook may have left.
+_MARK = f"{os.devnull}/own models of"
 _IMPORTLIB = ("importlib", "_frozen_importlib", "_frozen_importlib_external")
 
 
@@ -27,6 +29,7 @@ class _OwnFinder(MetaPathFinder):
 
     def __init__(self) -> None:
         self.asked: set[str] = set()
+        self._given: set[str] = set()
 
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -34,9 +37,12 @@ class _OwnFinder(MetaPathFinder):
         folders = _folders()
         if path is not None or not folders:
             return None
-        if name not in self.asked and not _imports_from(folders):
+        if name not in self.asked and _importer() not in self._given:
             return None
-        return PathFinder.find_spec(name, folders, target)
+        found = PathFinder.find_spec(name, folders, target)
+        if found is not None:
+            self._given.add(name)
+        return found
 
 
 _finder = _OwnFinder()
@@ -72,16 +78,15 @@ def _folders() -> list[str]:
     return [entry.removeprefix(_MARK) for entry in sys.path if entry.startswith(_MARK)]
 
 
-def _imports_from(folders: list[str]) -> bool:
-    """Return whether the code that is importing lies in one of the folders."""
+def _importer() -> str | None:
+    """Return the name, without what is below it, of the module that is importing.
+
+    Not where its file lies: an environment of installed packages may lie in the current folder.
+    """
     frame: FrameType | None = sys._getframe(2)
-    while frame is not None and _is_importlib(frame):
+    while frame is not None:
+        name = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+        if name not in _IMPORTLIB:
+            return name
         frame = frame.f_back
-    if frame is None:
-        return False
-    parents = Path(frame.f_code.co_filename).parents
-    return any(Path(folder) in parents for folder in folders)
-
-
-def _is_importlib(frame: FrameType) -> bool:
-    return str(frame.f_globals.get("__name__", "")).partition(".")[0] in _IMPORTLIB
+    return None

@@ -12,7 +12,8 @@ from neurovisionlab.lab.results import Results
 from neurovisionlab.out.neutral import neutral
 from neurovisionlab.out.tables import Table, result_rows, summary_tables
 
-_LEFT, _RIGHT = "text-align: left", "text-align: right"
+_CELL = "padding: 0.1em 0.6em; white-space: nowrap"
+_LEFT, _RIGHT = f"text-align: left; {_CELL}", f"text-align: right; {_CELL}"
 
 
 def run_html(found: Results) -> str:

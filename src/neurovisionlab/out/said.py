@@ -40,7 +40,7 @@ def text_of(value: Stated) -> str:
     return str(_filled(value))
 
 
-def json_of(record: BaseModel) -> dict[str, Any]:
+def json_of(record: BaseModel) -> dict[str, object]:
     """Return a record as JSON holds it, its statements in words."""
     return {name: _json(getattr(record, name)) for name in _shown(record)}
 
@@ -50,7 +50,7 @@ def _shown(record: BaseModel) -> list[str]:
     return [name for name, field in fields.items() if not field.exclude]
 
 
-def _json(value: Any) -> Any:
+def _json(value: object) -> object:
     if isinstance(value, Statement):
         return said(value)
     if isinstance(value, BaseModel):
@@ -106,7 +106,15 @@ def _number(fields: Fields) -> str:
 
 
 def _digits(fields: Fields) -> str:
-    return number(fields["value"], f",.{fields['num_decimals']}f")
+    return number(fields["value"], f".{fields['num_decimals']}f")
+
+
+def _count(fields: Fields) -> str:
+    return number(fields["num"], ",")
+
+
+def _short(fields: Fields) -> str:
+    return number(fields["value"], "g")
 
 
 def _as_printed(fields: Fields) -> str:
@@ -123,5 +131,7 @@ FORMS: Mapping[str, Callable[[Fields], str]] = {
     "claims.list": _parted_by("claims.comma"),
     "claims.number": _number,
     "claims.digits": _digits,
+    "claims.count": _count,
+    "claims.short": _short,
     "claims.as_printed": _as_printed,
 }
