@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.fft import dctn
 
 # Perceptual hash: signs of the lowest frequencies of the cosine transform, 8 × 8 without the mean
 NUM_BITS = 63
@@ -54,6 +53,8 @@ def look(images_NHWC: NDArray[np.uint8], chosen_N: NDArray[np.int64]) -> Looks:
 def _low_frequencies(grey_NHW: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the lowest frequencies [N, 63] of the cosine transform, those that a side has."""
     low_NUV = np.zeros((len(grey_NHW), _FREQUENCIES, _FREQUENCIES), np.float32)
+    from scipy.fft import dctn  # a fifth of a second, which others need not wait for
+
     spectrum = dctn(grey_NHW, axes=(1, 2))[:, :_FREQUENCIES, :_FREQUENCIES]
     low_NUV[:, : spectrum.shape[1], : spectrum.shape[2]] = spectrum
     return low_NUV.reshape(len(grey_NHW), -1)[:, 1:]
