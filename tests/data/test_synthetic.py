@@ -11,13 +11,12 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
-from neurovisionlab.data.synthetic import (
+from neurovisionlab.data.synthetic import glyphs, writers
+from neurovisionlab.data.synthetic.draw import (
     Drawn,
     draw_pen_kana,
     draw_pen_letters,
     draw_street_digits,
-    glyphs,
-    writers,
 )
 
 Draw = Callable[..., Drawn]

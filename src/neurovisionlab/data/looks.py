@@ -53,7 +53,7 @@ def look(images_NHWC: NDArray[np.uint8], chosen_N: NDArray[np.int64]) -> Looks:
 def _low_frequencies(grey_NHW: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the lowest frequencies [N, 63] of the cosine transform, those that a side has."""
     low_NUV = np.zeros((len(grey_NHW), _FREQUENCIES, _FREQUENCIES), np.float32)
-    from scipy.fft import dctn  # a fifth of a second, which others need not wait for
+    from scipy.fft import dctn  # slow to import, and seldom needed
 
     spectrum = dctn(grey_NHW, axes=(1, 2))[:, :_FREQUENCIES, :_FREQUENCIES]
     low_NUV[:, : spectrum.shape[1], : spectrum.shape[2]] = spectrum

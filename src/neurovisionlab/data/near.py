@@ -215,7 +215,7 @@ class NearSearch:
         self._found.append(np.stack([left, right], axis=1))
         num = len(self.group_M)
         edges = (self.group_M[left], self.group_M[right])
-        from scipy.sparse import coo_matrix  # a third of a second, which others need not wait for
+        from scipy.sparse import coo_matrix  # slow to import, and seldom needed
         from scipy.sparse.csgraph import connected_components
 
         graph = coo_matrix((np.ones(len(left), np.bool_), edges), shape=(num, num))

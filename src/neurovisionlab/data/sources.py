@@ -89,12 +89,12 @@ def _synthetic(name: str, title: str) -> Source:
 
 
 def _draw(name: str) -> ImageSet:
-    from neurovisionlab.data import synthetic
+    from neurovisionlab.data.synthetic import draw as pens
 
     draw, class_names = {
-        "pen-letters": (synthetic.draw_pen_letters, LETTERS),
-        "pen-kana": (synthetic.draw_pen_kana, KANA),
-        "street-digits": (synthetic.draw_street_digits, DIGITS),
+        "pen-letters": (pens.draw_pen_letters, LETTERS),
+        "pen-kana": (pens.draw_pen_kana, KANA),
+        "street-digits": (pens.draw_street_digits, DIGITS),
     }[name]
     drawn = draw()
     return ImageSet(

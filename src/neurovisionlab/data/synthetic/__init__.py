@@ -4,7 +4,7 @@ Three stand-ins with the label sets of well-known ones: `pen-letters` (EMNIST le
 `pen-kana` (KMNIST) and `street-digits` (SVHN). They have the same shape and a similar look,
 but they are not those sets, and no number measured on them speaks for those.
 
-    Drawn              the pictures, their labels, and who wrote them
+    draw.Drawn         the pictures, their labels, and who wrote them
     draw_pen_letters   A..Z, upper and lower case merged, 28×28 grey
     draw_pen_kana      お き す つ な は ま や れ を, 28×28 grey
     draw_street_digits 0..9, 32×32 colour
@@ -16,20 +16,6 @@ few forms of our own; see `glyphs`. Whoever passes on pictures drawn with KanjiV
 has to credit it and to use the same licence.
 """
 
-from __future__ import annotations
-
-from neurovisionlab.data.synthetic.draw import (
-    GENERATOR_VERSION,
-    Drawn,
-    draw_pen_kana,
-    draw_pen_letters,
-    draw_street_digits,
-)
-
-__all__ = [
-    "GENERATOR_VERSION",
-    "Drawn",
-    "draw_pen_kana",
-    "draw_pen_letters",
-    "draw_street_digits",
-]
+# Raised whenever the pictures change; part of the key under which they are cached. It lies here so
+# that it is known without importing what draws, which takes a while.
+GENERATOR_VERSION = 2

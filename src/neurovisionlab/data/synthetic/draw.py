@@ -15,9 +15,6 @@ from neurovisionlab.data.synthetic.handwriting import Handwriting
 from neurovisionlab.data.synthetic.street import HouseNumbers
 from neurovisionlab.data.synthetic.writers import Split, Task
 
-GENERATOR_VERSION = 2
-"""Raised whenever the pictures change; part of the key under which they are cached."""
-
 _LETTERS, _KANA, _STREET = 1, 2, 3  # which set a stream of random numbers belongs to
 _TRAIN, _TEST = 0, 1  # and which part of it
 
