@@ -53,7 +53,7 @@ def test_same_seed_gives_same_bytes_and_another_seed_does_not(name: str) -> None
 
 def test_a_fresh_process_draws_the_same_bytes() -> None:
     program = (
-        "import hashlib, neurovisionlab.data.synthetic as s\n"
+        "import hashlib, neurovisionlab.data.synthetic.draw as s\n"
         "for draw in (s.draw_pen_letters, s.draw_pen_kana, s.draw_street_digits):\n"
         "    d = draw(30, 10, seed=3)\n"
         "    parts = (d.images_NHWC, d.labels_N, d.writers_N)\n"
