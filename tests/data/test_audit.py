@@ -23,6 +23,7 @@ from neurovisionlab.data.near import NearSearch
 from neurovisionlab.data.official import KANA
 from neurovisionlab.data.sheets import sheet, write_sheet
 from neurovisionlab.data.sources import load
+from neurovisionlab.out.data_sets import audit_lines
 
 NUM_TRAIN, NUM_TEST = 30, 12
 
@@ -58,7 +59,7 @@ def test_a_clean_set_has_no_findings(channels: int) -> None:
     assert found.parts[0].num_per_class == {"a": 10, "b": 10, "c": 10}
     assert found.parts[0].imbalance_ratio == 1.0
     assert found.near_is_complete
-    assert found.summary() == [
+    assert audit_lines(found) == [
         "30 train and 12 test images in 3 classes (real).",
         "No exact or near copies, within or across parts.",
     ]
@@ -80,7 +81,7 @@ def test_exact_copies_are_told_by_part_and_label() -> None:
     assert (found.exact.num_groups_other_label, found.exact.num_other_label) == (1, 5)
     assert found.near.num_images == found.near.num_groups == 0
     assert (0, 33) in found.exact.examples
-    text = " ".join(found.summary())
+    text = " ".join(audit_lines(found))
     assert "1 group of equal images: 5 images." in text
     assert "2 images of the test part exactly in the train part as well." in text
     assert "1 such group lies in more than one part." in text
@@ -103,7 +104,7 @@ def test_near_copies_are_found(channels: int) -> None:
     assert found.near.num_within == {"train": 0, "test": 0}
     assert found.near.examples == ((0, 30), (1, 31))
     assert found.exact.num_images == 0
-    assert any("nearly in the train part" in line for line in found.summary())
+    assert any("nearly in the train part" in line for line in audit_lines(found))
 
 
 def test_a_shifted_picture_is_not_near() -> None:
@@ -129,7 +130,7 @@ def test_classes_of_one_part_only_and_imbalance() -> None:
     found = audit(replace(images, labels_N=labels_N))
     assert found.absent == {"train": ("c",)}
     assert found.parts[0].imbalance_ratio == 2.0
-    text = " ".join(found.summary())
+    text = " ".join(audit_lines(found))
     assert "Without images in the train part: c." in text
     assert "10 to 20 images, a ratio of 2.0" in text
 
@@ -163,7 +164,7 @@ def test_groups_of_near_copies_are_told_by_part_and_label() -> None:
     assert near.num_within == {"train": 10, "test": 2}  # the equal four of test count once
     assert (near.num_groups_other_label, near.num_other_label) == (2, 18)
     assert found.exact.num_across == {"train/test": 4}
-    text = " ".join(found.summary())
+    text = " ".join(audit_lines(found))
     assert "2 groups of near copies: 18 images, 15 in the largest group." in text
     assert "6 images of the test part nearly in the train part as well." in text
     assert "Labels differ in 2 groups of near copies, of 18 images." in text
@@ -207,7 +208,7 @@ def test_a_search_without_end_gives_up_and_says_so(monkeypatch: pytest.MonkeyPat
     images.images_NHWC[:20] = _noisy(images.images_NHWC[0], 20, 30)  # alike, but not near
     found = audit(images)
     assert not found.near_is_complete
-    said = found.summary()
+    said = audit_lines(found)
     assert any("incomplete" in line for line in said)
     assert "No exact copies; no near copies were found." in said
 
@@ -222,7 +223,7 @@ def test_an_audit_of_an_earlier_version_is_read_and_told() -> None:
     record["exact"]["num_other_label"] = 2
     found = Audit.model_validate(record)
     assert found.exact.num_groups is None
-    assert found.summary()[1:] == [
+    assert audit_lines(found)[1:] == [
         "1 image of the test part exactly in the train part as well.",
         "1 image of the train part exactly there more than once.",
         "Labels contradict: 2 equal images have other labels.",

@@ -34,6 +34,7 @@ from neurovisionlab.data.decoders import (
 from neurovisionlab.data.own.kinds import Kind, kind_by_content
 from neurovisionlab.data.pictures import decode
 from neurovisionlab.data.sources import describe, load
+from neurovisionlab.out.said import note_text
 
 POSTSCRIPT = (
     b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\n"
@@ -75,7 +76,7 @@ def test_no_other_program_is_started(tmp_path: Path, monkeypatch: pytest.MonkeyP
             saved(tmp_path / "set" / class_name / "good.png")
             (tmp_path / "set" / class_name / name).write_bytes(POSTSCRIPT)
     ref = DataRef(name=f"folder:{tmp_path / 'set'}", on_bad_image="skip", image_px=8)
-    notes = "\n".join(load(ref, home_in(tmp_path)).provenance.notes)
+    notes = "\n".join(map(note_text, load(ref, home_in(tmp_path)).provenance.notes))
     assert f"{2 * len(SUFFIXES)} unreadable pictures skipped" in notes
     assert "damaged, or in no format that is read" in notes
     assert not mark.exists()
@@ -242,7 +243,9 @@ def test_a_link_to_itself_costs_one_picture(tmp_path: Path) -> None:
     ref = DataRef(name=f"folder:{tmp_path / 'set'}", on_bad_image="skip")
     got = load(ref, home_in(tmp_path))
     assert len(got.images_NHWC) == 2
-    assert "loop.png: Too many levels of symbolic links" in "\n".join(got.provenance.notes)
+    assert "loop.png: Too many levels of symbolic links" in "\n".join(
+        map(note_text, got.provenance.notes)
+    )
 
 
 # ── what is no file is not opened ────────────────────────────────────────────────────────────

@@ -15,6 +15,7 @@ from sklearn.datasets import load_digits
 from data.stand_ins import home_in, made_up_set, write_stand_in
 from neurovisionlab.core.errors import DataError
 from neurovisionlab.core.spec import DataInfo, DataRef, Labels
+from neurovisionlab.core.statements import state
 from neurovisionlab.data import cache, sources
 from neurovisionlab.data.cache import cached_info, cached_set, keep_info, keep_set
 from neurovisionlab.data.home import DataHome
@@ -196,7 +197,13 @@ def test_a_set_kept_twice_is_kept_once(tmp_path: Path) -> None:
 def test_a_set_comes_back_as_it_was_kept(tmp_path: Path, groups: Any) -> None:
     images = made_up_set({"train": [3, 3], "test": [2, 2]}, groups)
     noted = dataclasses.replace(
-        images, provenance=Provenance("s", "l", synthetic=True, notes=("n", "き"))
+        images,
+        provenance=Provenance(
+            "s",
+            "l",
+            synthetic=True,
+            notes=("n", "き", state("data.empty", count=1, names=("き/",))),
+        ),
     )
     keep_set(home_in(tmp_path), "key", noted)
     back = cached_set(home_in(tmp_path), "key")

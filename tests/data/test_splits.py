@@ -21,6 +21,7 @@ from neurovisionlab.core.spec import Subset
 from neurovisionlab.data.images import ImageSet, Provenance
 from neurovisionlab.data.remarks import remarks
 from neurovisionlab.data.splits import prefix, split, stratified_order
+from neurovisionlab.out.said import said
 
 ONE_PART = {"train": [40, 60, 100]}
 WITH_TEST = {"train": [40, 60, 100], "test": [10, 10, 20]}
@@ -399,7 +400,7 @@ def test_one_class_alone_is_refused(parts: dict[str, list[int]], asked: dict[str
 
 
 def lines(images: ImageSet, **asked: Any) -> list[str]:
-    return list(remarks(images, cell_over(images.info(), **asked)).values())
+    return list(map(said, remarks(images, cell_over(images.info(), **asked)).values()))
 
 
 def test_a_division_as_asked_is_worth_no_remark() -> None:
@@ -410,17 +411,17 @@ def test_a_division_as_asked_is_worth_no_remark() -> None:
 
 def test_a_share_by_groups_that_is_further_off_is_said() -> None:
     images = in_groups(np.repeat(np.arange(9), 30))
-    (said,) = lines(images, test_frac=0.3, val_frac=1 / 3)
-    assert "the test part holds 33% of the images, 30% were asked (split.test_frac)" in said
-    (said,) = lines(images, test_frac=1 / 3, val_frac=0.45)
-    assert "the validation part holds 50% of the images, 45% were asked" in said
+    (line,) = lines(images, test_frac=0.3, val_frac=1 / 3)
+    assert "the test part holds 33% of the images, 30% were asked (split.test_frac)" in line
+    (line,) = lines(images, test_frac=1 / 3, val_frac=0.45)
+    assert "the validation part holds 50% of the images, 45% were asked" in line
 
 
 def test_subsets_that_are_larger_than_the_set_are_said() -> None:
     images = made_up_set(WITH_TEST)
     assert lines(images, subset=Subset(train_images=200, test_images=40)) == []
-    said = lines(images, subset=Subset(train_images=50_000, test_images=41))
-    assert said == [
+    told = lines(images, subset=Subset(train_images=50_000, test_images=41))
+    assert told == [
         "subset.train_images = 50,000 has no effect on made-up: 200 are there",
         "subset.test_images = 41 has no effect on made-up: 40 are there",
     ]
@@ -428,8 +429,8 @@ def test_subsets_that_are_larger_than_the_set_are_said() -> None:
 
 def test_classes_that_a_subset_leaves_without_images_are_said() -> None:
     images = made_up_set({"train": [30] * 10, "test": [5] * 10})
-    (said,) = lines(images, subset=Subset(train_images=14, test_images=3))
-    assert said == (
+    (line,) = lines(images, subset=Subset(train_images=14, test_images=3))
+    assert line == (
         "made-up: no validation image of 8, no test image of 7 of 10 classes "
         "(subset.train_images = 14, subset.test_images = 3)"
     )

@@ -29,6 +29,7 @@ from neurovisionlab.lab.results import read
 from neurovisionlab.lab.store import Store
 from neurovisionlab.lab.trust import trusted
 from neurovisionlab.out import exports
+from neurovisionlab.out.data_sets import audit_lines
 from neurovisionlab.out.page.compare import compare_runs
 from neurovisionlab.out.page.report import write_report
 from neurovisionlab.out.resources import resource_tables
@@ -153,7 +154,7 @@ def _read(store: Store) -> int:
     for _, info in plan.infos:
         found = store.audit(info.digest)
         if found is not None:
-            found.summary()
+            audit_lines(found)
     for record in records:
         for part in ("val", "test"):
             if record.status == "done":

@@ -12,12 +12,12 @@ from scipy import stats as distributions
 from judge.networks import answers, compare, drawn_right, estimate, predictions
 from neurovisionlab.core.errors import DataError
 from neurovisionlab.core.records import Predictions
-from neurovisionlab.core.speech import Voice, speaking
 from neurovisionlab.judge.answers import Answers, answers_of
 from neurovisionlab.judge.differ import confusion_difference, differences, most_confused
 from neurovisionlab.judge.ranks import Overall, Refusal, overall, wilcoxon
 from neurovisionlab.judge.samples import METRICS, Rules
 from neurovisionlab.judge.verdicts import DatasetVerdicts, verdicts_of_dataset
+from neurovisionlab.out.speech import Voice, speaking
 from neurovisionlab.out.words import verdicts as sentences
 
 FEW_DRAWS = Rules(num_draws=200)

@@ -14,6 +14,7 @@ from neurovisionlab.core.errors import ModelError
 from neurovisionlab.core.protocol import Protocol
 from neurovisionlab.lab.executors import Failed, Outcome, execute_here
 from neurovisionlab.lab.measure import Effort, measure
+from neurovisionlab.out.said import note_text
 
 SPEC = CostSpec(
     model="glyphnet",
@@ -76,15 +77,17 @@ def test_the_calmest_of_the_disturbed_is_kept_and_flagged() -> None:
     assert asked.count("speed") == 3
     assert costs.latency_p50_ms == 4.0
     assert not costs.is_for_ranking
-    assert costs.conditions.warnings == (
+    assert [*map(note_text, costs.conditions.warnings)] == [
         "speed: other processes took 20% of the processors: faster when alone",
-    )
+    ]
 
 
 def test_rounds_that_disagree_are_called_a_noisy_machine() -> None:
     _, costs = _measure([_window(0.0), _window(0.0, None), _window(0.0, 0.3)], attempts=1)
     assert not costs.is_for_ranking
-    assert costs.conditions.warnings == ("speed: machine too noisy: its repeats differ by 30%",)
+    assert [*map(note_text, costs.conditions.warnings)] == [
+        "speed: machine too noisy: its repeats differ by 30%"
+    ]
 
 
 def test_unknown_contention_is_not_taken_for_contention() -> None:
@@ -99,7 +102,7 @@ def test_a_process_killed_for_memory_is_a_result() -> None:
 
     (costs,) = measure([SPEC], lambda *_: None, killed, Effort(1.0))
     assert costs.does_not_fit is not None
-    assert costs.does_not_fit.startswith("needs more than ")
+    assert note_text(costs.does_not_fit).startswith("needs more than ")
     assert costs.conditions.machine is None
     assert costs.num_parameters is None
 
@@ -159,7 +162,9 @@ def test_the_median_of_several_processes_counts_and_their_disagreement_is_noise(
     window = costs.conditions.windows["speed"]
     assert (window.num_repeats, window.num_processes) == (15, 3)
     assert window.spread_frac == pytest.approx(0.3 / 1.1)
-    assert costs.conditions.warnings == ("speed: machine too noisy: its repeats differ by 27%",)
+    assert [*map(note_text, costs.conditions.warnings)] == [
+        "speed: machine too noisy: its repeats differ by 27%"
+    ]
     assert costs.num_parameters == 10
 
 
@@ -180,4 +185,4 @@ def test_peaks_that_differ_between_processes_are_called_noisy(
 
     (costs,) = measure([SPEC], work, execute_here, Effort(1.0, processes=3))
     assert costs.train_peak_mib == peaks_mib[1]
-    assert any("noisy for memory" in one for one in costs.conditions.warnings) == warned
+    assert any("noisy for memory" in note_text(one) for one in costs.conditions.warnings) == warned

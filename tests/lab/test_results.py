@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from lab.fakes import fake_costs, fake_plan, fake_result
-from neurovisionlab.core.speech import ENGLISH
 from neurovisionlab.data import files
 from neurovisionlab.lab.evidence import evidence_of
 from neurovisionlab.lab.judge import advise_run, judge_run
@@ -17,6 +16,7 @@ from neurovisionlab.lab.store import Store
 from neurovisionlab.out.exports import write_exports
 from neurovisionlab.out.page.report import write_report
 from neurovisionlab.out.resources import resource_tables
+from neurovisionlab.out.speech import ENGLISH
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from neurovisionlab.learn.device import DoesNotFitError, choose, memory_errors_e
 from neurovisionlab.learn.meter import measure_part
 from neurovisionlab.learn.survey import num_macs
 from neurovisionlab.learn.zoo import Shape
+from neurovisionlab.out.said import note_text
 
 SECONDS = 0.1
 
@@ -96,7 +97,7 @@ def test_every_number_is_there_with_its_conditions(measured: dict[str, Costs]) -
 def test_energy_is_measured_or_said_not_to_be(measured: dict[str, Costs]) -> None:
     for costs in measured.values():
         if costs.energy_j_per_image is None:
-            assert costs.energy_note.startswith("not measurable: ")
+            assert note_text(costs.energy_note).startswith("not measurable: ")
         else:
             assert costs.energy_j_per_image > 0
 
@@ -197,7 +198,7 @@ def test_a_batch_that_does_not_fit_is_a_result_and_no_smaller_one_is_taken() -> 
     huge = spec_of(f"{__name__}:endless", batch_size=2)
     (costs,) = measure([huge], measure_part, local(api.WORKERS), Effort(SECONDS, 1, 1))
     assert costs.does_not_fit is not None
-    assert costs.does_not_fit.startswith("needs more than ")
+    assert note_text(costs.does_not_fit).startswith("needs more than ")
     assert costs.train_peak_mib is None
     assert costs.energy_j_per_image is None
 

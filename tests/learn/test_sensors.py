@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from neurovisionlab.learn.sensors import Gpu, Package, energy_counter
+from neurovisionlab.out.said import note_text
 
 
 class FakeNvml:
@@ -55,7 +56,7 @@ def test_what_a_gpu_refuses_is_unknown_and_never_zero() -> None:
     assert (gpu.temperature_c(), gpu.clock_mhz(), gpu.driver()) == (None, None, None)
     counter = energy_counter(gpu)
     assert counter.read is None
-    assert counter.note == "not measurable: this GPU has no energy counter"
+    assert note_text(counter.note) == "not measurable: this GPU has no energy counter"
 
 
 def test_a_process_the_driver_cannot_size_is_unknown() -> None:
@@ -78,7 +79,7 @@ def test_rapl_adds_packages_and_leaves_their_parts_out(tmp_path: Path) -> None:
     counter = energy_counter(None, root=tmp_path)
     assert counter.read is not None
     assert counter.read() == 7.0
-    assert "2 processor package(s)" in counter.note
+    assert "2 processor package(s)" in note_text(counter.note)
 
 
 def test_rapl_counts_on_where_the_kernel_begins_anew(tmp_path: Path) -> None:
@@ -91,18 +92,18 @@ def test_rapl_counts_on_where_the_kernel_begins_anew(tmp_path: Path) -> None:
 
 def test_energy_that_nobody_counts_says_why(tmp_path: Path) -> None:
     nothing = energy_counter(None, root=tmp_path)
-    assert (nothing.read, nothing.note) == (
+    assert (nothing.read, note_text(nothing.note)) == (
         None,
         "not measurable: the system offers no RAPL counter",
     )
     _package(tmp_path, "intel-rapl:0", "")  # what an unreadable counter gives
     forbidden = energy_counter(None, root=tmp_path)
     assert forbidden.read is None
-    assert "root alone" in forbidden.note
+    assert "root alone" in note_text(forbidden.note)
 
 
 def test_a_gpu_without_a_driver_is_not_taken_for_its_processor(tmp_path: Path) -> None:
     _package(tmp_path, "intel-rapl:0", 3_000_000)
     counter = energy_counter(None, is_cpu=False, root=tmp_path)
     assert counter.read is None
-    assert counter.note == "not measurable: NVML does not see this device"
+    assert note_text(counter.note) == "not measurable: NVML does not see this device"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from neurovisionlab.core.speech import ENGLISH, Voice
 from neurovisionlab.data.home import DataHome
 from neurovisionlab.lab.results import read
 from neurovisionlab.lab.store import Store
 from neurovisionlab.out.page.album import Albums
 from neurovisionlab.out.page.report import render
+from neurovisionlab.out.speech import ENGLISH, Voice
 
 
 def rendered(store: Store, home: DataHome | None = None, language: Voice = ENGLISH) -> str:

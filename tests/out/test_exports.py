@@ -13,13 +13,13 @@ import pytest
 
 from hostile import HOSTILE, TEX
 from lab.fakes import HOSTILE_NAMES, fake_plan, fake_result
-from neurovisionlab.core.speech import speaking
 from neurovisionlab.lab.judge import judge_run
 from neurovisionlab.lab.resources import ResourceRow
 from neurovisionlab.lab.results import read
 from neurovisionlab.lab.store import Store
 from neurovisionlab.out.exports import TIDY_COLUMNS, escaped, latex, tidy_rows, write_exports
 from neurovisionlab.out.language import voice_of
+from neurovisionlab.out.speech import speaking
 
 
 @pytest.fixture

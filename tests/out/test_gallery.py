@@ -21,7 +21,6 @@ from lab.fakes import fake_result
 from neurovisionlab.core.errors import StoreError
 from neurovisionlab.core.protocol import Protocol
 from neurovisionlab.core.spec import DataRef, Study
-from neurovisionlab.core.speech import Voice
 from neurovisionlab.data.home import DataHome
 from neurovisionlab.data.sources import load
 from neurovisionlab.lab.judge import judge_run
@@ -33,6 +32,7 @@ from neurovisionlab.out.page.album import Album, Albums
 from neurovisionlab.out.page.gallery import NOT_AT_HAND, shelves
 from neurovisionlab.out.page.picture import png
 from neurovisionlab.out.page.report import write_report
+from neurovisionlab.out.speech import Voice
 from out.rendered import rendered
 
 

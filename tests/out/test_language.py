@@ -19,11 +19,11 @@ from babel.messages.pofile import read_po
 from house.source import ROOT
 from lab.fakes import fake_plan, fake_result
 from neurovisionlab.core.errors import SpecError
-from neurovisionlab.core.speech import Voice, number, speaking
 from neurovisionlab.lab.results import read
 from neurovisionlab.lab.store import Store
 from neurovisionlab.out.language import CODES, voice_of
 from neurovisionlab.out.page.compare import compare_runs
+from neurovisionlab.out.speech import Voice, number, speaking
 from out.rendered import rendered
 
 LOCALE = ROOT / "src" / "neurovisionlab" / "out" / "locale"

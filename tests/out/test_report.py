@@ -15,6 +15,7 @@ from neurovisionlab.data.audit import audit
 from neurovisionlab.data.images import ImageSet, Provenance
 from neurovisionlab.lab.plan import Plan
 from neurovisionlab.lab.store import Store
+from neurovisionlab.out.data_sets import audit_lines
 from neurovisionlab.out.page.report import write_report
 from out.rendered import rendered
 
@@ -102,8 +103,8 @@ def test_the_audit_of_the_data_is_in_the_report(tmp_path: Path) -> None:
     )
     store.put_audit(found.model_copy(update={"digest": info.digest}))
     page = _check_self_contained(rendered(store))
-    assert len(found.summary()) >= 3
-    for line in found.summary():
+    assert len(audit_lines(found)) >= 3
+    for line in audit_lines(found):
         assert " ".join(line.split()) in " ".join(page.text.split())
 
 

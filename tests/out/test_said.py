@@ -9,32 +9,37 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pydantic import TypeAdapter, ValidationError
 
 import neurovisionlab
 from lab.fakes import fake_plan, fake_result
 from neurovisionlab.claims.publication import METRICS
-from neurovisionlab.core.speech import speaking
-from neurovisionlab.core.statements import Statement, state
+from neurovisionlab.core.statements import Notes, Statement, state
 from neurovisionlab.judge.advice import COSTS
 from neurovisionlab.lab.judge import judge_run
 from neurovisionlab.lab.results import read
 from neurovisionlab.lab.store import Store
 from neurovisionlab.out.language import voice_of
-from neurovisionlab.out.said import FORMS, WORDS, json_of, said, text_of
+from neurovisionlab.out.said import FORMS, WORDS, json_of, note_text, said, text_of
+from neurovisionlab.out.speech import speaking
 
 ROOT = Path(neurovisionlab.__file__).parent
 
 
 def _keys() -> Iterator[str]:
     """Yield every key that code states, with `*` for a part that is computed."""
-    for file in (f for room in ("judge", "claims", "lab") for f in (ROOT / room).rglob("*.py")):
+    for file in (
+        f
+        for room in ("judge", "claims", "lab", "learn", "data")
+        for f in (ROOT / room).rglob("*.py")
+    ):
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.JoinedStr):
                 parts = (getattr(part, "value", "*") for part in node.values)
                 text = "".join(part if isinstance(part, str) else "*" for part in parts)
             else:
                 text = str(getattr(node, "value", "")) if isinstance(node, ast.Constant) else ""
-            if re.fullmatch(r"(advice|claims|cells)\.[a-z_.*]+[a-z*]", text):
+            if re.fullmatch(r"(advice|claims|cells|costs|data)\.[a-z_.*]+[a-z*]", text):
                 yield text
 
 
@@ -71,6 +76,48 @@ def test_names_numbers_and_parts_are_filled_in() -> None:
         assert "1 234" in said(amount).replace("\u00a0", " ").replace("\u202f", " ")
     with pytest.raises(KeyError):
         said(state("advice.nonsense"))
+
+
+def test_what_was_kept_in_english_is_said_in_the_spoken_language() -> None:
+    kept = state("data.no_pictures", count=2, names=("a.txt", "b.txt"))
+    limit = state("costs.needs_more", limit_mib=8192.4)
+    english = [note_text(kept), note_text(limit)]
+    assert english == [
+        "not used, files that are no pictures: 2 (a.txt, b.txt)",
+        "needs more than 8,192 MiB",
+    ]
+    with speaking(voice_of("uk")):
+        assert note_text(english[0]) == note_text(kept) != english[0]
+        assert note_text(english[1]) == "потребує понад 8,192 МіБ"
+        assert note_text("no sentence of ours") == "no sentence of ours"
+
+
+@pytest.mark.parametrize(
+    ("forged", "shown"),
+    [
+        (state("data.of_tomorrow", count=2), "data.of_tomorrow: count 2"),
+        (state("data.no_pictures", number=2), "data.no_pictures: number 2"),
+        (state("costs.noisy", part="speed", spread="x"), "costs.noisy: part speed, spread x"),
+        (
+            state("data.deep", top=state("x", of=("a", 1)), count=1),
+            "data.deep: top x: of a, 1, count 1",
+        ),
+        (state("data.pixel_value", value="x"), "data.pixel_value: value x"),
+    ],
+)
+def test_a_note_without_words_is_shown_as_it_is(forged: Statement, shown: str) -> None:
+    assert note_text(forged) == shown
+
+
+def test_what_nobody_states_is_not_read() -> None:
+    notes = TypeAdapter(Notes)
+    deep = state("x", of=1)
+    for _ in range(9):
+        deep = state("x", of=deep)
+    large = (state("x", of="y" * 100_001), state("x", of=10**200), state("x", of=("y",) * 101))
+    for note in (deep, *large, "y" * 100_001):
+        with pytest.raises(ValidationError):
+            notes.validate_json(json.dumps([note if isinstance(note, str) else note.model_dump()]))
 
 
 def test_a_statement_is_kept_as_json_and_comes_back() -> None:

@@ -11,12 +11,15 @@ What takes a run takes its folder as well: `api.results("runs/quick")`.
 from typing import TYPE_CHECKING
 
 from neurovisionlab.api.datasets import (
-    DataSet,
+    Audited,
+    DataFacts,
+    DataSets,
     audit,
     data_info,
     data_sets,
     fetch,
     images,
+    note_lines,
     sheet,
 )
 from neurovisionlab.api.inspection import (
@@ -27,7 +30,7 @@ from neurovisionlab.api.inspection import (
     take_weights_from,
 )
 from neurovisionlab.api.judging import Advised, Claims, Verdicts, advise, claims, verdicts
-from neurovisionlab.api.measuring import code_of, measure_models, measure_run
+from neurovisionlab.api.measuring import Measured, code_of, measure_models, measure_run
 from neurovisionlab.api.opened import OpenRun, RunLike, open  # noqa: A004  # as `api.open`
 from neurovisionlab.api.running import Run, prepare
 from neurovisionlab.api.runs import (
@@ -41,11 +44,12 @@ from neurovisionlab.api.runs import (
     results,
     status,
 )
-from neurovisionlab.api.studies import Preset, difference, load_study, presets
+from neurovisionlab.api.studies import Differences, Preset, difference, load_study, presets
 from neurovisionlab.core.costs import Costs
 from neurovisionlab.core.spec import DataInfo
 from neurovisionlab.data.audit import Audit
 from neurovisionlab.data.images import ImageSet
+from neurovisionlab.data.listing import DataSet
 from neurovisionlab.data.pictures import Watch
 from neurovisionlab.judge.candidates import Limits
 from neurovisionlab.out.track import check_tracker
@@ -57,12 +61,17 @@ __all__ = [
     "WORKERS",
     "Advised",
     "Audit",
+    "Audited",
     "Claims",
     "Costs",
+    "DataFacts",
     "DataInfo",
     "DataSet",
+    "DataSets",
+    "Differences",
     "ImageSet",
     "Limits",
+    "Measured",
     "OpenRun",
     "Preset",
     "Report",
@@ -89,6 +98,7 @@ __all__ = [
     "model_facts",
     "model_names",
     "models",
+    "note_lines",
     "open",
     "page",
     "page_writer",

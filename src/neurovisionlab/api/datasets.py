@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from neurovisionlab.core.errors import DataError
-from neurovisionlab.core.frozen import Frozen
 from neurovisionlab.core.spec import DataInfo, DataRef
 from neurovisionlab.data.audit import Audit
 from neurovisionlab.data.audit import audit as look_for_flaws
 from neurovisionlab.data.home import DataHome
 from neurovisionlab.data.images import ImageSet
-from neurovisionlab.data.official import KANA, LETTERS, OFFICIAL, files_of
+from neurovisionlab.data.listing import DataSet, listed
 from neurovisionlab.data.pictures import Watch
-from neurovisionlab.data.sources import SOURCES, describe, load
+from neurovisionlab.data.sources import describe, load
+from neurovisionlab.out.notebook import lines_html, paragraphs_html, tables_html
+
+if TYPE_CHECKING:
+    from neurovisionlab.out.tables import Table
 
 # given the name of a file that is fetched: what is told of its bytes (done, total) meanwhile
 Bar = Callable[[str], AbstractContextManager[Watch]]
@@ -25,26 +29,23 @@ def _unwatched(done: int, total: int) -> None:
     """Take no notice of how far something is."""
 
 
-class DataSet(Frozen):
-    """A data set known by name.
+class DataSets(tuple[DataSet, ...]):
+    """Data sets known by name."""
 
-    Attributes:
-        num_train, num_test: images; None where that is known only once it is there.
-        available: whether it can be used now.
-        where: where it lies, or how to get it.
-    """
+    __slots__ = ()
 
-    name: str
-    title: str
-    synthetic: bool
-    num_classes: int
-    num_train: int | None
-    num_test: int | None
-    available: bool
-    where: str
+    @property
+    def table(self) -> Table:
+        """All of them as people read them."""
+        from neurovisionlab.out.data_sets import data_sets_table
+
+        return data_sets_table(self)
+
+    def _repr_html_(self) -> str:
+        return tables_html([self.table])
 
 
-def data_sets(data_dir: str | Path | None = None) -> list[DataSet]:
+def data_sets(data_dir: str | Path | None = None) -> DataSets:
     """Return the data sets known by name, and how to get each.
 
     Args:
@@ -53,38 +54,34 @@ def data_sets(data_dir: str | Path | None = None) -> list[DataSet]:
     Raises:
         DataError: there is no such folder.
     """
-    home = DataHome.find(data_dir)
-    return [_listed(name, home) for name in SOURCES]
+    return DataSets(listed(DataHome.find(data_dir)))
 
 
-def _listed(name: str, home: DataHome) -> DataSet:
-    source = SOURCES[name]
-    num_train, num_test = source.num_images
-    where = _where(name, home) if name in OFFICIAL else "embedded"
-    return DataSet(
-        name=name,
-        title=source.title.removesuffix(" (synthetic)"),
-        synthetic=source.title.endswith("(synthetic)"),
-        num_classes=_num_classes(name),
-        num_train=num_train,
-        num_test=num_test,
-        available=not where.startswith("nvl data fetch"),
-        where=where,
-    )
+@dataclass(frozen=True)
+class DataFacts:
+    """What is known of a data set.
 
+    Attributes:
+        info: all of it as data.
+    """
 
-def _num_classes(name: str) -> int:
-    if name in OFFICIAL:
-        return len(OFFICIAL[name].class_names)
-    return len({"pen-letters": LETTERS, "pen-kana": KANA}.get(name, range(10)))
+    info: DataInfo
 
+    @property
+    def lines(self) -> dict[str, str]:
+        """All of it as people read it: {what: line}."""
+        from neurovisionlab.out.data_sets import data_set_lines
 
-def _where(name: str, home: DataHome) -> str:
-    try:
-        size_mib = sum(path.stat().st_size for path in files_of(name, home)) / 2**20
-    except DataError:
-        return f"nvl data fetch {name}"
-    return f"on disk ({size_mib:,.0f} MiB)"
+        return data_set_lines(self.info)
+
+    def as_json(self) -> dict[str, object]:
+        """Return all of it as JSON holds it, notes in English."""
+        from neurovisionlab.out.said import json_of
+
+        return json_of(self.info)
+
+    def _repr_html_(self) -> str:
+        return lines_html(self.info.name, self.lines)
 
 
 def data_info(
@@ -92,7 +89,7 @@ def data_info(
     data_dir: str | Path | None = None,
     image_px: int | None = None,
     skip_bad: bool = False,
-) -> DataInfo:
+) -> DataFacts:
     """Say what is known of a data set: size, classes, source, licence, digest.
 
     Args:
@@ -104,7 +101,7 @@ def data_info(
     Raises:
         DataError: no such data set, or it is not there, or broken.
     """
-    return describe(_ref(name, image_px, skip_bad), DataHome.find(data_dir))
+    return DataFacts(describe(_ref(name, image_px, skip_bad), DataHome.find(data_dir)))
 
 
 def images(
@@ -132,7 +129,48 @@ def _ref(name: str, image_px: int | None, skip_bad: bool) -> DataRef:
     return DataRef(name=name, image_px=image_px, on_bad_image="skip" if skip_bad else "stop")
 
 
-def audit(data: ImageSet | str, data_dir: str | Path | None = None) -> Audit:
+def note_lines(images: ImageSet) -> tuple[str, ...]:
+    """Return what a reader of results must know of how images were read, a line each."""
+    from neurovisionlab.out.said import note_text
+
+    return tuple(map(note_text, images.provenance.notes))
+
+
+@dataclass(frozen=True)
+class Audited:
+    """What a search for flaws came to.
+
+    Attributes:
+        audit: all of it as data.
+    """
+
+    audit: Audit
+
+    @property
+    def table(self) -> Table:
+        """How many images of each class each part has."""
+        from neurovisionlab.out.data_sets import audit_table
+
+        return audit_table(self.audit)
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """All of it in words, gravest first after the counts."""
+        from neurovisionlab.out.data_sets import audit_lines
+
+        return tuple(audit_lines(self.audit))
+
+    def as_json(self) -> dict[str, object]:
+        """Return all of it as JSON holds it, notes in English."""
+        from neurovisionlab.out.said import json_of
+
+        return json_of(self.audit)
+
+    def _repr_html_(self) -> str:
+        return paragraphs_html([(self.audit.name, self.lines)]) + tables_html([self.table])
+
+
+def audit(data: ImageSet | str, data_dir: str | Path | None = None) -> Audited:
     """Search a data set for copies, contradicting labels, empty images and imbalance.
 
     Args:
@@ -142,7 +180,7 @@ def audit(data: ImageSet | str, data_dir: str | Path | None = None) -> Audit:
     Raises:
         DataError: see `data_info`.
     """
-    return look_for_flaws(images(data, data_dir) if isinstance(data, str) else data)
+    return Audited(look_for_flaws(images(data, data_dir) if isinstance(data, str) else data))
 
 
 def sheet(data: ImageSet | str, file: str | Path, data_dir: str | Path | None = None) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 from neurovisionlab.api.inspection import WORKERS, checked, identified
@@ -14,6 +15,35 @@ from neurovisionlab.lab.executors import local
 from neurovisionlab.lab.measure import Effort, measure
 from neurovisionlab.lab.trust import own_models, trusted
 from neurovisionlab.learn.settings import num_threads, wants_compiling
+from neurovisionlab.out.notebook import paragraphs_html
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one model costs.
+
+    Attributes:
+        costs: all of it as data.
+    """
+
+    costs: Costs
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """All of it as people read it."""
+        from neurovisionlab.out.resources import costs_lines
+
+        return tuple(costs_lines(self.costs))
+
+    def as_json(self) -> dict[str, object]:
+        """Return all of it as JSON holds it, notes in English."""
+        from neurovisionlab.out.resources import costs_json
+
+        return costs_json(self.costs)
+
+    def _repr_html_(self) -> str:
+        head, *rest = self.lines
+        return paragraphs_html([(head, [line.strip() for line in rest])])
 
 
 def check_settings() -> None:
@@ -44,7 +74,7 @@ def code_of(run: RunLike) -> tuple[str, ...]:
 
 def measure_run(
     run: RunLike, seconds: float, anew: bool = True, trust: bool = False
-) -> Iterator[Costs]:
+) -> Iterator[Measured]:
     """Measure what each model of a run costs, once for each shape of data; keep and yield.
 
     Nothing else should be running: others are noticed, and named in the conditions.
@@ -73,12 +103,12 @@ def measure_run(
     with store.writing():
         for costs in measure(todo, measure_part, local(WORKERS), effort):
             store.put_costs(costs)
-            yield costs
+            yield Measured(costs)
 
 
 def measure_models(
     models: Sequence[str], shape: tuple[int, int, int], batch_size: int, seconds: float
-) -> Iterator[Costs]:
+) -> Iterator[Measured]:
     """Measure what models cost, without a study; yield as they are done.
 
     Args:
@@ -111,4 +141,5 @@ def measure_models(
                 protocol=protocol,
             )
         )
-    yield from measure(specs, measure_part, local(WORKERS), Effort(seconds))
+    for costs in measure(specs, measure_part, local(WORKERS), Effort(seconds)):
+        yield Measured(costs)

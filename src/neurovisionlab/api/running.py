@@ -17,6 +17,7 @@ from neurovisionlab.core.spec import (
     Study,
     warnings_of,
 )
+from neurovisionlab.core.statements import Statement
 from neurovisionlab.data.audit import Audit, audit
 from neurovisionlab.data.home import DataHome
 from neurovisionlab.data.official import OFFICIAL
@@ -27,13 +28,14 @@ from neurovisionlab.data.texts import is_there, possible_path
 from neurovisionlab.lab.conduct import Event, conduct, pending
 from neurovisionlab.lab.damage import Tell
 from neurovisionlab.lab.executors import Execute, local
-from neurovisionlab.lab.messages import data_messages, folder_messages, recipe_messages
 from neurovisionlab.lab.plan import Plan
 from neurovisionlab.lab.processes import refuse_while_main_is_read, start_early
 from neurovisionlab.lab.results import Results
 from neurovisionlab.lab.store import Store, warn
 from neurovisionlab.lab.studies import make_plan
+from neurovisionlab.out.messages import data_messages, folder_messages, recipe_messages
 from neurovisionlab.out.notebook import run_html
+from neurovisionlab.out.said import said
 from neurovisionlab.out.track import check_tracker, to_tensorboard
 
 # what the reader of the digits and unbroken groups or folds import late: a second for each cell
@@ -103,7 +105,8 @@ class Run:
             seconds: about how long each timing takes.
         """
         # the models are those of the study that the user gave
-        yield from measure_run(self.store, seconds, anew=False, trust=True)
+        for measured in measure_run(self.store, seconds, anew=False, trust=True):
+            yield measured.costs
 
     def report(self) -> Path:
         """Write the run's report.html and return its path; images are read wherever they lie."""
@@ -186,10 +189,10 @@ def _check_splits(cells: Iterable[CellSpec], home: DataHome) -> list[str]:
         protocol = cell.protocol
         division = f"{cell.fold} {protocol.val_frac} {protocol.split_seed}"
         by_ref.setdefault(cell.data_ref, {}).setdefault(division, cell)
-    said: dict[tuple[str, str], str] = {}
+    remarked: dict[tuple[str, str], Statement] = {}
     for ref, different in by_ref.items():
         images = load(ref, home)
         for cell in different.values():
-            for kind, line in remarks(images, cell).items():
-                said.setdefault((ref.name, kind), line)
-    return list(said.values())
+            for kind, remark in remarks(images, cell).items():
+                remarked.setdefault((ref.name, kind), remark)
+    return list(map(said, remarked.values()))

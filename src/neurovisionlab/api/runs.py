@@ -13,7 +13,7 @@ from neurovisionlab.data.home import DataHome
 from neurovisionlab.lab.results import Results
 from neurovisionlab.lab.store import write_page
 from neurovisionlab.out.language import voice_of
-from neurovisionlab.out.notebook import tables_html
+from neurovisionlab.out.notebook import files_html, lines_html, tables_html
 from neurovisionlab.out.resources import resource_tables
 from neurovisionlab.out.tables import ResultRow, Table, result_rows, summary_tables, to_csv
 
@@ -27,6 +27,10 @@ class Status(Frozen):
     diverged: int
     failed: int
     pending: int
+
+    def _repr_html_(self) -> str:
+        counts = {name: str(count) for name, count in self.model_dump(exclude={"name"}).items()}
+        return lines_html(self.name, counts)
 
 
 def status(run: RunLike) -> Status:
@@ -138,6 +142,9 @@ class Report:
     page: Path
     exports: tuple[Path, ...]
 
+    def _repr_html_(self) -> str:
+        return files_html([self.page, *self.exports])
+
 
 def report(run: RunLike, data_dir: str | Path | None = None, language: str = "en") -> Report:
     """Write a run's report.html anew, and its exports.
@@ -151,9 +158,9 @@ def report(run: RunLike, data_dir: str | Path | None = None, language: str = "en
         SpecError: no such language.
         StoreError: there is no run in that folder, or it cannot be written to.
     """
-    from neurovisionlab.core.speech import speaking
     from neurovisionlab.out.exports import write_exports
     from neurovisionlab.out.page.report import write_report
+    from neurovisionlab.out.speech import speaking
 
     voice, store = voice_of(language), store_of(run)
     home = None if data_dir is None else DataHome.find(data_dir)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from neurovisionlab.core.parse import parse_study
 from neurovisionlab.core.spec import Study
 from neurovisionlab.data.sources import SOURCES
 from neurovisionlab.lab import studies
 from neurovisionlab.lab.studies import Difference, differences, read_study
+from neurovisionlab.out.notebook import tables_html
+
+if TYPE_CHECKING:
+    from neurovisionlab.out.tables import Table
 
 
 def load_study(name_or_path: str) -> Study:
@@ -45,7 +50,23 @@ def presets() -> list[Preset]:
     return [Preset(name, text) for name, text in sorted(studies.presets().items())]
 
 
-def difference(first: str, second: str) -> list[Difference]:
+class Differences(tuple[Difference, ...]):
+    """Settings that differ between two studies."""
+
+    __slots__ = ()
+
+    @property
+    def table(self) -> Table:
+        """All of them as people read them; values of the first study, then of the second."""
+        from neurovisionlab.out.tables import differences_table
+
+        return differences_table(self)
+
+    def _repr_html_(self) -> str:
+        return tables_html([self.table])
+
+
+def difference(first: str, second: str) -> Differences:
     """Return every difference in protocol and data between two studies, given as to `load_study`.
 
     Names and descriptions of the studies do not count.
@@ -54,4 +75,4 @@ def difference(first: str, second: str) -> list[Difference]:
         SpecError: see `load_study`.
     """
     found = differences(load_study(first), load_study(second))
-    return [one for one in found if one.setting not in ("name", "description")]
+    return Differences(one for one in found if one.setting not in ("name", "description"))

@@ -13,7 +13,7 @@ from neurovisionlab.cli.options import DataOption, JsonOption, echo_json, new_co
 from neurovisionlab.out.neutral import echo, in_one_line
 
 if TYPE_CHECKING:
-    from neurovisionlab.api import Audit, DataInfo, DataSet, ImageSet, Watch
+    from neurovisionlab.api import Audited, ImageSet, Watch
 
 data_app = typer.Typer(
     help="List, fetch, look at and audit data sets.",
@@ -43,16 +43,8 @@ def list_(data: DataOption = None, as_json: JsonOption = False) -> None:
         echo_json([row.model_dump() for row in rows])
         return
     from neurovisionlab.out.screen import show_table
-    from neurovisionlab.out.tables import Table
 
-    columns = ("name", "what", "images", "classes", "train", "test", "where")
-    table = Table(
-        title="Data sets",
-        columns=columns,
-        rows=tuple(_listed_texts(row) for row in rows),
-        notes=("your own: folder:DIR (train/CLASS/*.png) or npz:DIR (train.npz, test.npz)",),
-    )
-    show_table(table, new_console())
+    show_table(rows.table, new_console())
 
 
 @data_app.command()
@@ -69,20 +61,9 @@ def info(
     _say_no_effect(name, px, skip_bad)
     found = api.data_info(name, data, px, skip_bad)
     if as_json:
-        echo_json(found.model_dump(mode="json"))
+        echo_json(found.as_json())
         return
-    counts = ", ".join(f"{count:,} {part}" for part, count in found.num_images.items())
-    size = f"{found.width_px} × {found.height_px} px, {found.channels} channel(s)"
-    lines = {
-        "images": f"{counts}; {size}; {'synthetic' if found.synthetic else 'real'}",
-        **_size_remark(found),
-        "classes": f"{len(found.class_names)}: {' '.join(found.class_names)}",
-        "source": found.source,
-        "licence": found.licence,
-        "digest": found.digest,
-        **{f"note {i}": note for i, note in enumerate(found.notes, 1)},
-    }
-    _show_lines(found.name, lines)
+    _show_lines(found.info.name, found.lines)
 
 
 @data_app.command()
@@ -100,7 +81,7 @@ def audit(
     images = _images(name, data, px, skip_bad)
     found = api.audit(images)
     if as_json:
-        echo_json(found.model_dump(mode="json"))
+        echo_json(found.as_json())
     else:
         _show_audit(found)
     if sheet is not None:
@@ -129,7 +110,7 @@ def sheet(
 
     images = _images(name, data, px, skip_bad)
     echo(f"contact sheet: {api.sheet(images, file)}")
-    for note in images.provenance.notes:
+    for note in api.note_lines(images):
         echo(f"note: {note}", err=True)
 
 
@@ -140,15 +121,6 @@ def _say_no_effect(name: str, px: int | None, skip_bad: bool) -> None:
             echo(f"warning: {option} has no effect on {name}: it is no folder:DIR", err=True)
 
 
-def _size_remark(found: DataInfo) -> dict[str, str]:
-    """Say where the images' own size is none that a study can keep."""
-    sides = (found.width_px, found.height_px)
-    if sides[0] == sides[1] and MIN_PX <= sides[0] <= MAX_PX:
-        return {}
-    wanted = f"{MIN_PX} × {MIN_PX} to {MAX_PX} × {MAX_PX} px"
-    return {"in a study": f"needs image_px = 64, say: models take {wanted}"}
-
-
 def _images(name: str, data: Path | None, px: int | None, skip_bad: bool) -> ImageSet:
     from neurovisionlab import api
     from neurovisionlab.out.screen import counting
@@ -156,12 +128,6 @@ def _images(name: str, data: Path | None, px: int | None, skip_bad: bool) -> Ima
     _say_no_effect(name, px, skip_bad)
     with counting("reading pictures", new_console(stderr=True)) as watch:
         return api.images(name, data, px, skip_bad, watch)
-
-
-def _listed_texts(row: DataSet) -> tuple[str, ...]:
-    counts = ("–" if num is None else f"{num:,}" for num in (row.num_train, row.num_test))
-    kind = "synthetic" if row.synthetic else "real"
-    return (row.name, row.title, kind, str(row.num_classes), *counts, row.where)
 
 
 def _show_lines(title: str, lines: dict[str, str]) -> None:
@@ -176,23 +142,13 @@ def _show_lines(title: str, lines: dict[str, str]) -> None:
     console.print(grid)
 
 
-def _show_audit(found: Audit) -> None:
+def _show_audit(found: Audited) -> None:
     from neurovisionlab.out.screen import show_table
-    from neurovisionlab.out.tables import Table
 
-    names = list(found.parts[0].num_per_class) if found.parts else []
-    table = Table(
-        title=f"{found.name}: images per class",
-        columns=("class", *(one.part for one in found.parts)),
-        rows=tuple(
-            (in_one_line(n), *(f"{one.num_per_class[n]:,}" for one in found.parts)) for n in names
-        ),
-        notes=(f"digest {found.digest}",),
-    )
     console = new_console()
-    show_table(table, console)
-    for sentence in found.summary():
-        console.print(f"• {in_one_line(sentence)}", markup=False)
+    show_table(found.table, console)
+    for line in found.lines:
+        console.print(f"• {in_one_line(line)}", markup=False)
 
 
 @contextlib.contextmanager

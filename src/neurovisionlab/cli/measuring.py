@@ -14,7 +14,7 @@ from neurovisionlab.core.errors import NvlError, SpecError, mould
 from neurovisionlab.out.neutral import echo
 
 if TYPE_CHECKING:
-    from neurovisionlab.api import Costs
+    from neurovisionlab.api import Measured
 
 
 def measure(
@@ -60,7 +60,7 @@ def measure(
         opened, write = open_run(run), api.page_writer(data, lang)
         found = _told(api.measure_run(opened, seconds, trust=trust), as_json, mistakes)
         _say_left_out(() if trust else api.code_of(opened))
-        rows = [_row(costs) for costs in found]
+        rows = [measured.as_json() for measured in found]
         if not as_json:
             echo(f"report: {write(opened)}")
     else:
@@ -69,7 +69,7 @@ def measure(
         found = _told(
             api.measure_models(model or [], shape, batch or 64, seconds), as_json, mistakes
         )
-        rows = [_row(costs) for costs in found]
+        rows = [measured.as_json() for measured in found]
     if as_json:
         is_single = run is None and len(rows) == 1
         echo(json.dumps(rows[0] if is_single else rows, indent=1))
@@ -93,64 +93,16 @@ def _say_left_out(models: Sequence[str]) -> None:
         echo(f"not measured: {few}: {why}", err=True)
 
 
-def _told(costs: Iterable[Costs], quietly: bool, mistakes: list[NvlError]) -> list[Costs]:
+def _told(measured: Iterable[Measured], quietly: bool, mistakes: list[NvlError]) -> list[Measured]:
     """Collect measurements, saying each as it is done; what ended them goes to `mistakes`."""
     found = []
     try:
-        for one in costs:
+        for one in measured:
             found.append(one)
             if not quietly:
-                echo("\n".join(lines(one)))
+                echo("\n".join(one.lines))
     except NvlError as error:
         if not found:
             raise
         mistakes.append(error)  # what was measured is not lost
     return found
-
-
-def _row(costs: Costs) -> dict[str, object]:
-    spec = costs.spec
-    shape = spec.model_dump(include={"image_px", "channels", "num_classes"})
-    found = costs.model_dump(mode="json", exclude={"spec", "schema_version"})
-    return {"model": spec.model} | shape | found
-
-
-def lines(costs: Costs) -> list[str]:
-    """Return one model's costs as people read them."""
-    spec = costs.spec
-    image = f"{spec.image_px}×{spec.image_px}×{spec.channels}, {spec.num_classes} classes"
-    batch = costs.conditions.training_batch
-    rows = [
-        ("size", f"{_n(costs.num_parameters)} parameters, {_n(costs.weights_mib, 1)} MiB"),
-        ("arithmetic", f"{_n(None if costs.macs is None else costs.macs / 1e6, 1)} million MACs"),
-        ("training", f"{_n(costs.train_images_per_s)} images/s at batch {batch}"),
-        (
-            "memory",
-            f"training {_n(costs.train_peak_mib)} MiB, inference "
-            f"{_n(costs.infer_peak_mib)} MiB above the baseline",
-        ),
-        (
-            "latency",
-            f"p50 {_n(costs.latency_p50_ms, 2)} ms, p95 {_n(costs.latency_p95_ms, 2)} ms, "
-            f"p99 {_n(costs.latency_p99_ms, 2)} ms for one image",
-        ),
-        (
-            "throughput",
-            f"{_n(costs.throughput_images_per_s)} images/s at batch {_n(costs.best_batch)}",
-        ),
-        (
-            "energy",
-            costs.energy_note
-            if costs.energy_j_per_image is None
-            else f"{costs.energy_j_per_image:.4g} J an image ({costs.energy_note})",
-        ),
-    ]
-    head = f"{spec.model} · {image}"
-    if costs.does_not_fit:
-        head += f" · does not fit: {costs.does_not_fit}"
-    text = [head, *(f"  {name:11} {value}" for name, value in rows)]
-    return text + [f"  warning: {warning}" for warning in costs.conditions.warnings]
-
-
-def _n(value: float | None, digits: int = 0) -> str:
-    return "unknown" if value is None else f"{value:,.{digits}f}"

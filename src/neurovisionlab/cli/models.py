@@ -63,17 +63,8 @@ def diff(study_a: StudyArgument, study_b: StudyArgument, as_json: JsonOption = F
     if not found:
         echo("no difference in protocol or data")
         return
-    table = [("setting", study_a, study_b)]
-    table += [(d.setting, _plain(d.first), _plain(d.second)) for d in found]
+    table = [("setting", study_a, study_b), *found.table.rows]
     widths = [max(len(row[column]) for row in table) for column in range(3)]
     for row in table:
         cells = (text.ljust(width) for text, width in zip(row, widths, strict=True))
         echo("  ".join(cells).rstrip())
-
-
-def _plain(value: object) -> str:
-    if value is None:
-        return "–"
-    if isinstance(value, list):
-        return ", ".join(_plain(one) for one in value)
-    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -22,7 +22,7 @@ from neurovisionlab.core.frozen import Frozen, Identified
 from neurovisionlab.core.protocol import Count, Fraction, Magnitude, Protocol
 from neurovisionlab.core.records import EpochRow, Machine
 from neurovisionlab.core.spec import SCHEMA_VERSION, CellSpec, ThisVersion, slug
-from neurovisionlab.core.speech import Sentence
+from neurovisionlab.core.statements import Note, Notes
 
 CONTENTION_LIMIT = 0.05  # share of all cores; above it a time is an upper bound, not for ranking
 SPREAD_LIMIT = 0.10  # between rounds of one measurement; above it the machine is too noisy
@@ -122,26 +122,6 @@ class Window(Frozen):
 
 
 Part = Literal["training", "inference memory", "speed"]
-# stored in English, said in any language
-NVML_ENERGY = Sentence("NVML: the whole GPU")
-NO_GPU_COUNTER = Sentence("not measurable: this GPU has no energy counter")
-NO_NVML = Sentence("not measurable: NVML does not see this device")
-NO_RAPL = Sentence("not measurable: the system offers no RAPL counter")
-RAPL_IS_ROOTS = Sentence("not measurable: RAPL counters are readable by root alone here")
-RAPL_ENERGY = Sentence("RAPL: {count} processor package(s), all processes included")
-NOT_FITTING = Sentence("not measurable: the model did not fit")
-NEEDS_MORE = Sentence("needs more than {limit} MiB")
-NOTES = (
-    NVML_ENERGY,
-    NO_GPU_COUNTER,
-    NO_NVML,
-    NO_RAPL,
-    RAPL_IS_ROOTS,
-    RAPL_ENERGY,
-    NOT_FITTING,
-    NEEDS_MORE,
-)
-
 PARTS: tuple[Part, ...] = ("training", "inference memory", "speed")
 TIMED: tuple[Part, ...] = ("training", "speed")  # memory does not mind company
 
@@ -194,7 +174,7 @@ class Conditions(Frozen):
     memory_method: Words
     gpu_temperature_c: Magnitude | None = None
     gpu_clock_mhz: Measure | None = None
-    warnings: Annotated[tuple[Words, ...], Field(max_length=1000)] = ()
+    warnings: Notes = ()
     measured_at: Moment
 
 
@@ -213,7 +193,7 @@ class Costs(Frozen):
         latency_*_ms: percentiles over single images.
         throughput_images_per_s: at the best batch, `best_batch`; `throughput_by_batch` has all.
         energy_j_per_image: at the best batch; `energy_note` says by which counter, or why not.
-        does_not_fit: "needs more than … MiB" where memory did not suffice.
+        does_not_fit: how much memory did not suffice.
     """
 
     schema_version: ThisVersion = SCHEMA_VERSION
@@ -235,8 +215,8 @@ class Costs(Frozen):
         default_factory=dict
     )
     energy_j_per_image: Measure | None = None
-    energy_note: Words
-    does_not_fit: Words | None = None
+    energy_note: Note
+    does_not_fit: Note | None = None
     conditions: Conditions
 
     @property

@@ -38,6 +38,7 @@ from neurovisionlab.core.frozen import Frozen, Identified
 from neurovisionlab.core.group_shares import is_one_fold
 from neurovisionlab.core.problems import problem_lines, shown
 from neurovisionlab.core.protocol import TOGETHER, Count, Protocol, without_effect
+from neurovisionlab.core.statements import Notes
 from neurovisionlab.core.vary import vary_problems
 
 # Raised when the meaning of a stored cell changes: results of another version are kept apart.
@@ -118,7 +119,7 @@ class DataInfo(Frozen):
     synthetic: bool = False
     source: Words = ""
     licence: Words = ""
-    notes: Annotated[tuple[Words, ...], Field(max_length=1000)] = ()
+    notes: Notes = ()
     num_groups: Amount | None = None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import chain
 from typing import Annotated
 
@@ -24,10 +24,9 @@ from neurovisionlab.core.bounds import (
 )
 from neurovisionlab.core.frozen import Frozen
 from neurovisionlab.core.spec import SCHEMA_VERSION, ThisVersion
-from neurovisionlab.core.speech import Counted, Sentence, again
+from neurovisionlab.core.statements import Notes
 from neurovisionlab.data.copies import Copies, contents_of, exact_copies, near_copies
 from neurovisionlab.data.images import ImageSet
-from neurovisionlab.data.notes import NOTES
 
 _CHUNK = 4096
 _NUM_EXAMPLES = 20
@@ -89,16 +88,7 @@ class Audit(Frozen):
     num_black: Amount
     constant_examples: Annotated[tuple[Amount, ...], Field(max_length=1000)]
     absent: dict[PartName, ClassNames]
-    notes: Annotated[tuple[Words, ...], Field(max_length=1000)] = ()
-
-    def summary(self) -> list[str]:
-        """Return a few sentences for people, gravest first after the counts."""
-        return [
-            *_size_sentences(self),
-            *_copy_sentences(self),
-            *_oddity_sentences(self),
-            *(again(note, NOTES) for note in self.notes),
-        ]
+    notes: Notes = ()
 
 
 def audit(images: ImageSet) -> Audit:
@@ -172,132 +162,3 @@ def _first_bytes(images_NHWC: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def _blocks(images_NHWC: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
     for first in range(0, len(images_NHWC), _CHUNK):
         yield images_NHWC[first : first + _CHUNK]
-
-
-COUNTS = Sentence("{parts} images in {num_classes} classes ({kind}).")
-PART, AND = Sentence("{count:,} {part}"), Sentence(" and ")
-SYNTHETIC, REAL = Sentence("synthetic"), Sentence("real")
-UNBALANCED = Sentence(
-    "Unbalanced: classes of the {part} part have {least:,} to {most:,} images, a ratio of "
-    "{ratio:.1f}."
-)
-ACROSS = {
-    "exactly": Counted(
-        "{count} image of the {later} part exactly in the {earlier} part as well.",
-        "{count:,} images of the {later} part exactly in the {earlier} part as well.",
-    ),
-    "nearly": Counted(
-        "{count} image of the {later} part nearly in the {earlier} part as well.",
-        "{count:,} images of the {later} part nearly in the {earlier} part as well.",
-    ),
-}
-WITHIN = {
-    "exactly": Counted(
-        "{count} image of the {part} part exactly there more than once.",
-        "{count:,} images of the {part} part exactly there more than once.",
-    ),
-    "nearly": Counted(
-        "{count} image of the {part} part nearly there more than once.",
-        "{count:,} images of the {part} part nearly there more than once.",
-    ),
-}
-GROUPS = {
-    "exactly": Counted(
-        "{count} group of equal images: {images:,} images.",
-        "{count:,} groups of equal images: {images:,} images, {largest:,} in the largest group.",
-    ),
-    "nearly": Counted(
-        "{count} group of near copies: {images:,} images.",
-        "{count:,} groups of near copies: {images:,} images, {largest:,} in the largest group.",
-    ),
-}
-GROUPS_ACROSS = Counted(
-    "{count} such group lies in more than one part.",
-    "{count:,} such groups lie in more than one part.",
-)
-GROUP_LABELS = {
-    "exactly": Counted(
-        "Labels contradict in {count} group of equal images, of {images:,} images.",
-        "Labels contradict in {count:,} groups of equal images, of {images:,} images.",
-    ),
-    "nearly": Counted(
-        "Labels differ in {count} group of near copies, of {images:,} images.",
-        "Labels differ in {count:,} groups of near copies, of {images:,} images.",
-    ),
-}
-CONTRADICTED = Sentence("Labels contradict: {count:,} equal images have other labels.")
-NEAR_CONTRADICTED = Sentence("{count:,} images have a near copy under another label.")
-NO_COPIES = Sentence("No exact or near copies, within or across parts.")
-NONE_FOUND = Sentence("No exact copies; no near copies were found.")
-INCOMPLETE = Sentence("The search for near copies is incomplete: too many images look alike.")
-CONSTANT = Counted(
-    "{count} image of one value throughout ({num_black:,} black).",
-    "{count:,} images of one value throughout ({num_black:,} black).",
-)
-ABSENT = Sentence("Without images in the {part} part: {names}.")
-
-
-def _size_sentences(found: Audit) -> Iterator[str]:
-    counts = AND.join(PART.format(count=one.num_images, part=one.part) for one in found.parts)
-    kind = SYNTHETIC if found.synthetic else REAL
-    yield COUNTS.format(parts=counts, num_classes=found.num_classes, kind=kind)
-    for one in found.parts:
-        if one.imbalance_ratio is not None and one.imbalance_ratio > 1.5:
-            sizes = [count for count in one.num_per_class.values() if count]
-            yield UNBALANCED.format(
-                part=one.part, least=min(sizes), most=max(sizes), ratio=one.imbalance_ratio
-            )
-
-
-def _copy_sentences(found: Audit) -> Iterator[str]:
-    for word, copies in (("exactly", found.exact), ("nearly", found.near)):
-        tell = _pair_sentences if copies.num_groups is None else _group_sentences
-        yield from tell(word, copies)
-    if not (found.exact.num_images or found.near.num_images):
-        yield str(NO_COPIES if found.near_is_complete else NONE_FOUND)
-    if not found.near_is_complete:
-        yield str(INCOMPLETE)
-
-
-def _group_sentences(word: str, copies: Copies) -> Iterator[str]:
-    if not copies.num_groups:
-        return
-    yield GROUPS[word].format(
-        copies.num_groups, images=copies.num_in_groups, largest=copies.num_in_largest
-    )
-    yield from _across_sentences(word, copies.num_across)
-    if copies.num_groups_across:
-        yield GROUPS_ACROSS.format(copies.num_groups_across)
-    if copies.num_groups_other_label:
-        yield GROUP_LABELS[word].format(
-            copies.num_groups_other_label, images=copies.num_other_label
-        )
-
-
-def _pair_sentences(word: str, copies: Copies) -> Iterator[str]:
-    """Tell what earlier versions found, which did not look for groups."""
-    yield from _across_sentences(word, copies.num_across)
-    yield from _within_sentences(word, copies.num_within)
-    if copies.num_other_label:
-        template = CONTRADICTED if word == "exactly" else NEAR_CONTRADICTED
-        yield template.format(count=copies.num_other_label)
-
-
-def _across_sentences(word: str, num_across: Mapping[str, int]) -> Iterator[str]:
-    for pair, count in num_across.items():
-        earlier, later = pair.split("/")
-        if count:
-            yield ACROSS[word].format(count, later=later, earlier=earlier)
-
-
-def _within_sentences(word: str, num_within: Mapping[str, int]) -> Iterator[str]:
-    for part, count in num_within.items():
-        if count:
-            yield WITHIN[word].format(count, part=part)
-
-
-def _oddity_sentences(found: Audit) -> Iterator[str]:
-    if found.num_constant:
-        yield CONSTANT.format(found.num_constant, num_black=found.num_black)
-    for part, names in found.absent.items():
-        yield ABSENT.format(part=part, names=", ".join(names))

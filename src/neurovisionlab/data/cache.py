@@ -21,8 +21,10 @@ from typing import Any
 import numpy as np
 import psutil
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 
 from neurovisionlab.core.spec import DataInfo
+from neurovisionlab.core.statements import Notes
 from neurovisionlab.data.files import (
     content_of,
     flush,
@@ -42,6 +44,7 @@ _DRAFT = ".draft-"
 _DAMAGED = "a damaged entry of the cache counts as absent and is made anew"
 _MOST_BYTES = 256 << 20  # of what is no array
 _DAY_S = 86_400.0
+_NOTES = TypeAdapter(Notes)
 
 
 class _DamagedError(Exception):
@@ -134,7 +137,7 @@ def _meta_of(images: ImageSet) -> dict[str, Any]:
         "parts": images.parts,
         "has_groups": images.groups_N is not None,
         "group_names": images.group_names,
-        "notes": provenance.notes,
+        "notes": _NOTES.dump_python(provenance.notes),
         "provenance": {
             "source": provenance.source,
             "licence": provenance.licence,
@@ -144,13 +147,14 @@ def _meta_of(images: ImageSet) -> dict[str, Any]:
 
 
 def _mapped(folder: Path, meta: Mapping[str, Any]) -> ImageSet:
+    notes = _NOTES.validate_python(meta["notes"])
     return ImageSet(
         name=meta["name"],
         images_NHWC=np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False),
         labels_N=np.load(folder / "labels.npy", allow_pickle=False),
         class_names=tuple(meta["class_names"]),
         parts={part: (first, stop) for part, (first, stop) in meta["parts"].items()},
-        provenance=Provenance(**(meta["provenance"] | {"notes": tuple(meta["notes"])})),
+        provenance=Provenance(**(meta["provenance"] | {"notes": notes})),
         groups_N=(
             np.load(folder / "groups.npy", allow_pickle=False) if meta["has_groups"] else None
         ),

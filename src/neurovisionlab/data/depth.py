@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from neurovisionlab.core.statements import Statement, state
 from neurovisionlab.data import notes
 from neurovisionlab.data.decoders import opened_picture
 from neurovisionlab.data.strips import Upright
@@ -239,14 +240,14 @@ class Survey:
         every = {at: one for at, one in self.found.items() if one.family == own}
         return [one for at, one in every.items() if at < self.num_train] or list(every.values())
 
-    def notes(self, names: Sequence[str]) -> tuple[str, ...]:
+    def notes(self, names: Sequence[str]) -> tuple[Statement, ...]:
         """Say how the set's deep pictures were scaled, and what was lost; `names` by position."""
-        said: list[str] = []
+        said: list[Statement] = []
         for own, rule in self.rules().items():
             every = {at: one for at, one in self.found.items() if one.family == own}
             deciding = self._deciding(own)
-            top = number(rule.top)
-            said.append(notes.DEEP.english.format(top=top, count=len(every)))
+            top = _value(rule.top)
+            said.append(state(notes.DEEP, top=top, count=len(every)))
             said += _narrow(rule, deciding)
             said += _few_levels(rule, deciding, self.counts_V)
             lost = {
@@ -255,8 +256,8 @@ class Survey:
                 notes.CLIPPED: [at for at, one in every.items() if one.high > rule.top],
             }
             said += [
-                notes.named(sentence, [names[at] for at in positions], top=top)
-                for sentence, positions in lost.items()
+                notes.named(key, [names[at] for at in positions], top=top)
+                for key, positions in lost.items()
                 if positions
             ]
         return tuple(said)
@@ -271,18 +272,17 @@ def _rule(own: Family, deciding: Sequence[Extremes]) -> Rule:
     return Rule(top)
 
 
-def _narrow(rule: Rule, deciding: Sequence[Extremes]) -> Iterable[str]:
+def _narrow(rule: Rule, deciding: Sequence[Extremes]) -> Iterable[Statement]:
     """Say where files of 16 bits hold fewer, as those of many cameras and microscopes do."""
     full = max(min(one.file_bits, 16) for one in deciding)
     if rule.bits is not None and rule.bits < full:
-        largest = number(max(one.high for one in deciding))
-        values = {"largest": largest, "full": (1 << full) - 1, "bits": rule.bits}
-        yield notes.NARROW.english.format(**values)
+        largest = _value(max(one.high for one in deciding))
+        yield state(notes.NARROW, largest=largest, full=(1 << full) - 1, bits=rule.bits)
 
 
 def _few_levels(
     rule: Rule, deciding: Sequence[Extremes], counts_V: NDArray[np.int64]
-) -> Iterable[str]:
+) -> Iterable[Statement]:
     """Warn where few of 256 levels of grey are left, single pixels aside."""
     low, high = min(one.low for one in deciding), max(one.high for one in deciding)
     total = counts_V.sum()
@@ -292,10 +292,9 @@ def _few_levels(
     low, high = max(low, 0), min(high, rule.top)
     levels = int((high - low) * 255 / rule.top) + 1
     if levels < _FEW_LEVELS:
-        values = {"low": number(low), "high": number(high), "top": number(rule.top)}
-        yield notes.FEW_LEVELS.english.format(levels=levels, **values)
+        values = {"low": _value(low), "high": _value(high), "top": _value(rule.top)}
+        yield state(notes.FEW_LEVELS, levels=levels, **values)
 
 
-def number(value: float) -> str:
-    """Return a value as text: whole numbers without a point."""
-    return f"{value:.0f}" if float(value).is_integer() else f"{value:.6g}"
+def _value(value: float) -> Statement:
+    return state("data.pixel_value", value=float(value))

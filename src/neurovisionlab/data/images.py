@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from neurovisionlab.core.errors import DataError, mould
 from neurovisionlab.core.spec import DataInfo, Labels
+from neurovisionlab.core.statements import Note
 from neurovisionlab.data.notes import some_names
 
 Part = tuple[int, int]  # first image, one past the last
@@ -25,7 +26,7 @@ class Provenance:
     source: str
     licence: str
     synthetic: bool = False
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
 
 
 @dataclass(frozen=True)

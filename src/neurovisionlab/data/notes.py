@@ -1,34 +1,32 @@
-"""What is worth knowing about how a data set was read: stored in English, said in any language."""
+"""What is worth knowing about how a data set was read; the words of each key lie in `out.words`."""
 
 from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Sequence
 
-from neurovisionlab.core.speech import Sentence
+from neurovisionlab.core.statements import Stated, Statement, state
 
 # control characters, line and paragraph separators, bytes that are no UTF-8
 _UNPRINTABLE = frozenset(("Cc", "Cs", "Zl", "Zp"))
 _MOST_NAMES = 3
 _LONGEST_NAME = 80
 
-NOT_PUBLISHED = Sentence("{name} is not the published file (its MD5 differs)")
-NOT_VERIFIED = Sentence("not verified, no published MD5 is known: {names}")
-SKIPPED = Sentence("{count} unreadable pictures skipped: {first}")
+NOT_PUBLISHED = "data.not_published"
+NOT_VERIFIED = "data.not_verified"
+SKIPPED = "data.skipped"
 
 # what lies in a folder of pictures and is not used
-NO_PICTURES = Sentence("not used, files that are no pictures: {count} ({names})")
-NOT_READ_KINDS = Sentence(
-    "not used, pictures of kinds that cannot be read (raw, vector, HEIC, icons): {count} ({names})"
-)
-OUTSIDE = Sentence("not used, pictures outside the folders of classes: {count} ({names})")
-EMPTY = Sentence("not used, folders without pictures: {count} ({names})")
-BESIDE = Sentence("not used, folders beside the parts: {count} ({names})")
-RUNS = Sentence("not used, results of runs: {count} ({names})")
-HIDDEN = Sentence("not used, hidden files and those of the system: {count} ({names})")
-LINKS = Sentence("not used, links to nowhere, in circles or within a class: {count} ({names})")
-CLOSED_FOLDERS = Sentence("warning: not used, folders that cannot be opened: {count} ({names})")
-CLOSED_FILES = Sentence("warning: not used, files that cannot be opened: {count} ({names})")
+NO_PICTURES = "data.no_pictures"
+NOT_READ_KINDS = "data.not_read_kinds"
+OUTSIDE = "data.outside"
+EMPTY = "data.empty"
+BESIDE = "data.beside"
+RUNS = "data.runs"
+HIDDEN = "data.hidden"
+LINKS = "data.links"
+CLOSED_FOLDERS = "data.closed_folders"
+CLOSED_FILES = "data.closed_files"
 UNUSED = (
     CLOSED_FOLDERS,
     CLOSED_FILES,
@@ -42,66 +40,29 @@ UNUSED = (
     HIDDEN,
 )
 
-UNUSED_ARRAYS = Sentence("not used, arrays of other names in {file}: {count} ({names})")
+UNUSED_ARRAYS = "data.unused_arrays"
 
 # how what is used was understood
-PART_FOLDERS = Sentence("folders understood as parts: {names}")
-ONE_CLASS = Sentence(
-    "class names that are written with other bytes in another part, taken as one: {count} ({names})"
-)
-ESCAPED = Sentence("class names that cannot be printed, written otherwise: {count} ({names})")
-ABSENT = Sentence("warning: classes without a picture in the {part} part: {count} ({names})")
-LOST = Sentence("warning: classes left out, no picture of theirs can be read: {count} ({names})")
-FRAMES = Sentence(
-    "pictures of several frames or pages, of which the first is used: {count} ({names})"
-)
+PART_FOLDERS = "data.part_folders"
+ONE_CLASS = "data.one_class"
+ESCAPED = "data.escaped"
+ABSENT = "data.absent"
+LOST = "data.lost"
+FRAMES = "data.frames"
 
 # how pictures of more than 8 bits became bytes
-DEEP = Sentence("pictures of more than 8 bits, all scaled alike from 0–{top} to 0–255: {count}")
-NARROW = Sentence(
-    "warning: the largest of their values in training is {largest}, of 0–{full} that the files "
-    "could hold: taken as pictures of {bits} bits"
-)
-FEW_LEVELS = Sentence(
-    "warning: 99.9% of the values of pictures of more than 8 bits lie in {low}–{high}, of 0–{top}: "
-    "{levels} of 256 levels of grey are left"
-)
-NEGATIVE = Sentence("warning: pictures with values below 0, made black: {count} ({names})")
-NOT_FINITE = Sentence(
-    "warning: pictures with values that are infinite or no numbers: {count} ({names})"
-)
-CLIPPED = Sentence("warning: pictures with values above {top}, made white: {count} ({names})")
+DEEP = "data.deep"
+NARROW = "data.narrow"
+FEW_LEVELS = "data.few_levels"
+NEGATIVE = "data.negative"
+NOT_FINITE = "data.not_finite"
+CLIPPED = "data.clipped"
 
-UNUSED_ROWS = Sentence("groups: rows of {table} that are of no image here: {count}, first {first}")
-SHARED_GROUPS = Sentence("groups with images in more than one part: {count} of {total}, {names}")
-NO_IMAGES = Sentence("classes without any image ({count}): {names}")
-LABELS_FROM = Sentence("classes without any image ({count}): {names}; labels run {low} to {high}")
-LOOK_ALIKE = Sentence("class names that are hard to see or to tell apart: {names}")
-
-NOTES = (
-    NOT_PUBLISHED,
-    NOT_VERIFIED,
-    SKIPPED,
-    *UNUSED,
-    UNUSED_ARRAYS,
-    PART_FOLDERS,
-    ONE_CLASS,
-    ESCAPED,
-    ABSENT,
-    LOST,
-    FRAMES,
-    DEEP,
-    NARROW,
-    FEW_LEVELS,
-    NEGATIVE,
-    NOT_FINITE,
-    CLIPPED,
-    UNUSED_ROWS,
-    SHARED_GROUPS,
-    LABELS_FROM,  # before the one that would read it, too
-    NO_IMAGES,
-    LOOK_ALIKE,
-)
+UNUSED_ROWS = "data.unused_rows"
+SHARED_GROUPS = "data.shared_groups"
+NO_IMAGES = "data.no_images"
+LABELS_FROM = "data.labels_from"
+LOOK_ALIKE = "data.look_alike"
 
 
 def printable(name: str) -> str:
@@ -121,11 +82,11 @@ def _escaped(code: int) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
-def named(sentence: Sentence, names: Sequence[str], **fields: object) -> str:
-    """Return a sentence in English with a count and the first few names."""
+def named(key: str, names: Sequence[str], **fields: Stated) -> Statement:
+    """Return a statement with a count and the first few names."""
     few = [_short(printable(name)) for name in names[:_MOST_NAMES]]
-    more = ", …" if len(names) > _MOST_NAMES else ""
-    return sentence.english.format(count=len(names), names=", ".join(few) + more, **fields)
+    more = ("…",) if len(names) > _MOST_NAMES else ()
+    return state(key, count=len(names), names=(*few, *more), **fields)
 
 
 def _short(name: str) -> str:

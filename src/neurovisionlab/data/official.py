@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurovisionlab.core.errors import DataError, mould
+from neurovisionlab.core.statements import Statement, state
 from neurovisionlab.data.files import opened
 from neurovisionlab.data.formats import empty_set, fill_idx, idx_shape
 from neurovisionlab.data.home import DataHome
@@ -277,7 +278,7 @@ def _fill_idx_pair(
     labels_N -= official.first_label
 
 
-def checksum_notes(name: str, home: DataHome) -> tuple[str, ...]:
+def checksum_notes(name: str, home: DataHome) -> tuple[Statement, ...]:
     """Return a note for each file whose published checksum differs, and one for the unknown."""
     published = dict(OFFICIAL[name].md5)
     notes, unknown = [], []
@@ -290,9 +291,9 @@ def checksum_notes(name: str, home: DataHome) -> tuple[str, ...]:
             unknown.append(path.name)
             continue
         if not is_published:
-            notes.append(NOT_PUBLISHED.english.format(name=path.name))
+            notes.append(state(NOT_PUBLISHED, name=path.name))
     if unknown:
-        notes.append(NOT_VERIFIED.english.format(names=", ".join(unknown)))
+        notes.append(state(NOT_VERIFIED, names=tuple(unknown)))
     return tuple(notes)
 
 

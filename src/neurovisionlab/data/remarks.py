@@ -1,4 +1,4 @@
-"""What a study's division of a set came to, where that is not what was asked."""
+"""What a study's division of a set came to, where that is not what was asked; words in `out`."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ import numpy as np
 
 from neurovisionlab.core.records import SplitIndices
 from neurovisionlab.core.spec import CellSpec
+from neurovisionlab.core.statements import Stated, Statement, state
 from neurovisionlab.data.images import ImageSet
 from neurovisionlab.data.splits import divide, draw
 
 _NEAR_FRAC = 0.01  # a share by whole groups that is no further off is as asked
 _PARTS = {"train": "training", "val": "validation", "test": "test"}
 
-Remark = tuple[str, str]  # what it is about, and the line: of several folds one line is enough
+Remark = tuple[str, Statement]  # what it is about: of several folds one statement is enough
 
 
-def remarks(images: ImageSet, cell: CellSpec) -> dict[str, str]:
-    """Divide a set as the cell asks; return a line for each thing a person should know of it.
+def remarks(images: ImageSet, cell: CellSpec) -> dict[str, Statement]:
+    """Divide a set as the cell asks; return a statement for each thing a person should know of it.
 
     Raises:
         DataError: see `splits.split`.
@@ -44,8 +45,8 @@ def _group_shares(images: ImageSet, cell: CellSpec, whole: SplitIndices) -> Iter
         share = held / (held + rest)
         if abs(share - asked) > _NEAR_FRAC:
             setting = {"test": "split.test_frac", "val": "protocol.val_frac"}[part]
-            what = f"whole groups: the {_PARTS[part]} part holds {share:.0%} of the images"
-            yield part, f"{images.name}, {what}, {asked:.0%} were asked ({setting})"
+            about = {"dataset": images.name, "part": _PARTS[part], "setting": setting}
+            yield part, state("data.group_share", share=share, asked=asked, **about)
 
 
 def _large_subsets(images: ImageSet, cell: CellSpec, whole: SplitIndices) -> Iterator[Remark]:
@@ -57,8 +58,8 @@ def _large_subsets(images: ImageSet, cell: CellSpec, whole: SplitIndices) -> Ite
     for setting, num in there.items():
         asked = getattr(cell.subset, setting)
         if asked is not None and asked > num:
-            line = f"subset.{setting} = {asked:,} has no effect on {images.name}"
-            yield setting, f"{line}: {num:,} are there"
+            about = {"dataset": images.name, "setting": f"subset.{setting}"}
+            yield setting, state("data.large_subset", asked=asked, num_images=num, **about)
 
 
 def _absent_classes(images: ImageSet, cell: CellSpec, drawn: SplitIndices) -> Iterator[Remark]:
@@ -70,7 +71,9 @@ def _absent_classes(images: ImageSet, cell: CellSpec, drawn: SplitIndices) -> It
         if len(labels) < num_classes:
             lacking[word] = num_classes - len(labels)
     if lacking:
-        counts = ", ".join(f"no {word} image of {num:,}" for word, num in lacking.items())
+        counts = tuple(state("data.lacking", part=p, num=num) for p, num in lacking.items())
         asked = cell.subset.model_dump(exclude_none=True)
-        why = ", ".join(f"subset.{setting} = {num:,}" for setting, num in asked.items())
-        yield "classes", f"{images.name}: {counts} of {num_classes:,} classes{why and f' ({why})'}"
+        why = tuple(state("data.asked", setting=f"subset.{s}", num=num) for s, num in asked.items())
+        key = "data.absent_classes_of_subset" if why else "data.absent_classes"
+        about: dict[str, Stated] = {"dataset": images.name, "num_classes": num_classes}
+        yield "classes", state(key, counts=counts, why=why, **about)

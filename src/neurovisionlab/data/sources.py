@@ -11,6 +11,7 @@ import numpy as np
 
 from neurovisionlab.core.errors import DataError, mould, nearest
 from neurovisionlab.core.spec import DataInfo, DataRef
+from neurovisionlab.core.statements import state
 from neurovisionlab.data.cache import agree, cached_info, cached_set, keep_info, keep_set
 from neurovisionlab.data.home import DataHome, file_facts, fingerprint
 from neurovisionlab.data.images import ImageSet, Provenance, regroup, shared_groups
@@ -224,7 +225,8 @@ def _said_shared(images: ImageSet) -> ImageSet:
     shared_N = shared_groups(images)
     if images.groups_N is None or not len(shared_N):
         return images
-    note = SHARED_GROUPS.english.format(
+    note = state(
+        SHARED_GROUPS,
         count=len(shared_N),
         total=len(np.unique(images.groups_N)),
         names=some_names(images.group_name(number) for number in shared_N),

@@ -12,8 +12,6 @@ from typing import Any, NamedTuple
 
 from neurovisionlab.core.costs import (
     CONTENTION_LIMIT,
-    NEEDS_MORE,
-    NOT_FITTING,
     PARTS,
     SPREAD_LIMIT,
     TIMED,
@@ -27,6 +25,7 @@ from neurovisionlab.core.costs import (
     memory_differs,
 )
 from neurovisionlab.core.errors import ModelError, mould
+from neurovisionlab.core.statements import Statement, state
 from neurovisionlab.data.budget import available_bytes
 from neurovisionlab.lab.executors import Done, Execute, Failed, Work
 from neurovisionlab.learn.clock import now_iso
@@ -146,7 +145,7 @@ def _windows(results: dict[Any, PartResult]) -> dict[str, Window]:
 
 def _merged(spec: CostSpec, results: list[PartResult], windows: dict[str, Window]) -> Costs:
     found: dict[str, Any] = dict.fromkeys(("num_parameters", "weights_mib", "macs"))
-    found["energy_note"] = NOT_FITTING.english
+    found["energy_note"] = state("costs.not_fitting")
     for result in results:
         found |= result.found
     gpu = {key: found.pop(key, None) for key in ("gpu_temperature_c", "gpu_clock_mhz")}
@@ -161,24 +160,19 @@ def _merged(spec: CostSpec, results: list[PartResult], windows: dict[str, Window
         measured_at=now_iso(),
         **gpu,
     )
-    limit = NEEDS_MORE.english.format(limit=f"{max(limits_mib):,.0f}") if limits_mib else None
+    limit = state("costs.needs_more", limit_mib=max(limits_mib)) if limits_mib else None
     return Costs(spec=spec, does_not_fit=limit, conditions=conditions, **found)
 
 
-def warnings_of(windows: dict[str, Window]) -> Iterator[str]:
+def warnings_of(windows: dict[str, Window]) -> Iterator[Statement]:
     """Yield what a reader must know before using a number."""
     for part, window in windows.items():
         if part in TIMED and window.is_contended:
-            share = window.contention_frac or 0.0
-            yield f"{part}: other processes took {share:.0%} of the processors: faster when alone"
+            yield state("costs.others", part=part, share=window.contention_frac)
         elif window.is_noisy:
-            spread = window.spread_frac or 0.0
-            yield f"{part}: machine too noisy: its repeats differ by {spread:.0%}"
+            yield state("costs.noisy", part=part, spread=window.spread_frac)
         if window.memory_spread_mib is not None:
-            yield (
-                f"{part}: machine too noisy for memory: its repeats differ by "
-                f"{window.memory_spread_mib:.0f} MiB"
-            )
+            yield state("costs.noisy_memory", part=part, spread_mib=window.memory_spread_mib)
 
 
 def _undisturbed(request: Request, work: Work, execute: Execute, attempts: int) -> PartResult:

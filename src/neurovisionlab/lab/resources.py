@@ -9,6 +9,7 @@ from statistics import fmean
 from neurovisionlab.core.costs import Costs, cost_spec, seconds_to
 from neurovisionlab.core.records import CellRecord
 from neurovisionlab.core.spec import CellSpec
+from neurovisionlab.core.statements import Note
 from neurovisionlab.lab.results import Results
 
 # of the best model's final validation accuracy: the level whose time is told
@@ -62,9 +63,9 @@ class ResourceRow:
     latency_p99_ms: float | None = None
     throughput_images_per_s: float | None = None
     energy_j_per_image: float | None = None
-    does_not_fit: str | None = None
+    does_not_fit: Note | None = None
     is_for_ranking: bool | None = None
-    energy_note: str | None = None
+    energy_note: Note | None = None
     num_processes: int | None = None
     target_frac: float | None = None
     train_s: float | None = None
@@ -131,7 +132,7 @@ def _with_costs(
         return row
     return replace(
         row,
-        **costs.model_dump(include=set(_MEASURED)),
+        **{name: getattr(costs, name) for name in _MEASURED},
         macs_m=None if costs.macs is None else costs.macs / 1e6,
         is_for_ranking=costs.is_for_ranking,
         num_processes=min(

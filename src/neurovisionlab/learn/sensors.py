@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from neurovisionlab.core import costs
+from neurovisionlab.core.statements import Statement, state
 
 RAPL = Path("/sys/class/powercap")
 
@@ -78,24 +78,24 @@ class EnergyCounter:
     """A counter of joules that only grows, and what it covers; `read` is None without one."""
 
     read: Callable[[], float | None] | None
-    note: str
+    note: Statement
 
 
 def energy_counter(gpu: Gpu | None, is_cpu: bool = True, root: Path = RAPL) -> EnergyCounter:
     """Return the counter for the device in use, or why there is none."""
     if gpu is not None:
         if gpu.energy_j() is not None:
-            return EnergyCounter(gpu.energy_j, costs.NVML_ENERGY.english)
-        return EnergyCounter(None, costs.NO_GPU_COUNTER.english)
+            return EnergyCounter(gpu.energy_j, state("costs.nvml_energy"))
+        return EnergyCounter(None, state("costs.no_gpu_counter"))
     if not is_cpu:
-        return EnergyCounter(None, costs.NO_NVML.english)
+        return EnergyCounter(None, state("costs.no_nvml"))
     packages = [Package(folder) for folder in sorted(root.glob("intel-rapl:[0-9]*"))]
     packages = [package for package in packages if package.is_socket]
     if not packages:
-        return EnergyCounter(None, costs.NO_RAPL.english)
+        return EnergyCounter(None, state("costs.no_rapl"))
     if any(package.read_j() is None for package in packages):
-        return EnergyCounter(None, costs.RAPL_IS_ROOTS.english)
-    note = costs.RAPL_ENERGY.english.format(count=len(packages))
+        return EnergyCounter(None, state("costs.rapl_is_roots"))
+    note = state("costs.rapl_energy", count=len(packages))
     return EnergyCounter(lambda: _sum(package.read_j() for package in packages), note)
 
 

@@ -19,7 +19,6 @@ from anyascii import anyascii
 
 from neurovisionlab.core.records import CellRecord
 from neurovisionlab.core.spec import slug
-from neurovisionlab.core.speech import Sentence, number, voice
 from neurovisionlab.judge.answers import Answers
 from neurovisionlab.judge.samples import LOWER_IS_BETTER
 from neurovisionlab.lab.judge import Judgements, all_answers, judged_or_why
@@ -33,6 +32,7 @@ from neurovisionlab.out.charts.learning import convergence_chart
 from neurovisionlab.out.charts.quality import accuracy_chart, interval_chart, rank_chart
 from neurovisionlab.out.plain import in_markdown
 from neurovisionlab.out.resources import resource_tables
+from neurovisionlab.out.speech import Sentence, number, voice
 from neurovisionlab.out.tables import (
     MODEL,
     Table,

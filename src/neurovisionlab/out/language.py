@@ -16,7 +16,7 @@ from babel.messages.pofile import read_po
 from babel.numbers import get_decimal_symbol, get_group_symbol
 
 from neurovisionlab.core.errors import SpecError, mould, nearest
-from neurovisionlab.core.speech import ENGLISH, Voice
+from neurovisionlab.out.speech import ENGLISH, Voice
 
 CODES = ("en", "uk")
 NO_BREAK = "\u00a0"

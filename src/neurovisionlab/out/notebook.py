@@ -6,13 +6,15 @@ Names come from files and runs of strangers: all text is escaped, and nothing in
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 from neurovisionlab.lab.results import Results
 from neurovisionlab.out.neutral import neutral
 from neurovisionlab.out.tables import Table, result_rows, summary_tables
 
 _CELL = "padding: 0.1em 0.6em; white-space: nowrap"
+_LINE = "text-align: left; padding: 0.1em 0.6em"
 _LEFT, _RIGHT = f"text-align: left; {_CELL}", f"text-align: right; {_CELL}"
 
 
@@ -34,6 +36,21 @@ def paragraphs_html(paragraphs: Iterable[tuple[str, Sequence[str]]]) -> str:
         f"<p><b>{_text(title)}</b></p><ul>{''.join(map(_item, lines))}</ul>"
         for title, lines in paragraphs
     )
+
+
+def lines_html(title: str, lines: Mapping[str, str]) -> str:
+    """Return a table of two columns: what, and what is known of it."""
+    body = "".join(
+        f'<tr><th style="{_LEFT}">{_text(what)}</th><td style="{_LINE}">{_text(line)}</td></tr>'
+        for what, line in lines.items()
+    )
+    return f"<p><b>{_text(title)}</b></p><table><tbody>{body}</tbody></table>"
+
+
+def files_html(paths: Iterable[Path]) -> str:
+    """Return a list of files."""
+    items = "".join(f"<li><code>{_text(str(path))}</code></li>" for path in paths)
+    return f"<ul>{items}</ul>"
 
 
 def _table(table: Table) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from neurovisionlab.claims.publication import ClaimRow
-from neurovisionlab.core.speech import Sentence
 from neurovisionlab.out.said import said, said_all, text_of
+from neurovisionlab.out.speech import Sentence
 from neurovisionlab.out.words.claims import WORDS
 
 

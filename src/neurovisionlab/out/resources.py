@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from neurovisionlab.core.costs import NOTES
-from neurovisionlab.core.speech import Sentence, again, number
+from neurovisionlab.core.costs import Costs
 from neurovisionlab.lab.resources import ResourceRow, resource_rows
 from neurovisionlab.lab.results import Results
+from neurovisionlab.out.said import json_of, note_text
+from neurovisionlab.out.speech import Sentence, number
 from neurovisionlab.out.tables import MODEL, Table
+
+_NOT_SHOWN = frozenset(("spec", "schema_version"))
 
 
 class Axis(NamedTuple):
@@ -86,6 +89,56 @@ DISTURBED = Sentence(
 ENERGY = Sentence("energy: {note}")
 
 
+def costs_json(costs: Costs) -> dict[str, object]:
+    """Return one model's costs as JSON holds them, notes in the spoken language."""
+    spec = costs.spec
+    shape = spec.model_dump(include={"image_px", "channels", "num_classes"})
+    kept = json_of(costs)
+    return {"model": spec.model} | shape | {k: kept[k] for k in kept if k not in _NOT_SHOWN}
+
+
+def costs_lines(costs: Costs) -> list[str]:
+    """Return one model's costs as people read them."""
+    spec = costs.spec
+    image = f"{spec.image_px}×{spec.image_px}×{spec.channels}, {spec.num_classes} classes"
+    note = note_text(costs.energy_note)
+    batch = costs.conditions.training_batch
+    rows = [
+        ("size", f"{_n(costs.num_parameters)} parameters, {_n(costs.weights_mib, 1)} MiB"),
+        ("arithmetic", f"{_n(None if costs.macs is None else costs.macs / 1e6, 1)} million MACs"),
+        ("training", f"{_n(costs.train_images_per_s)} images/s at batch {batch}"),
+        (
+            "memory",
+            f"training {_n(costs.train_peak_mib)} MiB, inference "
+            f"{_n(costs.infer_peak_mib)} MiB above the baseline",
+        ),
+        (
+            "latency",
+            f"p50 {_n(costs.latency_p50_ms, 2)} ms, p95 {_n(costs.latency_p95_ms, 2)} ms, "
+            f"p99 {_n(costs.latency_p99_ms, 2)} ms for one image",
+        ),
+        (
+            "throughput",
+            f"{_n(costs.throughput_images_per_s)} images/s at batch {_n(costs.best_batch)}",
+        ),
+        (
+            "energy",
+            note
+            if costs.energy_j_per_image is None
+            else f"{costs.energy_j_per_image:.4g} J an image ({note})",
+        ),
+    ]
+    head = f"{spec.model} · {image}"
+    if costs.does_not_fit:
+        head += f" · does not fit: {note_text(costs.does_not_fit)}"
+    text = [head, *(f"  {name:11} {value}" for name, value in rows)]
+    return text + [f"  warning: {note_text(warning)}" for warning in costs.conditions.warnings]
+
+
+def _n(value: float | None, digits: int = 0) -> str:
+    return "unknown" if value is None else f"{value:,.{digits}f}"
+
+
 def _text(row: ResourceRow, axis: Axis) -> str:
     value = row.cost(axis.field)
     if value is None:
@@ -106,11 +159,11 @@ def _notes(rows: Sequence[ResourceRow]) -> Iterable[str]:
     yield str(LEGEND)
     for row in rows:
         if row.does_not_fit:
-            yield WHY_NO_FIT.format(model=row.label, why=again(row.does_not_fit, NOTES))
+            yield WHY_NO_FIT.format(model=row.label, why=note_text(row.does_not_fit))
     if any(row.num_processes == 1 for row in rows):
         yield str(ONE_PROCESS)
     disturbed = [row.label for row in rows if row.is_for_ranking is False]
     if disturbed:
         yield DISTURBED.format(models=", ".join(disturbed))
     notes = dict.fromkeys(row.energy_note for row in rows if row.energy_note)
-    yield from (ENERGY.format(note=again(note, NOTES)) for note in notes)
+    yield from (ENERGY.format(note=note_text(note)) for note in notes)

@@ -1,6 +1,6 @@
 """Statements in words: each key has a sentence in `out.words`, or a form of its own here.
 
-Which language they are said in is decided by `core.speech.speaking`.
+Which language they are said in is decided by `out.speech.speaking`.
 """
 
 from __future__ import annotations
@@ -10,11 +10,13 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from neurovisionlab.core.speech import Sentence, number, voice
-from neurovisionlab.core.statements import Stated, Statement
-from neurovisionlab.out.words import advice, cells, claims
+from neurovisionlab.core.statements import Note, Stated, Statement
+from neurovisionlab.out.speech import Sentence, number, voice
+from neurovisionlab.out.words import advice, cells, claims, costs, data
 
-WORDS: dict[str, Sentence] = advice.WORDS | claims.WORDS | cells.WORDS
+# what is kept with data and costs; earlier versions kept it in English
+KEPT: dict[str, Sentence] = data.WORDS | costs.WORDS
+WORDS: dict[str, Sentence] = advice.WORDS | claims.WORDS | cells.WORDS | KEPT
 
 
 def said(statement: Statement) -> str:
@@ -28,6 +30,35 @@ def said(statement: Statement) -> str:
         return form(statement.fields)
     fields = {name: _filled(value) for name, value in statement.fields.items()}
     return WORDS[statement.key].format(**fields)
+
+
+def note_text(note: Note) -> str:
+    """Return a note that was read from a file: by its sentence if there is one, else as it is."""
+    if isinstance(note, str):
+        return _retold(note)
+    try:
+        return said(note)
+    except (LookupError, ValueError, TypeError, AttributeError, ArithmeticError):
+        return _bare(note)  # of another version, or forged
+
+
+def _bare(value: Stated) -> str:
+    """Return a statement for which there are no words."""
+    if isinstance(value, Statement):
+        fields = (f"{name} {_bare(part)}" for name, part in value.fields.items())
+        return f"{value.key}: {', '.join(fields)}"
+    if isinstance(value, tuple):
+        return ", ".join(map(_bare, value))
+    return str(value)
+
+
+def _retold(text: str) -> str:
+    """Return what an earlier version kept in English in the spoken language."""
+    for sentence in KEPT.values():
+        fields = sentence.read(text)
+        if fields is not None:
+            return sentence.refill(fields)
+    return text
 
 
 def said_all(statements: Iterable[Statement]) -> str:
@@ -52,7 +83,7 @@ def _shown(record: BaseModel) -> list[str]:
 
 def _json(value: object) -> object:
     if isinstance(value, Statement):
-        return said(value)
+        return note_text(value)
     if isinstance(value, BaseModel):
         return json_of(value)
     if isinstance(value, Mapping):
@@ -117,11 +148,17 @@ def _short(fields: Fields) -> str:
     return number(fields["value"], "g")
 
 
+def _pixel_value(fields: Fields) -> str:
+    value = float(fields["value"])
+    return number(value, ".0f" if value.is_integer() else ".6g")
+
+
 def _as_printed(fields: Fields) -> str:
     return voice().number(fields["text"])
 
 
 FORMS: Mapping[str, Callable[[Fields], str]] = {
+    "data.pixel_value": _pixel_value,
     "advice.accuracy": _accuracy("advice.accuracy"),
     "advice.accuracy_full": _accuracy("advice.accuracy_full"),
     "advice.amount": _amount,

@@ -11,10 +11,11 @@ from statistics import fmean, stdev
 from neurovisionlab.core.frozen import Frozen
 from neurovisionlab.core.records import CellRecord, Failure
 from neurovisionlab.core.spec import CellSpec
-from neurovisionlab.core.speech import Counted, Sentence, number
 from neurovisionlab.judge.guessing import is_near_guessing, largest_share
+from neurovisionlab.lab.studies import Difference
 from neurovisionlab.out.cells import in_csv
 from neurovisionlab.out.plain import in_markdown
+from neurovisionlab.out.speech import Counted, Sentence, number
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,20 @@ class Table(Frozen):
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...] = ()
+
+
+def differences_table(found: Iterable[Difference]) -> Table:
+    """Return the settings that differ between two studies; an absent one is a dash."""
+    rows = tuple((one.setting, _plain(one.first), _plain(one.second)) for one in found)
+    return Table(title="", columns=("setting", "first", "second"), rows=rows)
+
+
+def _plain(value: object) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, list):
+        return ", ".join(map(_plain, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def result_rows(

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 from statistics import fmean
 from typing import NamedTuple
 
-from neurovisionlab.core.speech import Counted, Sentence, number
 from neurovisionlab.judge.candidates import Advice
 from neurovisionlab.judge.dynamics import DynamicsOverSeeds, Range
 from neurovisionlab.judge.samples import Metric
 from neurovisionlab.judge.verdicts import ModelEstimate, PairVerdict
 from neurovisionlab.lab.judge import Judgement, Judgements
 from neurovisionlab.out.said import said
+from neurovisionlab.out.speech import Counted, Sentence, number
 from neurovisionlab.out.words import verdicts as say
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from neurovisionlab.core.errors import DataError, mould
 from neurovisionlab.core.spec import DataRef
+from neurovisionlab.core.statements import Statement
 from neurovisionlab.data.formats import check_fits, empty_set
 from neurovisionlab.data.home import DataHome
 from neurovisionlab.data.images import ImageSet, Part, Provenance
@@ -149,7 +150,7 @@ def _class_names(file: Npz) -> NDArray[Any] | None:
     return np.concatenate([*file.pieces("class_names"), np.empty(0, header.dtype)])
 
 
-def _unused(files: dict[str, Npz]) -> Iterator[str]:
+def _unused(files: dict[str, Npz]) -> Iterator[Statement]:
     for file in files.values():
         names = [name for name in file.names if name not in USED]
         if names:

@@ -10,6 +10,7 @@ import numpy as np
 
 from neurovisionlab.core.errors import DataError, mould
 from neurovisionlab.core.spec import DataRef
+from neurovisionlab.core.statements import Statement, state
 from neurovisionlab.data import notes
 from neurovisionlab.data.home import DataHome, file_facts
 from neurovisionlab.data.images import ImageSet, Provenance
@@ -114,13 +115,13 @@ def _notes(
     layout: Layout,
     decoded: Decoded,
     pictures: tuple[Sequence[_Listed], Sequence[_Listed]],
-) -> tuple[str, ...]:
+) -> tuple[Statement, ...]:
     """Return what a reader of results must know, gravest first."""
     listed, kept = pictures
     said = []
     if decoded.broken:
         count = len(decoded.broken)
-        said.append(notes.SKIPPED.english.format(count=count, first=decoded.broken[0]))
+        said.append(state(notes.SKIPPED, count=count, first=decoded.broken[0]))
     said += _class_notes(listed, kept)
     names = [one.path.relative_to(tree.root).as_posix() for one in listed]
     if decoded.multiple:
@@ -129,7 +130,7 @@ def _notes(
     return (*said, *layout.notes, *unused_notes(tree.unused))
 
 
-def _class_notes(listed: Sequence[_Listed], kept: Sequence[_Listed]) -> list[str]:
+def _class_notes(listed: Sequence[_Listed], kept: Sequence[_Listed]) -> list[Statement]:
     """Say which classes have no picture left at all, or in one of the parts."""
     classes = {one.class_name for one in kept}
     lost = sorted({one.class_name for one in listed} - classes)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurovisionlab.core.errors import DataError, mould
+from neurovisionlab.core.statements import state
 from neurovisionlab.data.images import ImageSet
 from neurovisionlab.data.notes import UNUSED_ROWS
 from neurovisionlab.data.own.encodings import texts_of
@@ -70,7 +71,7 @@ def attach_groups(images: ImageSet, path: Path, names: list[str]) -> ImageSet:
     unused = [r for r, owner in zip(matched.rows, matched.owners, strict=True) if owner is None]
     notes = images.provenance.notes
     if unused:
-        said = UNUSED_ROWS.english.format(count=len(unused), table=path, first=unused[0].image)
+        said = state(UNUSED_ROWS, count=len(unused), table=str(path), first=unused[0].image)
         notes = (*notes, said)
     return replace(
         images,

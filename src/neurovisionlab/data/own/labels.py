@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurovisionlab.core.errors import DataError, mould
+from neurovisionlab.core.statements import Statement, state
 from neurovisionlab.data.notes import LABELS_FROM, LOOK_ALIKE, NO_IMAGES, some_names
 
 Labels = NDArray[np.int64]
@@ -205,20 +206,21 @@ def _text(path: Path, key: str, name: str | bytes) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def label_notes(labels_N: Labels, class_names: tuple[str, ...], are_named: bool) -> Iterator[str]:
+def label_notes(
+    labels_N: Labels, class_names: tuple[str, ...], are_named: bool
+) -> Iterator[Statement]:
     """Yield what is odd about the classes of a set: no image at all, names that look alike."""
     empty = np.flatnonzero(np.bincount(labels_N, minlength=len(class_names)) == 0)
     if len(empty) and len(labels_N):
-        template = NO_IMAGES if are_named else LABELS_FROM
-        yield template.english.format(
-            count=len(empty),
-            names=some_names(class_names[number] for number in empty),
-            low=labels_N.min(),
-            high=labels_N.max(),
-        )
+        few = some_names(class_names[number] for number in empty)
+        if are_named:
+            yield state(NO_IMAGES, count=len(empty), names=few)
+        else:
+            low, high = int(labels_N.min()), int(labels_N.max())
+            yield state(LABELS_FROM, count=len(empty), names=few, low=low, high=high)
     unclear = _look_alikes(class_names)
     if unclear:
-        yield LOOK_ALIKE.english.format(names=some_names(repr(name)[:80] for name in unclear))
+        yield state(LOOK_ALIKE, names=some_names(repr(name)[:80] for name in unclear))
 
 
 def _look_alikes(names: tuple[str, ...]) -> list[str]:

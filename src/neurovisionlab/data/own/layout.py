@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from neurovisionlab.core.errors import DataError, mould, nearest
-from neurovisionlab.core.speech import Sentence
+from neurovisionlab.core.statements import Statement, state
 from neurovisionlab.data import notes
 from neurovisionlab.data.notes import named, printable
 from neurovisionlab.data.own.place import PARTS
@@ -42,7 +42,7 @@ class Layout:
     """
 
     parts: dict[str, list[tuple[str, File]]]
-    notes: tuple[str, ...]
+    notes: tuple[Statement, ...]
 
 
 def arrange(tree: Tree) -> Layout:
@@ -294,9 +294,9 @@ class _Names:
     def of(self, name: str) -> str:
         return self.shown[_key(name)]
 
-    def notes(self) -> tuple[str, ...]:
+    def notes(self) -> tuple[Statement, ...]:
         pairs = ((notes.ONE_CLASS, self.merged), (notes.ESCAPED, self.escaped))
-        return tuple(named(sentence, names) for sentence, names in pairs if names)
+        return tuple(named(key, names) for key, names in pairs if names)
 
 
 def _class_names(written: dict[str, list[str]], root: Path) -> _Names:
@@ -330,19 +330,17 @@ def _unique(name: str, taken: set[str]) -> str:
     return name if name not in taken else _unique(f"{name}~", taken)
 
 
-def _part_notes(roots: dict[str, Folder]) -> tuple[str, ...]:
-    others = [
+def _part_notes(roots: dict[str, Folder]) -> tuple[Statement, ...]:
+    others = tuple(
         f"{printable(one.name)}/ = {part}"
         for part, one in roots.items()
         if one.rel not in ("", part)
-    ]
-    if not others:
-        return ()
-    return (notes.PART_FOLDERS.english.format(names=", ".join(others)),)
+    )
+    return (state(notes.PART_FOLDERS, names=others),) if others else ()
 
 
-def unused_notes(unused: dict[Sentence, list[str]]) -> tuple[str, ...]:
-    """Return a line for each kind of thing that is not used; what lies in another goes with it."""
+def unused_notes(unused: dict[str, list[str]]) -> tuple[Statement, ...]:
+    """Return a note on each kind of thing that is not used; what lies in another goes with it."""
     whole = {rel for why in (notes.EMPTY, notes.BESIDE, notes.RUNS) for rel in unused.get(why, ())}
     said = []
     for why in notes.UNUSED:
@@ -352,7 +350,7 @@ def unused_notes(unused: dict[Sentence, list[str]]) -> tuple[str, ...]:
     return tuple(said)
 
 
-def _is_inside(rel: str, whole: set[str], why: Sentence) -> bool:
+def _is_inside(rel: str, whole: set[str], why: str) -> bool:
     if why in (notes.NOT_READ_KINDS, notes.CLOSED_FOLDERS, notes.CLOSED_FILES):
         return False  # worth a word wherever they are
     pieces = rel.rstrip("/").split("/")[:-1]

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from neurovisionlab.core.speech import Sentence
 from neurovisionlab.data import notes
 from neurovisionlab.data.files import refuse_shortage
 from neurovisionlab.data.own.kinds import Kind, kind_by_content, kind_by_name
@@ -96,7 +95,7 @@ class Tree:
     Attributes:
         root: where it lies.
         top: what it holds.
-        unused: {what is said of them: paths within the folder}.
+        unused: {key of `notes.UNUSED`: paths within the folder}.
         facts: everything that decides how the folder is read, besides the content of `files`.
         files: paths within the folder whose content decides.
         closed: folders that cannot be listed, and why.
@@ -104,7 +103,7 @@ class Tree:
 
     root: Path
     top: Folder
-    unused: dict[Sentence, list[str]]
+    unused: dict[str, list[str]]
     facts: list[str]
     files: list[str]
     closed: dict[str, str]
@@ -141,14 +140,14 @@ class _Walker:
     root: Path
     home: Path
     look: Look
-    unused: dict[Sentence, list[str]] = field(default_factory=dict)
+    unused: dict[str, list[str]] = field(default_factory=dict)
     facts: list[str] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
     closed: dict[str, str] = field(default_factory=dict)
 
-    def drop(self, why: Sentence, rel: str) -> None:
+    def drop(self, why: str, rel: str) -> None:
         self.unused.setdefault(why, []).append(rel)
-        self.facts.append(f"{rel}|{why.english}")
+        self.facts.append(f"{rel}|{why}")
 
     def listed(self, folder: Folder) -> Folder | _Run | None:
         """Return a folder with what it holds; None if it cannot be listed."""

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import altair as alt
 
-from neurovisionlab.core.speech import Sentence
 from neurovisionlab.judge.calibration import ReliabilityBin
 from neurovisionlab.out.charts.drawing import IMAGES, MODEL, Chart, colour, toggled
+from neurovisionlab.out.speech import Sentence
 
 CONFIDENCE = Sentence("how sure the model is, %")
 RIGHT = Sentence("how often it is right, %")

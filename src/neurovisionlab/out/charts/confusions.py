@@ -8,9 +8,9 @@ from typing import Any
 import altair as alt
 import numpy as np
 
-from neurovisionlab.core.speech import Sentence
 from neurovisionlab.out.charts.drawing import IMAGES, Chart
 from neurovisionlab.out.charts.quality import MAX_CLASSES
+from neurovisionlab.out.speech import Sentence
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 

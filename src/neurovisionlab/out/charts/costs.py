@@ -7,11 +7,11 @@ from typing import Any
 
 import altair as alt
 
-from neurovisionlab.core.speech import Sentence
 from neurovisionlab.judge.pareto import non_dominated
 from neurovisionlab.lab.resources import ResourceRow
 from neurovisionlab.out.charts.drawing import MODEL, TEST_ACCURACY, Chart, colour, zoomable
 from neurovisionlab.out.resources import Axis
+from neurovisionlab.out.speech import Sentence
 
 # what a chart holds accuracy against: smaller is better in each
 CHARTED = (

@@ -17,7 +17,7 @@ import vl_convert
 from anyascii import anyascii
 from PIL import Image
 
-from neurovisionlab.core.speech import Sentence, voice
+from neurovisionlab.out.speech import Sentence, voice
 
 Chart = Any  # an altair chart; its own methods are typed to return Any
 Row = dict[str, Any]  # of a chart's data, as its JSON has it

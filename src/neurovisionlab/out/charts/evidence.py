@@ -7,7 +7,6 @@ from itertools import combinations
 from typing import Literal, NamedTuple
 
 from neurovisionlab.core.spec import slug
-from neurovisionlab.core.speech import Sentence
 from neurovisionlab.judge.answers import Answers
 from neurovisionlab.judge.differ import confusion_difference, mean_confusion
 from neurovisionlab.lab.judge import Judgement, Judgements
@@ -15,6 +14,7 @@ from neurovisionlab.out.charts.confidence import reliability_chart
 from neurovisionlab.out.charts.confusions import confusion_chart, difference_chart
 from neurovisionlab.out.charts.drawing import Chart, Row
 from neurovisionlab.out.charts.quality import MAX_CLASSES, recall_chart
+from neurovisionlab.out.speech import Sentence
 from neurovisionlab.out.verdicts import leader
 
 RECALLS = Sentence("Recall of each class, with its 95 % interval")

@@ -9,9 +9,9 @@ from typing import Any
 import altair as alt
 
 from neurovisionlab.core.records import CellRecord, EpochRow
-from neurovisionlab.core.speech import Sentence
 from neurovisionlab.judge.dynamics import DynamicsOverSeeds
 from neurovisionlab.out.charts.drawing import ACCURACY, MODEL, Chart, Row, colour, toggled, zoomable
+from neurovisionlab.out.speech import Sentence
 
 EPOCH = Sentence("epoch")
 TRAINING, VALIDATION = Sentence("training"), Sentence("validation")

@@ -8,7 +8,6 @@ from statistics import fmean
 import altair as alt
 
 from neurovisionlab.core.records import CellRecord
-from neurovisionlab.core.speech import Sentence
 from neurovisionlab.judge.ranks import Overall
 from neurovisionlab.out.charts.drawing import (
     MODEL,
@@ -19,6 +18,7 @@ from neurovisionlab.out.charts.drawing import (
     toggled,
     zoomable,
 )
+from neurovisionlab.out.speech import Sentence
 
 MAX_CLASSES = 64  # beyond that, labels cannot be read
 

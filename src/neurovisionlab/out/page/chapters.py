@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from neurovisionlab.core.spec import DataInfo
-from neurovisionlab.core.speech import Sentence
 from neurovisionlab.judge.answers import Answers
 from neurovisionlab.judge.samples import LOWER_IS_BETTER
 from neurovisionlab.judge.verdicts import ModelEstimate
@@ -18,10 +17,12 @@ from neurovisionlab.out.charts.costs import cost_charts
 from neurovisionlab.out.charts.evidence import Kind, evidence
 from neurovisionlab.out.charts.learning import convergence_chart
 from neurovisionlab.out.charts.quality import accuracy_chart
+from neurovisionlab.out.data_sets import audit_lines
 from neurovisionlab.out.page.album import Albums
 from neurovisionlab.out.page.gallery import NOT_JUDGED, Mistakes, mistakes
 from neurovisionlab.out.page.html import Drawing, draw, drawn
 from neurovisionlab.out.resources import resource_table
+from neurovisionlab.out.speech import Sentence
 from neurovisionlab.out.tables import GUESSING_MARK, MODEL, Table, guessing_notes
 from neurovisionlab.out.verdicts import Paragraph, details
 from neurovisionlab.out.words import verdicts as say
@@ -108,7 +109,7 @@ def chapter(info: DataInfo, summary: Table, sources: Sources) -> Chapter:
         ),
         costs=resource_table(costs),
         cost_charts=tuple(_cost_drawings(costs)),
-        audit=() if audit is None else tuple(audit.summary()),
+        audit=() if audit is None else tuple(audit_lines(audit)),
         told=_told(judged, sources),
     )
 

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from neurovisionlab.core.errors import SpecError, mould
 from neurovisionlab.core.records import CellRecord
-from neurovisionlab.core.speech import ENGLISH, Sentence, Voice, number, speaking
 from neurovisionlab.judge.verdicts import ModelEstimate
 from neurovisionlab.lab.judge import Judgements, judged_or_why
 from neurovisionlab.lab.plan import Plan
@@ -18,6 +17,7 @@ from neurovisionlab.out.page.chapters import ONE_SEED_MARK, one_seed_notes
 from neurovisionlab.out.page.html import Drawing, drawn, page
 from neurovisionlab.out.page.opening import extent_line, machine_lines
 from neurovisionlab.out.page.report import protocol_line
+from neurovisionlab.out.speech import ENGLISH, Sentence, Voice, number, speaking
 from neurovisionlab.out.tables import GUESSING_MARK, MODEL, Table, guessing_notes
 from neurovisionlab.out.words import verdicts as say
 

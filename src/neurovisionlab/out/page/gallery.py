@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from neurovisionlab.core.records import Predictions, best_on_validation
-from neurovisionlab.core.speech import Counted, Sentence
 from neurovisionlab.lab.judge import Judgement
 from neurovisionlab.lab.results import Results
 from neurovisionlab.out.page.album import Album
+from neurovisionlab.out.speech import Counted, Sentence
 
 NUM_PICTURES = 16  # a row on a wide screen
 NUM_OF_PAIR = 4  # pictures of one pair of classes

@@ -14,9 +14,9 @@ import vl_convert
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from neurovisionlab.core.speech import Voice, number, speaking, voice
 from neurovisionlab.out.charts.drawing import Chart, as_svg, specification
 from neurovisionlab.out.neutral import neutral
+from neurovisionlab.out.speech import Voice, number, speaking, voice
 
 
 class Drawing(NamedTuple):

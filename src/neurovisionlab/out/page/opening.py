@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from neurovisionlab.core.records import CellRecord
-from neurovisionlab.core.speech import Counted, Sentence
 from neurovisionlab.judge.candidates import Advice
 from neurovisionlab.lab.judge import Judgements
 from neurovisionlab.lab.plan import Plan
 from neurovisionlab.out.charts.evidence import interval_rows, model_names
 from neurovisionlab.out.charts.quality import interval_chart, rank_chart
 from neurovisionlab.out.page.html import Drawing, drawn
+from neurovisionlab.out.speech import Counted, Sentence
 from neurovisionlab.out.tables import Table
 from neurovisionlab.out.verdicts import NOTHING_YET, case_name, chosen, lead_line
 from neurovisionlab.out.words import verdicts as say

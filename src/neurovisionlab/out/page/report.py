@@ -14,17 +14,7 @@ from neurovisionlab.claims.claim_verdicts import judge_claims
 from neurovisionlab.claims.publication import ClaimRow, Publication
 from neurovisionlab.core.records import Failure
 from neurovisionlab.core.spec import Study
-from neurovisionlab.core.speech import (
-    ENGLISH,
-    Counted,
-    Sentence,
-    Voice,
-    again,
-    speaking,
-    voice,
-)
 from neurovisionlab.data.home import DataHome
-from neurovisionlab.data.notes import NOTES
 from neurovisionlab.lab.evidence import evidence_of
 from neurovisionlab.lab.judge import Judgements, all_answers, judged_or_why
 from neurovisionlab.lab.plan import Plan
@@ -38,6 +28,15 @@ from neurovisionlab.out.page.chapters import Chapter, Sources, chapter
 from neurovisionlab.out.page.html import page
 from neurovisionlab.out.page.opening import machine_lines, opening
 from neurovisionlab.out.publications import claim_row
+from neurovisionlab.out.said import note_text
+from neurovisionlab.out.speech import (
+    ENGLISH,
+    Counted,
+    Sentence,
+    Voice,
+    speaking,
+    voice,
+)
 from neurovisionlab.out.tables import STATUSES, ResultRow, result_rows, summary_tables
 
 
@@ -112,7 +111,7 @@ def _content(results: Results, albums: Albums) -> dict[str, object]:
         "split_line": split_line(plan.study),
         "statuses": STATUSES,
         "claim_row": claim_row,
-        "notes_of": lambda info: [again(note, NOTES) for note in info.notes],
+        "notes_of": lambda info: [note_text(note) for note in info.notes],
         "finished": _finished(max(record.finished_at for record in records)) if records else None,
     }
 

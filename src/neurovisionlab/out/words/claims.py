@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from neurovisionlab.core.speech import Sentence
+from neurovisionlab.out.speech import Sentence
 
 WORDS: dict[str, Sentence] = {
     "claims.names.accuracy": Sentence("accuracy"),

@@ -1,6 +1,6 @@
 """Verdicts in words: one function for each kind of sentence, all words in one table.
 
-Which language they are said in is decided outside (`core.speech`).
+Which language they are said in is decided outside (`out.speech`).
 Numbers are printed to the precision that their interval allows.
 """
 
@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import math
 
-from neurovisionlab.core.speech import Sentence, number, voice
 from neurovisionlab.judge.planning import MOST_SEEDS, MOST_TIMES_IMAGES, WouldDecide
 from neurovisionlab.judge.ranks import Overall, Refusal, SignedRanks, Standing
 from neurovisionlab.judge.samples import LOWER_IS_BETTER, Metric
 from neurovisionlab.judge.verdicts import ModelEstimate, PairVerdict
+from neurovisionlab.out.speech import Sentence, number, voice
 
 WORDS: dict[str, Sentence] = {
     "accuracy": Sentence("accuracy"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from neurovisionlab.core.speech import Counted, Sentence, Voice, again, number, speaking, voice
+from neurovisionlab.out.speech import Counted, Sentence, Voice, number, speaking, voice
 
 MODELS = Counted("{count} model", "{count:,} models")
 SHARE = Sentence("{model}: {share:.1%} of {total:,}, {digits}")
@@ -55,12 +55,11 @@ def test_a_precision_can_be_a_field() -> None:
     assert sentence.format(percent=12.3456, digits=1) == "12.3 %"
 
 
-def test_a_stored_english_sentence_is_said_again() -> None:
-    known = (Sentence("{name} is not here"), Sentence("yes"))
+def test_a_sentence_is_refilled_with_what_was_read_from_its_english_form() -> None:
+    fields = SHARE.read("net: 95.3% of 20,800, 0.5")
+    assert fields is not None
     with speaking(GERMAN):
-        assert again("yes", known) == "ja"
-        assert again("no sentence of ours", known) == "no sentence of ours"
-    assert again("a.gz is not here", known) == "a.gz is not here"
+        assert SHARE.refill(fields) == "net hat 95.3% von 20,800, 0.5"
 
 
 def test_fields_are_read_back() -> None:

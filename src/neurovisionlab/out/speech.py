@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -77,7 +77,14 @@ class _LocalNumbers(string.Formatter):
         return voice().number(text) if is_number else text
 
 
-_FORMATTER = _LocalNumbers()
+class _Texts(string.Formatter):
+    """str.format, with fields that are texts already."""
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        return str(value)
+
+
+_FORMATTER, _TEXTS = _LocalNumbers(), _Texts()
 
 
 @dataclass(frozen=True)
@@ -109,6 +116,10 @@ class Sentence:
         """
         found = self._pattern.fullmatch(text)
         return None if found is None else found.groupdict()
+
+    def refill(self, fields: Mapping[str, str]) -> str:
+        """Return the sentence with fields that were read from its English form."""
+        return _TEXTS.vformat(voice().translate(self.english), (), fields)
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
@@ -143,12 +154,3 @@ def number(value: float, spec: str) -> str:
     '1,234.5'
     """
     return voice().number(format(value, spec))
-
-
-def again(text: str, known: Sequence[Sentence]) -> str:
-    """Return a text that was stored in English in the spoken language, if its sentence is known."""
-    for sentence in known:
-        fields = sentence.read(text)
-        if fields is not None:
-            return sentence.format(**fields)
-    return text

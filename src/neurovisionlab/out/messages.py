@@ -11,6 +11,7 @@ from neurovisionlab.data.sources import OWN_KINDS
 from neurovisionlab.lab.plan import Plan
 from neurovisionlab.lab.store import Store
 from neurovisionlab.lab.studies import changes
+from neurovisionlab.out.said import note_text
 
 
 def recipe_messages(study: Study) -> Iterator[str]:
@@ -40,7 +41,7 @@ def data_messages(plan: Plan) -> Iterator[str]:
     for _, info in plan.infos:
         if info.synthetic:
             yield f"{info.name}: synthetic images; results say nothing about real ones"
-        yield from (f"{info.name}: {note}" for note in info.notes)
+        yield from (f"{info.name}: {note_text(note)}" for note in info.notes)
         yield from _idle_shares(plan.study, info)
 
 
