@@ -29,7 +29,7 @@ from neurovisionlab.data.batches import Batches, Scaling, stage
 from neurovisionlab.learn.device import choose, seed_everything
 from neurovisionlab.learn.optimizers import make_optimizer
 from neurovisionlab.learn.pace import put_into_usual_form
-from neurovisionlab.learn.zoo import Shape, build
+from neurovisionlab.learn.zoo import ModelShape, build
 
 MODELS = ("resnet18", "mobilenetv2", "vit-tiny", "glyphnet")
 BATCH, PX, CLASSES = 64, 28, 26
@@ -81,7 +81,7 @@ def walk(name: str, augmentation: str = "none") -> Laps:
     """Train `name` for an epoch; return where the time went."""
     protocol = Protocol(batch_size=BATCH, stem="light")
     chance = seed_everything(0)
-    model: nn.Module = build(name, Shape(PX, 1, CLASSES), protocol)
+    model: nn.Module = build(name, ModelShape(PX, 1, CLASSES), protocol)
     put_into_usual_form(model.train(), choose())
     optimizer = make_optimizer(model, protocol)
     laps = Laps()

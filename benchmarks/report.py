@@ -25,6 +25,7 @@ from neurovisionlab.core.records import (
     SplitIndices,
 )
 from neurovisionlab.core.spec import CellSpec, DataInfo, Study
+from neurovisionlab.lab.judgements import Conclusions
 from neurovisionlab.lab.plan import Plan
 from neurovisionlab.lab.results import read
 from neurovisionlab.lab.store import Store
@@ -131,7 +132,7 @@ def main() -> int:
         for code in ("en", "uk"):
             start = time.perf_counter()
             results = read(store)
-            html = render(results, Albums(store, results.plan.infos), voice_of(code))
+            html = render(Conclusions(results), Albums(store, results.plan.infos), voice_of(code))
             taken = (time.perf_counter() - start, len(html.encode()) / 1e6)
             print(f"{code}: {taken[0]:.1f} s, {taken[1]:.2f} MB (load {os.getloadavg()[0]:.2f})")
             met &= taken[0] < GOAL_S and taken[1] < GOAL_MB

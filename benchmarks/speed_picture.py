@@ -20,7 +20,7 @@ from typing import Any
 import altair as alt
 
 from neurovisionlab.core.records import CellRecord
-from neurovisionlab.lab.publications import read_publication
+from neurovisionlab.lab.named_files import read_publication
 from neurovisionlab.lab.store import Store
 from neurovisionlab.out.charts.drawing import PALETTE
 

@@ -27,7 +27,7 @@ from neurovisionlab.learn.device import choose, seed_everything
 from neurovisionlab.learn.optimizers import make_optimizer
 from neurovisionlab.learn.pace import put_into_usual_form
 from neurovisionlab.learn.train import Trainer, fit
-from neurovisionlab.learn.zoo import Shape, build
+from neurovisionlab.learn.zoo import ModelShape, build
 
 NUM_IMAGES, BATCH, ROUNDS = 1024, 64, 5
 MODELS = ("resnet18", "mobilenetv2", "vit-tiny", "glyphnet")
@@ -61,7 +61,7 @@ def alternatives(name: str) -> dict[str, object]:
 
     def fresh() -> torch.nn.Module:
         seed_everything(0)
-        model = build(name, Shape(28, 1, 26), protocol).to(device.torch_device)
+        model = build(name, ModelShape(28, 1, 26), protocol).to(device.torch_device)
         put_into_usual_form(model, device)
         return model
 

@@ -29,10 +29,10 @@ from neurovisionlab.lab.executors import Done, execute_here, local
 from neurovisionlab.learn.catalogue import digest_of
 from neurovisionlab.learn.clock import Contention
 from neurovisionlab.learn.device import choose
-from neurovisionlab.learn.meter import measure_part
+from neurovisionlab.learn.measure import measure_part
 from neurovisionlab.learn.pace import put_into_usual_form
 from neurovisionlab.learn.run import run_cell
-from neurovisionlab.learn.zoo import Shape, build
+from neurovisionlab.learn.zoo import ModelShape, build
 from neurovisionlab.out.tables import result_rows, summary_tables
 
 MODELS = ("glyphnet", "mobilenetv2", "resnet18", "vit-tiny")
@@ -61,7 +61,7 @@ def step_row(model: str, px: int, classes: int, ceilings: Ceilings, seconds: flo
     (outcome,) = [end for _, end in local(api.WORKERS)([request], measure_part)]
     assert isinstance(outcome, Done), outcome
     found, window = outcome.result.found, outcome.result.window
-    counts = _counts(model, Shape(px, 1, classes), protocol)
+    counts = _counts(model, ModelShape(px, 1, classes), protocol)
     least = floors(counts, ceilings)
     step_s = BATCH / found["train_images_per_s"]
     return {
@@ -79,7 +79,7 @@ def step_row(model: str, px: int, classes: int, ceilings: Ceilings, seconds: flo
     }
 
 
-def _counts(model: str, shape: Shape, protocol: Protocol) -> Counts:
+def _counts(model: str, shape: ModelShape, protocol: Protocol) -> Counts:
     network = build(model, shape, protocol)
     put_into_usual_form(network, choose())
     batch, px = protocol.batch_size, shape.image_px
@@ -119,7 +119,7 @@ def _most_mib() -> float:
 def images(ceilings: Ceilings) -> Iterator[Row]:
     """Yield what a cell of `glyphnet` takes for one epoch, for each number of training images."""
     protocol = Protocol(image_px=PX, color="grey", epochs=1, batch_size=256, keep_weights="none")
-    least = floors(_counts("glyphnet", Shape(PX, 1, CLASSES), protocol), ceilings)
+    least = floors(_counts("glyphnet", ModelShape(PX, 1, CLASSES), protocol), ceilings)
     rng = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as folder:
         for num in IMAGE_COUNTS:

@@ -74,12 +74,12 @@ def evaluate(task: Task) -> None:
     from neurovisionlab.learn.device import choose, seed_everything
     from neurovisionlab.learn.memory import keep_freed
     from neurovisionlab.learn.pace import put_into_usual_form
-    from neurovisionlab.learn.zoo import Shape, build
+    from neurovisionlab.learn.zoo import ModelShape, build
 
     keep_freed()  # as in every cell
     device, clocks = choose(), Stopwatches()
     seed_everything(task.seed)
-    shape = Shape(task.px, 1, NUM_CLASSES)
+    shape = ModelShape(task.px, 1, NUM_CLASSES)
     model = build(MODEL, shape, study_of(task).protocol)
     put_into_usual_form(model, device)
     images_NHW, labels_N = read(task, "train")

@@ -33,7 +33,7 @@ from neurovisionlab.learn.device import choose, seed_everything
 from neurovisionlab.learn.memory import keep_freed
 from neurovisionlab.learn.pace import put_into_usual_form
 from neurovisionlab.learn.train import Trainer, fit
-from neurovisionlab.learn.zoo import Shape, build
+from neurovisionlab.learn.zoo import ModelShape, build
 
 VAL_IMAGES = 1000
 # name in FOLDER: (data set, training images besides those to judge on)
@@ -127,7 +127,7 @@ def trained(task: Task) -> dict[str, Any]:
     keep_freed()
     train, val = batches_of(task, protocol)
     num_classes = int(train.staged.labels_N.max()) + 1
-    shape = Shape(train.image_px, train.channels, num_classes)
+    shape = ModelShape(train.image_px, train.channels, num_classes)
     model = build(task.model, shape, protocol).to(device.torch_device)
     put_into_usual_form(model, device)
     clocks = Stopwatches(device.synchronize)

@@ -20,7 +20,7 @@ import document
 from neurovisionlab.core.parse import parse_study
 from neurovisionlab.data.batches import Batches, Scaling, stage
 from neurovisionlab.data.images import ImageSet, Provenance
-from neurovisionlab.learn.zoo import Shape, build
+from neurovisionlab.learn.zoo import ModelShape, build
 from peers import contenders, lab_api, lab_command, report
 from peers.bounds import bounded, rank, ratio
 from peers.contenders import CONTENDERS, environment, in_turn, missing
@@ -91,7 +91,7 @@ def test_all_loops_see_the_same_numbers(task: Task) -> None:
 def test_all_begin_with_the_same_network(task: Task, tuned: bool) -> None:
     protocol = lab_api.study_of(task).protocol
     torch.manual_seed(3)
-    ours = build(lab_api.MODEL, Shape(28, 1, NUM_CLASSES), protocol).state_dict()
+    ours = build(lab_api.MODEL, ModelShape(28, 1, NUM_CLASSES), protocol).state_dict()
     torch.manual_seed(3)
     model = mobilenet(replace(task, tuned=tuned))
     theirs = model.state_dict()

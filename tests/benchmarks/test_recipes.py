@@ -17,7 +17,7 @@ from lab.fakes import fake_plan, fake_result, tiny_cells
 from neurovisionlab import Protocol, api
 from neurovisionlab.core.spec import warnings_of
 from neurovisionlab.lab.store import Store
-from neurovisionlab.learn.zoo import Shape, build
+from neurovisionlab.learn.zoo import ModelShape, build
 from recipes import int8, larger, small_images, together, variants
 
 RECIPES = Path(variants.__file__).parent
@@ -158,7 +158,7 @@ def test_a_larger_network_is_trained_as_its_line_says(
 
 
 def test_the_first_larger_network_is_the_presets() -> None:
-    preset = build("glyphnet-medium", Shape(28, 1, 26), Protocol())
+    preset = build("glyphnet-medium", ModelShape(28, 1, 26), Protocol())
     assert str(larger.network_of(larger.LINES[0])) == str(preset)
 
 

@@ -23,7 +23,7 @@ from neurovisionlab.core.errors import SpecError
 from neurovisionlab.core.protocol import Protocol
 from neurovisionlab.core.spec import Subset
 from neurovisionlab.judge.quantities import Quantity, difference, half_unit, printed, ratio
-from neurovisionlab.out.publications import claims_json
+from neurovisionlab.out.claim_lines import claims_json
 from neurovisionlab.out.said import said_all, text_of
 
 FILE = resources.files("neurovisionlab") / "publications" / "tretiakov-2025.toml"

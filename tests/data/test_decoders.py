@@ -31,7 +31,7 @@ from neurovisionlab.data.decoders import (
     readable_formats,
     tried,
 )
-from neurovisionlab.data.own.kinds import Kind, kind_by_content
+from neurovisionlab.data.own.kinds import FileKind, kind_by_content
 from neurovisionlab.data.pictures import decode
 from neurovisionlab.data.sources import describe, load
 from neurovisionlab.out.said import note_text
@@ -101,7 +101,7 @@ def test_what_others_taught_pillow_is_not_used(tmp_path: Path) -> None:
     try:
         (tmp_path / "x.png").write_bytes(b"strange")
         assert decode([saved(tmp_path / "y.png"), tmp_path / "x.png"], 8, "skip").kept_N == [0]
-        assert kind_by_content(tmp_path / "x.png") is Kind.OTHER
+        assert kind_by_content(tmp_path / "x.png") is FileKind.OTHER
     finally:
         Image.ID[:] = before
         del Image.OPEN["STRANGE"]
@@ -182,8 +182,8 @@ def test_any_exception_leaves_a_file_to_its_first_bytes(
     (tmp_path / "words").write_bytes(b"words")
     saved(tmp_path / "x.png").rename(tmp_path / "x")
     monkeypatch.setattr(Image, "open", fails)
-    assert kind_by_content(tmp_path / "words") is Kind.OTHER
-    assert kind_by_content(tmp_path / "x") is Kind.PICTURE
+    assert kind_by_content(tmp_path / "words") is FileKind.OTHER
+    assert kind_by_content(tmp_path / "x") is FileKind.PICTURE
 
 
 def test_who_stops_the_program_is_obeyed() -> None:

@@ -12,8 +12,7 @@ import pytest
 from neurovisionlab.core.errors import NvlError, SpecError
 from neurovisionlab.data.home import DataHome
 from neurovisionlab.data.texts import MOST_BYTES, decoded, is_there, read_text, user_path
-from neurovisionlab.lab.publications import read_publication
-from neurovisionlab.lab.studies import read_study
+from neurovisionlab.lab.named_files import read_publication, read_study
 
 STUDY = 'name = "mini"\ndescription = "Щітка é"\ndatasets = ["digits"]\nmodels = ["vit-tiny"]\n'
 KNOWN = {"datasets": ["digits"], "models": ["vit-tiny"]}

@@ -12,7 +12,7 @@ from PIL import Image
 from pydantic import ValidationError
 from typer.testing import CliRunner, Result
 
-from neurovisionlab.cli.data import MAX_PX, MIN_PX, data_app
+from neurovisionlab.cli.data_commands import MAX_PX, MIN_PX, data_app
 from neurovisionlab.core.errors import DataError
 from neurovisionlab.core.protocol import Protocol
 from neurovisionlab.core.spec import DataRef
@@ -145,8 +145,9 @@ def test_fetch_of_a_complete_set_says_so(real_data: Path) -> None:
 
 def test_help_is_quick_because_it_imports_little() -> None:
     code = (
-        "import sys; from typer.testing import CliRunner; from neurovisionlab.cli.data import "
-        "data_app; CliRunner().invoke(data_app, ['--help']); "
+        "import sys; from typer.testing import CliRunner; "
+        "from neurovisionlab.cli.data_commands import data_app; "
+        "CliRunner().invoke(data_app, ['--help']); "
         "print({'torch', 'numpy', 'PIL', 'scipy'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

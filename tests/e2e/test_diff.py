@@ -9,7 +9,7 @@ from pathlib import Path
 import typer
 from typer.testing import CliRunner
 
-from neurovisionlab.cli.models import diff
+from neurovisionlab.cli.model_commands import diff
 
 DOCS = Path(__file__).parents[2] / "docs"
 

@@ -18,7 +18,7 @@ from torchvision import models as torchvision_models
 from typer.testing import CliRunner
 
 from neurovisionlab import Protocol, Study, Subset, api
-from neurovisionlab.cli.models import models
+from neurovisionlab.cli.model_commands import models
 from neurovisionlab.core.errors import ModelError
 from neurovisionlab.core.records import Failure
 from neurovisionlab.data import sources

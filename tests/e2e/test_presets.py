@@ -19,7 +19,7 @@ from neurovisionlab.core.parse import parse_study
 from neurovisionlab.core.recipes import RECIPES
 from neurovisionlab.core.spec import warnings_of
 from neurovisionlab.lab.executors import execute_here
-from neurovisionlab.lab.studies import presets
+from neurovisionlab.lab.named_files import PRESETS, shipped
 from neurovisionlab.learn.catalogue import MODELS
 
 TRIO = ("resnet18", "mobilenetv2", "vit-b16")
@@ -27,7 +27,7 @@ NOTEBOOKS = ("notebook", "notebook-kmnist", "notebook-svhn")
 
 
 def test_every_preset_is_a_valid_study_of_its_own_name() -> None:
-    for name in presets():
+    for name in shipped(PRESETS):
         study = api.load_study(name)
         assert study.name == name
         assert study.description
@@ -81,7 +81,9 @@ def test_native_presets_train_from_scratch_for_characters() -> None:
 
 
 def test_presets_from_scratch_take_the_recipe() -> None:
-    taking = {name for name in presets() if api.load_study(name).protocol.recipe == "small-images"}
+    taking = {
+        name for name in shipped(PRESETS) if api.load_study(name).protocol.recipe == "small-images"
+    }
     assert taking == {"quick", "letters-cpu", "trio-cpu", "native", "native-cpu"}
 
 

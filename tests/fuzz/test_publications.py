@@ -10,7 +10,7 @@ from fuzz.mutations import clear_errors, mutants, rounds
 from fuzz.trees import as_toml, mutated
 from neurovisionlab import api
 from neurovisionlab.core.documents import parse_toml
-from neurovisionlab.lab.publications import shipped
+from neurovisionlab.lab.named_files import PUBLICATIONS, shipped
 
 pytestmark = pytest.mark.slow
 SECONDS = 8
@@ -24,7 +24,7 @@ def _judged(path: Path) -> None:
 
 
 def test_changed_bytes_of_a_publication(tmp_path: Path) -> None:
-    seeds = [text.encode() for text in shipped().values()]
+    seeds = [text.encode() for text in shipped(PUBLICATIONS).values()]
     path = tmp_path / "claims.toml"
     for said, rng in rounds("bytes of publications", SECONDS):
         for content in mutants(rng.choice(seeds), rng, 20, seeds):
@@ -34,7 +34,7 @@ def test_changed_bytes_of_a_publication(tmp_path: Path) -> None:
 
 
 def test_changed_values_of_a_publication(tmp_path: Path) -> None:
-    seeds = [parse_toml(text, name) for name, text in shipped().items()]
+    seeds = [parse_toml(text, name) for name, text in shipped(PUBLICATIONS).items()]
     path = tmp_path / "claims.toml"
     for said, rng in rounds("values of publications", SECONDS):
         content = as_toml(mutated(rng.choice(seeds), rng), rng)

@@ -21,20 +21,20 @@ from neurovisionlab.core.errors import NvlError
 from neurovisionlab.core.records import Failure
 from neurovisionlab.data.audit import audit
 from neurovisionlab.data.images import ImageSet, Provenance
-from neurovisionlab.lab.evidence import evidence_of
-from neurovisionlab.lab.judge import advise_run, judge_run
-from neurovisionlab.lab.publications import read_publication
-from neurovisionlab.lab.resources import resource_rows
+from neurovisionlab.lab.claim_evidence import evidence_of
+from neurovisionlab.lab.cost_rows import cost_rows
+from neurovisionlab.lab.judgements import advise_run, judge_run
+from neurovisionlab.lab.named_files import read_publication
 from neurovisionlab.lab.results import read
 from neurovisionlab.lab.store import Store
 from neurovisionlab.lab.trust import trusted
 from neurovisionlab.out import exports
+from neurovisionlab.out.cost_tables import cost_tables
 from neurovisionlab.out.data_sets import audit_lines
 from neurovisionlab.out.page.compare import compare_runs
 from neurovisionlab.out.page.report import write_report
-from neurovisionlab.out.resources import resource_tables
 from neurovisionlab.out.tables import result_rows, summary_tables, to_csv
-from neurovisionlab.out.verdicts import advice_paragraph, paragraphs
+from neurovisionlab.out.verdict_paragraphs import advice_paragraph, paragraphs
 
 pytestmark = pytest.mark.slow
 SECONDS = 12
@@ -147,8 +147,8 @@ def _read(store: Store) -> int:
     rows = result_rows(cells, records, store.failures())
     to_csv(rows)
     summary_tables(rows)
-    costs = resource_rows(read(store))
-    resource_tables(read(store))
+    costs = cost_rows(read(store))
+    cost_tables(read(store))
     exports.latex(records, costs)
     store.language()
     for _, info in plan.infos:

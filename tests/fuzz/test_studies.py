@@ -11,7 +11,7 @@ from fuzz.trees import as_toml, mutated
 from neurovisionlab import api
 from neurovisionlab.core.documents import parse_toml
 from neurovisionlab.core.spec import warnings_of
-from neurovisionlab.lab.studies import presets
+from neurovisionlab.lab.named_files import PRESETS, shipped
 
 pytestmark = pytest.mark.slow
 SECONDS = 12
@@ -29,7 +29,7 @@ def _looked_at(path: Path) -> None:
 
 
 def test_changed_bytes_of_a_study(tmp_path: Path) -> None:
-    seeds = [text.encode() for text in presets().values()]
+    seeds = [text.encode() for text in shipped(PRESETS).values()]
     path = tmp_path / "study.toml"
     for said, rng in rounds("bytes of studies", SECONDS):
         for content in mutants(rng.choice(seeds), rng, 20, seeds):
@@ -39,7 +39,7 @@ def test_changed_bytes_of_a_study(tmp_path: Path) -> None:
 
 
 def test_changed_values_of_a_study(tmp_path: Path) -> None:
-    seeds = [parse_toml(text, name) for name, text in presets().items()]
+    seeds = [parse_toml(text, name) for name, text in shipped(PRESETS).items()]
     path = tmp_path / "study.toml"
     for said, rng in rounds("values of studies", SECONDS):
         content = as_toml(mutated(rng.choice(seeds), rng), rng)

@@ -31,7 +31,7 @@ from neurovisionlab.learn.device import (
 from neurovisionlab.learn.pace import settle
 from neurovisionlab.learn.run import run_cell
 from neurovisionlab.learn.train import Trainer, fit, make_movers, new_sums, run_epoch
-from neurovisionlab.learn.zoo import Shape, build
+from neurovisionlab.learn.zoo import ModelShape, build
 
 pytestmark = pytest.mark.gpu
 
@@ -59,7 +59,7 @@ def _batches(device: torch.device, num: int = 512, px: int = 28, **settings: Any
 
 def _model(name: str) -> nn.Module:
     torch.manual_seed(0)
-    return build(name, Shape(28, 1, 26), Protocol(color="grey")).to(choose().torch_device)
+    return build(name, ModelShape(28, 1, 26), Protocol(color="grey")).to(choose().torch_device)
 
 
 def _shaken(net: nn.Module) -> nn.Module:

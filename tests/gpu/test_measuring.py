@@ -13,10 +13,10 @@ from learn.test_meter import spec_of
 from neurovisionlab import Study, api
 from neurovisionlab.core.records import CellRecord
 from neurovisionlab.lab.executors import local
-from neurovisionlab.lab.measure import Effort, measure
+from neurovisionlab.lab.measurements import Effort, measure
 from neurovisionlab.learn.device import choose
+from neurovisionlab.learn.measure import measure_part
 from neurovisionlab.learn.memory import PeakMemory
-from neurovisionlab.learn.meter import measure_part
 from neurovisionlab.out.said import note_text
 
 pytestmark = pytest.mark.gpu

@@ -12,9 +12,9 @@ MOST_PARAMETERS = 5
 LONG: dict[str, str] = {}
 # "file.py:name": why it takes more than five parameters
 MANY_PARAMETERS: dict[str, str] = {
-    "cli/runs.py:run": "a command's options are its parameters",
-    "cli/data.py:audit": "a command's options are its parameters",
-    "cli/measuring.py:measure": "a command's options are its parameters",
+    "cli/run_commands.py:run": "a command's options are its parameters",
+    "cli/data_commands.py:audit": "a command's options are its parameters",
+    "cli/measure_command.py:measure": "a command's options are its parameters",
 }
 
 

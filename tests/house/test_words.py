@@ -109,5 +109,5 @@ def _printing(tree: ast.AST) -> set[str]:
 
 def test_commands_print_in_one_place() -> None:
     printing = {file: found for file, tree in modules().items() if (found := _printing(tree))}
-    # cli/runs.py: bytes of CSV, in whose cells nothing is obeyed
-    assert printing == {"out/neutral.py": {"typer.echo"}, "cli/runs.py": {"typer.echo"}}
+    # cli/run_commands.py: bytes of CSV, in whose cells nothing is obeyed
+    assert printing == {"out/neutral.py": {"typer.echo"}, "cli/run_commands.py": {"typer.echo"}}

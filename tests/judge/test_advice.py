@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from neurovisionlab.cli.judging import PREFERENCES
+from neurovisionlab.cli.judging_commands import PREFERENCES
 from neurovisionlab.core.statements import Statement, state
 from neurovisionlab.judge.advice import (
     COSTS,

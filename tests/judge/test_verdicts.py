@@ -18,7 +18,7 @@ from neurovisionlab.judge.ranks import Overall, Refusal, overall, wilcoxon
 from neurovisionlab.judge.samples import METRICS, Rules
 from neurovisionlab.judge.verdicts import DatasetVerdicts, verdicts_of_dataset
 from neurovisionlab.out.speech import Voice, speaking
-from neurovisionlab.out.words import verdicts as sentences
+from neurovisionlab.out.words import verdict_words as sentences
 
 FEW_DRAWS = Rules(num_draws=200)
 ONLY_ACCURACY = Rules(metrics=("accuracy",))

@@ -22,8 +22,7 @@ from neurovisionlab.core.records import (
 )
 from neurovisionlab.core.spec import CellSpec, DataInfo, Study
 from neurovisionlab.data.home import DataHome
-from neurovisionlab.lab.plan import Plan
-from neurovisionlab.lab.studies import make_plan
+from neurovisionlab.lab.plan import Plan, make_plan
 
 # the smallest file of weights: a head of two bytes, which names no tensor
 WEIGHTS = (2).to_bytes(8, "little") + b"{}"

@@ -15,15 +15,15 @@ from lab.fakes import fake_plan, fake_result
 from neurovisionlab.core.errors import DataError, StoreError
 from neurovisionlab.core.statements import Statement
 from neurovisionlab.judge.candidates import Limits
-from neurovisionlab.lab.evidence import evidence_of
-from neurovisionlab.lab.judge import advise_run, judge_run
-from neurovisionlab.lab.resources import resource_rows
+from neurovisionlab.lab.claim_evidence import evidence_of
+from neurovisionlab.lab.cost_rows import cost_rows
+from neurovisionlab.lab.judgements import Conclusions, advise_run, judge_run
 from neurovisionlab.lab.results import read
 from neurovisionlab.lab.store import Store
 from neurovisionlab.out.exports import write_exports
 from neurovisionlab.out.page.report import write_report
 from neurovisionlab.out.said import said
-from neurovisionlab.out.verdicts import paragraphs
+from neurovisionlab.out.verdict_paragraphs import paragraphs
 
 SKILL = {"resnet18": 4.0, "mobilenetv2": 2.0, "glyphnet": 0.5}
 
@@ -159,7 +159,7 @@ def test_a_study_edited_afterwards_is_judged_under_its_new_names(
     assert {one.model for one in found.verdicts.estimates} == {cell.label for cell in done}
     assert judged.advice.keys() == {found.dataset}
     assert evidence_of(read(store)).measured
-    names = {row.label for row in resource_rows(read(store))}
+    names = {row.label for row in cost_rows(read(store))}
     assert names == {cell.label for cell in cells}
 
 
@@ -168,7 +168,7 @@ def test_report_and_exports_of_an_edited_study_are_written(tmp_path: Path) -> No
     with store.writing():
         store.keep_plan(fake_plan(models=("resnet18",), seeds=(0, 1, 2)))
     assert "batch_size" not in write_report(store).read_text(encoding="utf-8").split("<h2")[1]
-    assert write_exports(store, read(store))
+    assert write_exports(store, Conclusions(read(store)))
 
 
 def test_a_variant_is_a_model_of_its_own(tmp_path: Path) -> None:

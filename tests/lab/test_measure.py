@@ -13,7 +13,7 @@ from neurovisionlab.core.costs import Costs, CostSpec, PartResult, Request, Wind
 from neurovisionlab.core.errors import ModelError
 from neurovisionlab.core.protocol import Protocol
 from neurovisionlab.lab.executors import Failed, Outcome, execute_here
-from neurovisionlab.lab.measure import Effort, measure
+from neurovisionlab.lab.measurements import Effort, measure
 from neurovisionlab.out.said import note_text
 
 SPEC = CostSpec(

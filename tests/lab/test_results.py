@@ -9,13 +9,13 @@ import pytest
 
 from lab.fakes import fake_costs, fake_plan, fake_result
 from neurovisionlab.data import files
-from neurovisionlab.lab.evidence import evidence_of
-from neurovisionlab.lab.judge import advise_run, judge_run
+from neurovisionlab.lab.claim_evidence import evidence_of
+from neurovisionlab.lab.judgements import Conclusions, advise_run, judge_run
 from neurovisionlab.lab.results import read
 from neurovisionlab.lab.store import Store
+from neurovisionlab.out.cost_tables import cost_tables
 from neurovisionlab.out.exports import write_exports
 from neurovisionlab.out.page.report import write_report
-from neurovisionlab.out.resources import resource_tables
 from neurovisionlab.out.speech import ENGLISH
 
 
@@ -46,12 +46,13 @@ def test_a_report_and_all_else_read_each_file_at_most_once(
     monkeypatch.setattr(files, "opened", counting)
     store = Store(root)
     results = read(store)
-    write_report(store, language=ENGLISH, results=results)
-    write_exports(store, results)
+    conclusions = Conclusions(results)
+    write_report(store, language=ENGLISH, conclusions=conclusions)
+    write_exports(store, conclusions)
     judge_run(results)
     advise_run(results, None, "accuracy")
     evidence_of(results)
-    resource_tables(results)
+    cost_tables(results)
     of_cells = {name: count for name, count in counts.items() if name.startswith("cells/")}
     assert len(of_cells) == 2 * len(results.cells)  # record and predictions of each
     assert {name: count for name, count in counts.items() if count > 1} == {}

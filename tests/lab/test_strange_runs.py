@@ -11,8 +11,8 @@ import pytest
 
 from lab.fakes import fake_costs, fake_plan, fake_result
 from neurovisionlab.core.errors import NvlError
-from neurovisionlab.lab.evidence import evidence_of
-from neurovisionlab.lab.judge import judge_run
+from neurovisionlab.lab.claim_evidence import evidence_of
+from neurovisionlab.lab.judgements import Conclusions, judge_run
 from neurovisionlab.lab.results import Results, read
 from neurovisionlab.lab.store import Store
 from neurovisionlab.out.page.album import Albums
@@ -71,7 +71,7 @@ def test_a_study_beside_its_cells(tmp_path: Path, how: str) -> None:
         lambda results: results.records,
         judge_run,
         evidence_of,
-        lambda results: render(results, Albums(store, results.plan.infos)),
+        lambda results: render(Conclusions(results), Albums(store, results.plan.infos)),
     )
     for look in looks:
         try:

@@ -9,14 +9,15 @@ import pytest
 from neurovisionlab.core.errors import SpecError
 from neurovisionlab.core.protocol import Protocol
 from neurovisionlab.core.spec import Study
+from neurovisionlab.core.study_differences import changes
 from neurovisionlab.data.sources import SOURCES
-from neurovisionlab.lab.studies import changes, presets, read_study
+from neurovisionlab.lab.named_files import PRESETS, read_study, shipped
 from neurovisionlab.learn.catalogue import MODELS, patch_side
 
 KNOWN = {"datasets": SOURCES, "models": MODELS}
 
 
-@pytest.mark.parametrize("name", sorted(presets()))
+@pytest.mark.parametrize("name", sorted(shipped(PRESETS)))
 def test_every_preset_is_a_study_of_things_that_exist(name: str) -> None:
     study = read_study(name, KNOWN)
     assert study.name == name
@@ -29,7 +30,7 @@ def test_every_preset_is_a_study_of_things_that_exist(name: str) -> None:
 
 
 def test_the_presets_of_the_issue_ship() -> None:
-    assert {"quick", "letters-cpu"} <= presets().keys()
+    assert {"quick", "letters-cpu"} <= shipped(PRESETS).keys()
 
 
 def test_a_file_is_read_before_a_preset_is_looked_for(

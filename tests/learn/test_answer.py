@@ -22,7 +22,7 @@ from neurovisionlab.learn.answer import (
 from neurovisionlab.learn.clock import Stopwatches
 from neurovisionlab.learn.device import choose
 from neurovisionlab.learn.pace import put_into_usual_form
-from neurovisionlab.learn.zoo import Shape, build
+from neurovisionlab.learn.zoo import ModelShape, build
 
 NUM = 2 * MOST_AT_ONCE + 11
 
@@ -65,7 +65,7 @@ def test_several_threads_answer_to_the_last_bit_what_one_does(
     name: str, precision: str, threads: int
 ) -> None:
     torch.manual_seed(0)
-    model, batches = build(name, Shape(28, 1, 5), Protocol()), _batches()
+    model, batches = build(name, ModelShape(28, 1, 5), Protocol()), _batches()
     device = choose(precision)
     put_into_usual_form(model, device)
     many_NC, labels_N = predict(model, batches, device, Stopwatches())

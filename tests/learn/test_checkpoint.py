@@ -18,10 +18,10 @@ from neurovisionlab.core.errors import ModelError
 from neurovisionlab.core.protocol import Protocol
 from neurovisionlab.learn.checkpoint import Built, from_bytes, metadata_of, to_bytes
 from neurovisionlab.learn.weight_files import read
-from neurovisionlab.learn.zoo import Shape, build, num_parameters, weights_mib
+from neurovisionlab.learn.zoo import ModelShape, build, num_parameters, weights_mib
 
 SIZES = (3, 1, 16)
-SHAPE = Shape(image_px=16, channels=1, num_classes=3)
+SHAPE = ModelShape(image_px=16, channels=1, num_classes=3)
 
 
 def _trained(model: nn.Module, seed: int = 0) -> nn.Module:
@@ -122,14 +122,14 @@ def test_a_cell_with_shared_weights_is_kept(tiny_npz: Path) -> None:
 
 
 def test_shared_weights_of_a_library_are_kept_and_counted_once() -> None:
-    model = build("timm:coat_lite_tiny", Shape(32, 1, 3), Protocol())
+    model = build("timm:coat_lite_tiny", ModelShape(32, 1, 3), Protocol())
     judge = {id(one): one for one in model.parameters()}.values()
     assert num_parameters(model) == sum(one.numel() for one in judge)
     content = to_bytes(model)
     kept = sum(one.numel() * one.element_size() for one in safetensors.torch.load(content).values())
     assert weights_mib(model) == kept / 2**20
     assert len(json.loads(metadata_of(content)["shared"])) > 0
-    again = build("timm:coat_lite_tiny", Shape(32, 1, 3), Protocol())
+    again = build("timm:coat_lite_tiny", ModelShape(32, 1, 3), Protocol())
     from_bytes(again, content)
     state = again.state_dict()
     assert all(torch.equal(state[name], one) for name, one in model.state_dict().items())
@@ -146,7 +146,7 @@ def test_pretrained_files_may_name_once_what_is_shared(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, saved_by: str
 ) -> None:
     monkeypatch.setenv("NVL_WEIGHTS", str(tmp_path))
-    shape = Shape(32, 3, 3)
+    shape = ModelShape(32, 3, 3)
     torch.manual_seed(9)
     model = build(name, shape, Protocol())
     stem = tmp_path / name.removeprefix("timm:").replace(":", ".")

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from neurovisionlab.core.protocol import Protocol
 from neurovisionlab.learn.fold import folded, pairs_of
-from neurovisionlab.learn.zoo import Shape, build
+from neurovisionlab.learn.zoo import ModelShape, build
 
 # model: what share of its batch normalisations follows a convolution directly
 MODELS = {
@@ -44,7 +44,7 @@ def _lived_in(model: nn.Module) -> nn.Module:
 @pytest.mark.parametrize("name", MODELS)
 def test_folded_models_give_the_same_answers(name: str) -> None:
     torch.manual_seed(0)
-    model = _lived_in(build(name, Shape(64, 3, 7), Protocol()))
+    model = _lived_in(build(name, ModelShape(64, 3, 7), Protocol()))
     modules, weights = dict(model.named_modules()), set(model.state_dict())
     images_BCHW = torch.rand(4, 3, 64, 64)
     with torch.inference_mode():

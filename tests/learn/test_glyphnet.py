@@ -9,7 +9,7 @@ from neurovisionlab.core.protocol import Protocol
 from neurovisionlab.learn.catalogue import MODELS
 from neurovisionlab.learn.glyphnet import GlyphNet
 from neurovisionlab.learn.survey import check
-from neurovisionlab.learn.zoo import Shape, build, num_parameters
+from neurovisionlab.learn.zoo import ModelShape, build, num_parameters
 
 SIZES = ["glyphnet-small", "glyphnet", "glyphnet-medium", "glyphnet-large"]
 
@@ -17,12 +17,12 @@ SIZES = ["glyphnet-small", "glyphnet", "glyphnet-medium", "glyphnet-large"]
 @pytest.mark.parametrize("name", SIZES)
 @pytest.mark.parametrize(("px", "channels"), [(8, 1), (28, 1), (32, 3), (45, 3), (224, 3)])
 def test_it_takes_any_image_of_at_least_8_px(name: str, px: int, channels: int) -> None:
-    assert check(name, Shape(px, channels, 7), Protocol())
+    assert check(name, ModelShape(px, channels, 7), Protocol())
 
 
 @pytest.mark.parametrize(("name", "bytes_each"), [("glyphnet", 4), ("glyphnet-medium", 1)])
 def test_weights_of_the_recipes_are_small(name: str, bytes_each: int) -> None:
-    num = num_parameters(build(name, Shape(28, 1, 47), Protocol()))
+    num = num_parameters(build(name, ModelShape(28, 1, 47), Protocol()))
     assert num * bytes_each < {4: 2, 1: 1}[bytes_each] * 2**20  # fp32, or an int8 each
 
 
@@ -39,15 +39,15 @@ def test_a_network_that_changes_gets_another_revision(
     name: str, revision: int, widths: tuple[int, ...], depths: tuple[int, ...]
 ) -> None:
     assert MODELS[name].revision == revision
-    assert str(build(name, Shape(28, 1, 7), Protocol())) == str(GlyphNet(7, 1, widths, depths))
+    assert str(build(name, ModelShape(28, 1, 7), Protocol())) == str(GlyphNet(7, 1, widths, depths))
 
 
 @pytest.mark.parametrize("name", SIZES)
 def test_its_first_layers_are_made_for_small_images_already(name: str) -> None:
     for stem in ("small", "light"):
         protocol = Protocol.model_validate({"stem": stem})
-        assert not check(name, Shape(28, 1, 7), protocol)  # the setting has no effect
-        model = build(name, Shape(28, 1, 7), protocol)
+        assert not check(name, ModelShape(28, 1, 7), protocol)  # the setting has no effect
+        model = build(name, ModelShape(28, 1, 7), protocol)
         assert model.stem(torch.zeros(1, 1, 28, 28)).shape[-1] == 14
 
 

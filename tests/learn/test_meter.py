@@ -13,14 +13,13 @@ from neurovisionlab.core.costs import PARTS, Costs, CostSpec, PartResult, Reques
 from neurovisionlab.core.errors import ModelError
 from neurovisionlab.core.protocol import Protocol
 from neurovisionlab.lab.executors import Done, local
-from neurovisionlab.lab.measure import Effort, measure
-from neurovisionlab.learn import meter
+from neurovisionlab.lab.measurements import Effort, measure
 from neurovisionlab.learn.catalogue import digest_of
 from neurovisionlab.learn.clock import Stopwatches
 from neurovisionlab.learn.device import DoesNotFitError, choose, memory_errors_explained
-from neurovisionlab.learn.meter import measure_part
+from neurovisionlab.learn.measure import PeakMemory, measure_part
 from neurovisionlab.learn.survey import num_macs
-from neurovisionlab.learn.zoo import Shape
+from neurovisionlab.learn.zoo import ModelShape
 from neurovisionlab.out.said import note_text
 
 SECONDS = 0.1
@@ -153,7 +152,7 @@ def test_memory_grows_with_the_batch_as_its_images_do() -> None:
 
 
 def test_macs_agree_with_counts_by_hand() -> None:
-    shape = Shape(28, 1, 10)
+    shape = ModelShape(28, 1, 10)
     name = f"{__name__}:layers"
     # convolution: 28·28 places × 8 outputs × 9·1 inputs; depthwise: 28·28 × 8 × 9;
     # linear: 8·28·28 × 10
@@ -178,7 +177,7 @@ def test_macs_of_attention_agree_with_a_count_by_hand() -> None:
     linear = tokens * (width * 3 * width + width * width + 2 * width * hidden)
     attention = 2 * tokens * tokens * width  # scores, and values weighted by them
     by_hand = patches + depth * (linear + attention) + width * 10
-    assert num_macs("vit-tiny", Shape(28, 1, 10), Protocol()) == by_hand
+    assert num_macs("vit-tiny", ModelShape(28, 1, 10), Protocol()) == by_hand
 
 
 @pytest.mark.parametrize(
@@ -267,7 +266,7 @@ def test_a_gpu_reports_allocated_reserved_and_the_drivers_count() -> None:
 
     device: Any = _FakeCuda()
     gpu: Any = FakeGpu()
-    memory = meter.PeakMemory(device, gpu)
+    memory = PeakMemory(device, gpu)
     memory.reset()
     # what was there before the model is none of its own; what the allocator holds is a total
     assert memory.read() == (268.0, 400.0, 512.0)

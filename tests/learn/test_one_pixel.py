@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from neurovisionlab.core.protocol import Protocol
 from neurovisionlab.learn.fold import folded
 from neurovisionlab.learn.one_pixel import OnePixelConv2d, use_products
-from neurovisionlab.learn.zoo import Shape, build
+from neurovisionlab.learn.zoo import ModelShape, build
 
 
 @pytest.fixture
@@ -223,7 +223,7 @@ MODELS = [
 @pytest.mark.parametrize("name", MODELS)
 def test_whole_models_answer_and_learn_alike(name: str, taken: list[bool]) -> None:
     torch.manual_seed(0)
-    usual = build(name, Shape(32, 1, 7), Protocol(stem="imagenet"))
+    usual = build(name, ModelShape(32, 1, 7), Protocol(stem="imagenet"))
     ours = copy.deepcopy(usual)
     use_products(ours)
     assert list(ours.state_dict()) == list(usual.state_dict())

@@ -16,7 +16,7 @@ from neurovisionlab.learn.device import seed_everything
 from neurovisionlab.learn.glyphnet import GlyphNet
 from neurovisionlab.learn.optimizers import hidden_weights, make_optimizer
 from neurovisionlab.learn.train import make_schedule
-from neurovisionlab.learn.zoo import Shape, build
+from neurovisionlab.learn.zoo import ModelShape, build
 
 
 @pytest.mark.parametrize(
@@ -162,12 +162,12 @@ def test_muon_is_for_matrices_between_the_first_and_the_last_layer() -> None:
     assert all(dict(glyphnet.named_parameters())[name].ndim == 4 for name in names)
     assert len(names) == 9  # a convolution of the stem, two of each block, two shortcuts
 
-    mobile = build("mobilenetv2", Shape(28, 1, 26), Protocol())
+    mobile = build("mobilenetv2", ModelShape(28, 1, 26), Protocol())
     ones_of_groups = [m.weight for m in mobile.modules() if getattr(m, "groups", 1) > 1]
     assert ones_of_groups
     assert not {id(w) for w in ones_of_groups} & {id(w) for w in hidden_weights(mobile)}
 
-    vit = build("vit-tiny", Shape(28, 1, 26), Protocol())
+    vit = build("vit-tiny", ModelShape(28, 1, 26), Protocol())
     names = _names(vit, hidden_weights(vit))
     assert len(names) == 6 * 4  # two of attention and two of the perceptron in each of six layers
     assert not any("embed" in name or "head" in name or "norm" in name for name in names)

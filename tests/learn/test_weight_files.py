@@ -26,7 +26,7 @@ from neurovisionlab.core.errors import ModelError, NvlError, ResourceError
 from neurovisionlab.core.protocol import Protocol
 from neurovisionlab.learn import weight_files
 from neurovisionlab.learn.weight_files import read
-from neurovisionlab.learn.zoo import Shape, build
+from neurovisionlab.learn.zoo import ModelShape, build
 
 PRETRAINED = Protocol(pretrained=True)
 MIB = 1 << 20
@@ -58,7 +58,7 @@ KINDS: dict[str, tuple[str, Callable[[], nn.Module], str]] = {
     "resnet18": ("resnet18", torchvision_models.resnet18, "layer1.0.conv1.weight"),
     "vit-tiny": (
         "vit-tiny",
-        lambda: build("vit-tiny", Shape(32, 3, 1000), Protocol()),
+        lambda: build("vit-tiny", ModelShape(32, 3, 1000), Protocol()),
         "blocks.0.attn.qkv.weight",
     ),
     "timm:test_resnet": (
@@ -126,7 +126,7 @@ def test_numbers_of_another_kind_are_named(name: str, kind: str, folder: Path) -
     else:
         save_file({k: v.contiguous() for k, v in state.items()}, folder / f"{file}.safetensors")
     with pytest.raises(ModelError, match=told) as caught:
-        build(name, Shape(32, 3, 1000), PRETRAINED)
+        build(name, ModelShape(32, 3, 1000), PRETRAINED)
     text = str(caught.value)
     assert key in text and "\n" not in text and "; try " in text, text
 
@@ -141,7 +141,7 @@ def test_real_numbers_of_any_precision_are_taken(
         k: v.to(dtype) if v.is_floating_point() else v for k, v in make_model().state_dict().items()
     }
     torch.save(state, folder / f"{file}.pth")
-    got = build(name, Shape(32, 3, 1000), PRETRAINED).state_dict()[key]
+    got = build(name, ModelShape(32, 3, 1000), PRETRAINED).state_dict()[key]
     assert got.dtype == torch.float32
     torch.testing.assert_close(got, state[key].float())
 
@@ -163,10 +163,10 @@ def test_what_a_model_wants_decides(
     state[key] = change(state[key])
     torch.save(state, folder / "learn.test_weight_files.make.pth")
     if told is None:
-        build("learn.test_weight_files:make", Shape(8, 3, 5), PRETRAINED)
+        build("learn.test_weight_files:make", ModelShape(8, 3, 5), PRETRAINED)
     else:
         with pytest.raises(ModelError, match=told):
-            build("learn.test_weight_files:make", Shape(8, 3, 5), PRETRAINED)
+            build("learn.test_weight_files:make", ModelShape(8, 3, 5), PRETRAINED)
 
 
 def meta(t: Tensor) -> Tensor:
@@ -388,7 +388,7 @@ def test_a_head_for_a_million_classes_is_refused(folder: Path) -> None:
     state["fc.weight"], state["fc.bias"] = torch.zeros(10**6, 1), torch.zeros(10**6)
     torch.save(state, folder / "test_resnet.pth")
     with pytest.raises(ModelError, match=r"a head of shape \[1000000, 1\]"):
-        build("timm:test_resnet", Shape(32, 3, 5), PRETRAINED)
+        build("timm:test_resnet", ModelShape(32, 3, 5), PRETRAINED)
 
 
 # ── in a control group ───────────────────────────────────────────────────────────────────────

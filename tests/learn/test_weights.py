@@ -20,7 +20,7 @@ from neurovisionlab.core.protocol import Protocol
 from neurovisionlab.learn.stems import summed
 from neurovisionlab.learn.weight_files import read
 from neurovisionlab.learn.weights import find
-from neurovisionlab.learn.zoo import Shape, build
+from neurovisionlab.learn.zoo import ModelShape, build
 
 PRETRAINED = Protocol(pretrained=True)
 RANDOM_STEM = Protocol(pretrained=True, stem_weights="random")
@@ -99,7 +99,7 @@ def test_loaded_model_answers_as_the_librarys(name: str, folder: Path) -> None:
     _save(theirs.state_dict(), folder / file)
     images = _images(px)
     expected = _answer(theirs, images)
-    ours = build(name, Shape(px, 3, 1000), PRETRAINED)
+    ours = build(name, ModelShape(px, 3, 1000), PRETRAINED)
     torch.testing.assert_close(_answer(ours, images), expected, rtol=1e-4, atol=1e-4)
 
 
@@ -111,7 +111,7 @@ def test_grey_answers_as_colour_on_repeated_grey(name: str, folder: Path) -> Non
     _save(theirs.state_dict(), folder / file)
     grey = _images(px, channels=1)
     expected = _answer(theirs, grey.expand(-1, 3, -1, -1))
-    ours = build(name, Shape(px, 1, 1000), PRETRAINED)
+    ours = build(name, ModelShape(px, 1, 1000), PRETRAINED)
     torch.testing.assert_close(_answer(ours, grey), expected, rtol=1e-3, atol=1e-3)
 
 
@@ -149,7 +149,7 @@ def test_vit_b16_answers_as_torchvisions(folder: Path) -> None:
     expected = _answer(theirs, images)
     for name in ("vit-b16", "torchvision:vit_b_16"):
         (folder / "vit_b_16.pth").unlink(missing_ok=True)
-        ours = build(name, Shape(224, 3, 1000), PRETRAINED)
+        ours = build(name, ModelShape(224, 3, 1000), PRETRAINED)
         torch.testing.assert_close(_answer(ours, images), expected, rtol=1e-3, atol=1e-3)
 
 
@@ -160,7 +160,7 @@ def test_other_class_count_gets_a_new_head_and_keeps_the_rest(name: str, folder:
     theirs = _distinct(make())
     _save(theirs.state_dict(), folder / file)
     torch.manual_seed(1)
-    ours = build(name, Shape(px, 3, 7), PRETRAINED)
+    ours = build(name, ModelShape(px, 3, 7), PRETRAINED)
     assert _answer(ours, _images(px)).shape == (2, 7)
     same = [
         key
@@ -178,8 +178,8 @@ def test_random_stem_changes_the_first_layer_alone(name: str, folder: Path) -> N
     px, file, make = CASES[name]
     torch.manual_seed(0)
     _save(_distinct(make()).state_dict(), folder / file)
-    kept = build(name, Shape(px, 3, 1000), PRETRAINED).state_dict()
-    drawn = build(name, Shape(px, 3, 1000), RANDOM_STEM).state_dict()
+    kept = build(name, ModelShape(px, 3, 1000), PRETRAINED).state_dict()
+    drawn = build(name, ModelShape(px, 3, 1000), RANDOM_STEM).state_dict()
     unlike = {key.rpartition(".")[0] for key in kept if not torch.equal(kept[key], drawn[key])}
     assert unlike == {
         {"resnet18": "conv1", "timm:test_vit": "patch_embed.proj"}.get(name, "features.0")
@@ -190,7 +190,7 @@ def test_gentler_stem_keeps_what_was_learnt(folder: Path) -> None:
     torch.manual_seed(0)
     theirs = _distinct(torchvision_models.resnet18())
     torch.save(theirs.state_dict(), folder / "resnet18-f37072fd.pth")
-    ours = build("resnet18", Shape(32, 3, 10), Protocol(pretrained=True, stem="small"))
+    ours = build("resnet18", ModelShape(32, 3, 10), Protocol(pretrained=True, stem="small"))
     first = ours.get_submodule("conv1")
     assert torch.equal(first.weight, theirs.conv1.weight) and first.stride == (1, 1)
 
@@ -202,7 +202,7 @@ def test_position_embeddings_are_resampled_to_the_image(px: int, grid: int, fold
     torch.manual_seed(0)
     theirs = _distinct(timm.create_model("test_vit"))
     _save(theirs.state_dict(), folder / "test_vit.safetensors")
-    ours = build("timm:test_vit", Shape(px, 3, 1000), PRETRAINED)
+    ours = build("timm:test_vit", ModelShape(px, 3, 1000), PRETRAINED)
     expected = resample_abs_pos_embed(theirs.pos_embed.detach(), [grid, grid], num_prefix_tokens=1)
     torch.testing.assert_close(ours.state_dict()["pos_embed"], expected)
 
@@ -212,7 +212,7 @@ def test_torchvision_position_embeddings_are_resampled(folder: Path) -> None:
     torch.manual_seed(0)
     theirs = torchvision_models.VisionTransformer(64, 32, 12, 12, 768, 3072, num_classes=5)
     torch.save(theirs.state_dict(), folder / "vit_b_32.pth")
-    ours = build("torchvision:vit_b_32", Shape(96, 3, 5), PRETRAINED).state_dict()
+    ours = build("torchvision:vit_b_32", ModelShape(96, 3, 5), PRETRAINED).state_dict()
     from torchvision.models.vision_transformer import interpolate_embeddings
 
     expected = interpolate_embeddings(96, 32, dict(theirs.state_dict()))
@@ -225,16 +225,16 @@ def test_patch_embeddings_are_resampled(folder: Path) -> None:
     torch.manual_seed(0)
     theirs = timm.create_model("test_vit", patch_size=8)
     _save(theirs.state_dict(), folder / "test_vit.safetensors")
-    ours = build("timm:test_vit", Shape(160, 3, 1000), PRETRAINED)
+    ours = build("timm:test_vit", ModelShape(160, 3, 1000), PRETRAINED)
     assert ours.state_dict()["patch_embed.proj.weight"].shape[-1] == 16
     assert ours.state_dict()["pos_embed"].shape[1] == 101
 
 
 def test_small_vit_loads_what_it_saved(folder: Path) -> None:
     torch.manual_seed(0)
-    first = build("vit-tiny", Shape(28, 1, 5), Protocol())
+    first = build("vit-tiny", ModelShape(28, 1, 5), Protocol())
     save_file(first.state_dict(), folder / "vit-tiny.safetensors")
-    again = build("vit-tiny", Shape(28, 1, 5), PRETRAINED)
+    again = build("vit-tiny", ModelShape(28, 1, 5), PRETRAINED)
     images = _images(28, 1)
     torch.testing.assert_close(_answer(again, images), _answer(first, images))
 
@@ -265,7 +265,7 @@ def test_broken_files(
     monkeypatch.chdir(folder)
     _broken(kind, folder / "resnet18.pth")
     with pytest.raises(ModelError) as caught:
-        build(name, Shape(32, 3, 5), PRETRAINED)
+        build(name, ModelShape(32, 3, 5), PRETRAINED)
     text = str(caught.value)
     assert said in text and "resnet18.pth" in text and "; try " in text and "\n" not in text
     assert not (folder / "pickle-was-run").exists()
@@ -306,7 +306,7 @@ def test_weights_of_another_model(name: str, file: str, other, folder: Path) -> 
     torch.save(other().state_dict(), folder / file)
     px = 160 if "vit" in name else 32
     with pytest.raises(ModelError) as caught:
-        build(name, Shape(px, 3, 1000), PRETRAINED)
+        build(name, ModelShape(px, 3, 1000), PRETRAINED)
     assert file in str(caught.value) and "\n" not in str(caught.value)
 
 
@@ -320,7 +320,7 @@ def test_missing_tensors_are_never_left_random(folder: Path) -> None:
         del state[gone]
         _save(state, folder / f"{name.split(':')[1]}.safetensors")
         with pytest.raises(ModelError, match=gone):
-            build(name, Shape(64, 3, 7), PRETRAINED)
+            build(name, ModelShape(64, 3, 7), PRETRAINED)
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,12 @@ from torchvision import models as torchvision_models
 from neurovisionlab.core.errors import ModelError
 from neurovisionlab.core.protocol import Protocol
 from neurovisionlab.learn.survey import check, facts, list_names
-from neurovisionlab.learn.zoo import Shape, build, own_size
+from neurovisionlab.learn.zoo import ModelShape, build, own_size
 
 PLAIN = Protocol()
 
 
-def _first_map_side(model: nn.Module, shape: Shape) -> int:
+def _first_map_side(model: nn.Module, shape: ModelShape) -> int:
     """Return the side of what the first convolution gives."""
     first = next(m for m in model.modules() if isinstance(m, nn.Conv2d))
     seen: list[int] = []
@@ -46,7 +46,7 @@ def _first_map_side(model: nn.Module, shape: Shape) -> int:
     ],
 )
 def test_any_library_model_takes_channels_and_classes(name: str, px: int, channels: int) -> None:
-    assert check(name, Shape(px, channels, 7), PLAIN)
+    assert check(name, ModelShape(px, channels, 7), PLAIN)
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_any_library_model_takes_channels_and_classes(name: str, px: int, channe
 )
 def test_size_that_a_model_cannot_take(name: str, px: int, said: str) -> None:
     with pytest.raises(ModelError) as caught:
-        check(name, Shape(px, 1, 10), PLAIN)
+        check(name, ModelShape(px, 1, 10), PLAIN)
     assert said in str(caught.value) and "\n" not in str(caught.value)
 
 
@@ -79,7 +79,7 @@ def test_size_that_a_model_cannot_take(name: str, px: int, said: str) -> None:
     ],
 )
 def test_stems(name: str, imagenet: int, light: int, small: int) -> None:
-    shape, sides = Shape(32, 3, 5), []
+    shape, sides = ModelShape(32, 3, 5), []
     for stem in ("imagenet", "light", "small"):
         with torch.device("meta"):
             model = build(name, shape, Protocol(stem=stem))
@@ -91,7 +91,7 @@ def test_stems(name: str, imagenet: int, light: int, small: int) -> None:
 def test_light_stem_drops_the_first_pool_alone(name: str) -> None:
     def pools(stem: str) -> int:
         with torch.device("meta"):
-            model = build(name, Shape(64, 3, 5), Protocol(stem=stem))
+            model = build(name, ModelShape(64, 3, 5), Protocol(stem=stem))
         return sum(isinstance(module, nn.MaxPool2d) for module in model.modules())
 
     assert pools("light") == pools("imagenet") - 1
@@ -99,7 +99,7 @@ def test_light_stem_drops_the_first_pool_alone(name: str) -> None:
 
 def test_check_says_where_a_stem_has_no_effect() -> None:
     light = Protocol(stem="light")
-    shape = Shape(32, 1, 5)
+    shape = ModelShape(32, 1, 5)
     assert check("timm:resnet18", shape, light)
     assert not check("timm:mobilenetv2_100", shape, light)  # has stride 2 already
     assert not check("timm:test_vit", shape, light)
@@ -110,7 +110,7 @@ def test_check_leaves_the_random_numbers_alone() -> None:
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
-    check("torchvision:regnet_y_400mf", Shape(32, 1, 3), PLAIN)
+    check("torchvision:regnet_y_400mf", ModelShape(32, 1, 3), PLAIN)
     assert torch.equal(torch.rand(3), expected)
 
 
@@ -121,14 +121,14 @@ def test_check_leaves_the_random_numbers_alone() -> None:
 )  # fmt: skip
 def test_without_dropout_training_mode_answers_alike_twice(name: str) -> None:
     torch.manual_seed(0)
-    model = build(name, Shape(32, 1, 5), Protocol(dropout="off")).train()
+    model = build(name, ModelShape(32, 1, 5), Protocol(dropout="off")).train()
     images = torch.rand(4, 1, 32, 32)
     assert torch.equal(model(images), model(images))
 
 
 def test_with_dropout_it_does_not() -> None:
     torch.manual_seed(0)
-    model = build("torchvision:mobilenet_v2", Shape(32, 1, 5), PLAIN).train()
+    model = build("torchvision:mobilenet_v2", ModelShape(32, 1, 5), PLAIN).train()
     images = torch.rand(4, 1, 32, 32)
     assert not torch.equal(model(images), model(images))
 
@@ -136,11 +136,11 @@ def test_with_dropout_it_does_not() -> None:
 def test_library_models_are_the_libraries_own() -> None:
     """From one seed, three channels: the same weights as if asked for directly."""
     torch.manual_seed(1)
-    ours = build("torchvision:resnet18", Shape(32, 3, 5), PLAIN)
+    ours = build("torchvision:resnet18", ModelShape(32, 3, 5), PLAIN)
     torch.manual_seed(1)
     theirs = torchvision_models.resnet18(num_classes=5)
     torch.manual_seed(1)
-    timms = build("timm:test_resnet", Shape(32, 3, 5), PLAIN)
+    timms = build("timm:test_resnet", ModelShape(32, 3, 5), PLAIN)
     torch.manual_seed(1)
     direct = timm.create_model("test_resnet", num_classes=5)
     for one, other in ((ours, theirs), (timms, direct)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from neurovisionlab.data.home import DataHome
+from neurovisionlab.lab.judgements import Conclusions
 from neurovisionlab.lab.results import read
 from neurovisionlab.lab.store import Store
 from neurovisionlab.out.page.album import Albums
@@ -13,4 +14,4 @@ from neurovisionlab.out.speech import ENGLISH, Voice
 def rendered(store: Store, home: DataHome | None = None, language: Voice = ENGLISH) -> str:
     """Return the report of a run as HTML; nothing is kept."""
     results = read(store)
-    return render(results, Albums(store, results.plan.infos, home), language)
+    return render(Conclusions(results), Albums(store, results.plan.infos, home), language)

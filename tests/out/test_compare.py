@@ -12,7 +12,7 @@ from neurovisionlab.core.protocol import Protocol
 from neurovisionlab.lab.plan import Plan
 from neurovisionlab.lab.results import read
 from neurovisionlab.lab.store import Store
-from neurovisionlab.out.page.compare import Side, compare_runs, settings_table
+from neurovisionlab.out.page.compare import ComparedRun, compare_runs, settings_table
 from out.test_report import Page
 
 
@@ -68,7 +68,8 @@ def test_one_run_is_not_enough(tmp_path: Path) -> None:
 def test_settings_that_only_one_run_has_are_shown() -> None:
     plain, varied = fake_plan(), fake_plan(vary={"epochs": (1, 2)})
     sides = [
-        Side(name, plan, (), None, (), "", "", ()) for name, plan in (("a", plain), ("b", varied))
+        ComparedRun(name, plan, (), None, (), "", "", ())
+        for name, plan in (("a", plain), ("b", varied))
     ]
     rows = {row[0]: row[1:] for row in settings_table(sides).rows}
     assert rows == {"vary.epochs": ("–", "1, 2")}

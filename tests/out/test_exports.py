@@ -13,8 +13,8 @@ import pytest
 
 from hostile import HOSTILE, TEX
 from lab.fakes import HOSTILE_NAMES, fake_plan, fake_result
-from neurovisionlab.lab.judge import judge_run
-from neurovisionlab.lab.resources import ResourceRow
+from neurovisionlab.lab.cost_rows import CostRow
+from neurovisionlab.lab.judgements import Conclusions, judge_run
 from neurovisionlab.lab.results import read
 from neurovisionlab.lab.store import Store
 from neurovisionlab.out.exports import TIDY_COLUMNS, escaped, latex, tidy_rows, write_exports
@@ -35,7 +35,7 @@ def store(tmp_path: Path) -> Store:
 
 
 def test_every_export_is_written_and_opens(store: Store) -> None:
-    paths = write_exports(store, read(store))
+    paths = write_exports(store, Conclusions(read(store)))
     assert {path.name for path in paths if path.parent == store.root} == {
         "results.csv",
         "results.parquet",
@@ -50,7 +50,7 @@ def test_every_export_is_written_and_opens(store: Store) -> None:
 
 
 def test_csv_and_parquet_hold_the_same_tidy_rows(store: Store) -> None:
-    write_exports(store, read(store))
+    write_exports(store, Conclusions(read(store)))
     with (store.root / "results.csv").open(encoding="utf-8", newline="") as file:
         from_csv = list(csv.DictReader(file))
     from_parquet = pyarrow.parquet.read_table(store.root / "results.parquet").to_pylist()
@@ -99,7 +99,7 @@ def test_a_run_without_results_exports_empty_tables(tmp_path: Path) -> None:
     bare = Store(tmp_path / "bare")
     with bare.writing():
         bare.keep_plan(plan)
-    write_exports(bare, read(bare))
+    write_exports(bare, Conclusions(read(bare)))
     text = (bare.root / "results.csv").read_text()
     assert list(csv.reader(io.StringIO(text))) == [list(TIDY_COLUMNS)]
 
@@ -122,10 +122,10 @@ def test_no_name_holds_a_command_of_tex(name: str) -> None:
     assert all(letter.isprintable() for letter in shown)
 
 
-def _measured(name: str) -> ResourceRow:
+def _measured(name: str) -> CostRow:
     """Return the costs of a model and data set of one name."""
     costs = ("train_s", "train_peak_mib", "infer_peak_mib", "weights_mib")
-    return ResourceRow(
+    return CostRow(
         dataset=name,
         variant="",
         model=name,

@@ -23,10 +23,10 @@ from neurovisionlab.core.protocol import Protocol
 from neurovisionlab.core.spec import DataRef, Study
 from neurovisionlab.data.home import DataHome
 from neurovisionlab.data.sources import load
-from neurovisionlab.lab.judge import judge_run
+from neurovisionlab.lab.judgements import judge_run
+from neurovisionlab.lab.plan import make_plan
 from neurovisionlab.lab.results import read
 from neurovisionlab.lab.store import Store
-from neurovisionlab.lab.studies import make_plan
 from neurovisionlab.out.language import voice_of
 from neurovisionlab.out.page.album import Album, Albums
 from neurovisionlab.out.page.gallery import NOT_AT_HAND, shelves

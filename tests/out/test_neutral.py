@@ -19,9 +19,10 @@ from hostile import CONTROLS, FORMULAS, HOSTILE, NAMES, OBEYED
 from lab.fakes import fake_costs, fake_plan, fake_result
 from neurovisionlab.cli.app import main
 from neurovisionlab.core.records import Failure
+from neurovisionlab.lab.judgements import Conclusions
 from neurovisionlab.lab.results import read
 from neurovisionlab.lab.store import Store
-from neurovisionlab.out.cells import from_csv, in_csv
+from neurovisionlab.out.csv_cells import from_csv, in_csv
 from neurovisionlab.out.exports import write_exports
 from neurovisionlab.out.neutral import echo, in_one_line, neutral, neutral_console
 from neurovisionlab.out.screen import show_table
@@ -230,7 +231,7 @@ def test_data_info_and_audit_print_names_and_obey_none(
 
 
 def test_exports_hold_no_formula_and_no_control(store: Store) -> None:
-    write_exports(store, read(store))
+    write_exports(store, Conclusions(read(store)))
     rows = list(csv.reader((store.root / "results.csv").open(encoding="utf-8", newline="")))
     assert len(rows) > 10
     models = {row[3] for row in rows[1:]}

@@ -12,7 +12,7 @@ from markdown_it import MarkdownIt
 
 from hostile import HOSTILE as HOSTILE_ELSEWHERE
 from lab.fakes import fake_plan, fake_result
-from neurovisionlab.lab.judge import judge_run
+from neurovisionlab.lab.judgements import judge_run
 from neurovisionlab.lab.results import read
 from neurovisionlab.lab.store import Store
 from neurovisionlab.out.exports import markdown

@@ -16,7 +16,7 @@ from lab.fakes import fake_plan, fake_result
 from neurovisionlab.claims.publication import METRICS
 from neurovisionlab.core.statements import Notes, Statement, state
 from neurovisionlab.judge.advice import COSTS
-from neurovisionlab.lab.judge import judge_run
+from neurovisionlab.lab.judgements import judge_run
 from neurovisionlab.lab.results import read
 from neurovisionlab.lab.store import Store
 from neurovisionlab.out.language import voice_of

@@ -16,7 +16,7 @@ from neurovisionlab.judge import stats
 from neurovisionlab.judge.answers import Answers
 from neurovisionlab.judge.samples import METRICS, Rules
 from neurovisionlab.judge.verdicts import PairVerdict, verdicts_of_dataset
-from neurovisionlab.out.words.verdicts import estimate_sentence, pair_sentence
+from neurovisionlab.out.words.verdict_words import estimate_sentence, pair_sentence
 
 Right = NDArray[np.bool_]
 FEW_DRAWS = Rules(num_draws=100)

@@ -30,7 +30,7 @@ from neurovisionlab.api.inspection import (
     take_weights_from,
 )
 from neurovisionlab.api.judging import Advised, Claims, Verdicts, advise, claims, verdicts
-from neurovisionlab.api.measuring import Measured, code_of, measure_models, measure_run
+from neurovisionlab.api.measuring import ModelCosts, code_of, measure_models, measure_run
 from neurovisionlab.api.opened import OpenRun, RunLike, open  # noqa: A004  # as `api.open`
 from neurovisionlab.api.running import Run, prepare
 from neurovisionlab.api.runs import (
@@ -44,7 +44,7 @@ from neurovisionlab.api.runs import (
     results,
     status,
 )
-from neurovisionlab.api.studies import Differences, Preset, difference, load_study, presets
+from neurovisionlab.api.studies import Preset, StudyDifferences, difference, load_study, presets
 from neurovisionlab.core.costs import Costs
 from neurovisionlab.core.spec import DataInfo
 from neurovisionlab.data.audit import Audit
@@ -68,10 +68,9 @@ __all__ = [
     "DataInfo",
     "DataSet",
     "DataSets",
-    "Differences",
     "ImageSet",
     "Limits",
-    "Measured",
+    "ModelCosts",
     "OpenRun",
     "Preset",
     "Report",
@@ -79,6 +78,7 @@ __all__ = [
     "Run",
     "RunLike",
     "Status",
+    "StudyDifferences",
     "Verdicts",
     "Watch",
     "advise",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from neurovisionlab.learn.survey import Facts
 
 # imported once by the server that processes are forked from
-WORKERS = ("neurovisionlab.learn.run", "neurovisionlab.learn.meter")
+WORKERS = ("neurovisionlab.learn.run", "neurovisionlab.learn.measure")
 
 
 def take_weights_from(folder: str | Path) -> None:

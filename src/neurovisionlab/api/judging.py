@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from neurovisionlab.claims.publication import ClaimRow
     from neurovisionlab.judge.advice import Prefer
     from neurovisionlab.judge.candidates import Advice, Limits
-    from neurovisionlab.lab.judge import Judgements
-    from neurovisionlab.out.verdicts import Paragraph
+    from neurovisionlab.lab.judgements import Judgements
+    from neurovisionlab.out.verdict_paragraphs import Paragraph
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Verdicts:
     @property
     def paragraphs(self) -> tuple[Paragraph, ...]:
         """All of it in words, headlines first."""
-        from neurovisionlab.out.verdicts import paragraphs
+        from neurovisionlab.out.verdict_paragraphs import paragraphs
 
         return tuple(paragraphs(self.found))
 
@@ -54,7 +54,7 @@ def verdicts(run: RunLike) -> Verdicts:
         StoreError: there is no run in that folder, or nothing of it is finished.
         DataError: predictions are missing or not of the same test images.
     """
-    from neurovisionlab.lab.judge import judge_run
+    from neurovisionlab.lab.judgements import judge_run
 
     return Verdicts(judge_run(results_of(run)))
 
@@ -71,7 +71,7 @@ class Advised:
 
     def lines(self, dataset: str) -> list[str]:
         """Return the advice on one data set in words."""
-        from neurovisionlab.out.verdicts import advice_paragraph
+        from neurovisionlab.out.verdict_paragraphs import advice_paragraph
 
         return [line for one in self.datasets[dataset] for line in advice_paragraph(one)]
 
@@ -99,7 +99,7 @@ def advise(run: RunLike, limits: Limits | None = None, prefer: Prefer | None = N
     """
     from neurovisionlab.judge.advice import Prefer
     from neurovisionlab.judge.candidates import Limits
-    from neurovisionlab.lab.judge import advise_run
+    from neurovisionlab.lab.judgements import advise_run
 
     known = get_args(Prefer)
     if prefer is not None and prefer not in known:
@@ -122,18 +122,18 @@ class Claims:
     @property
     def lines(self) -> tuple[str, ...]:
         """Two lines for each claim: what became of it, and why."""
-        from neurovisionlab.out.publications import claim_lines
+        from neurovisionlab.out.claim_lines import claim_lines
 
         return tuple(claim_lines(self.rows))
 
     def as_json(self) -> list[dict[str, object]]:
         """Return the rows as JSON holds them, reasons in English."""
-        from neurovisionlab.out.publications import claims_json
+        from neurovisionlab.out.claim_lines import claims_json
 
         return claims_json(self.rows)
 
     def _repr_html_(self) -> str:
-        from neurovisionlab.out.publications import claim_row
+        from neurovisionlab.out.claim_lines import claim_row
 
         rows = ((row.id, claim_row(row)) for row in self.rows)
         return paragraphs_html(
@@ -154,8 +154,8 @@ def claims(name_or_path: str, run: RunLike | None = None) -> Claims:
     """
     from neurovisionlab.claims.checks import check_text
     from neurovisionlab.claims.claim_verdicts import judge_claims
-    from neurovisionlab.lab.evidence import evidence_of
-    from neurovisionlab.lab.publications import read_publication
+    from neurovisionlab.lab.claim_evidence import evidence_of
+    from neurovisionlab.lab.named_files import read_publication
 
     publication = read_publication(name_or_path)
     if run is None:

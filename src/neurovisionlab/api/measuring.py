@@ -12,14 +12,14 @@ from neurovisionlab.api.opened import RunLike, store_of
 from neurovisionlab.core.costs import Costs, CostSpec, cost_spec, distinct
 from neurovisionlab.core.protocol import Protocol
 from neurovisionlab.lab.executors import local
-from neurovisionlab.lab.measure import Effort, measure
+from neurovisionlab.lab.measurements import Effort, measure
 from neurovisionlab.lab.trust import own_models, trusted
 from neurovisionlab.learn.settings import num_threads, wants_compiling
 from neurovisionlab.out.notebook import paragraphs_html
 
 
 @dataclass(frozen=True)
-class Measured:
+class ModelCosts:
     """What one model costs.
 
     Attributes:
@@ -31,13 +31,13 @@ class Measured:
     @property
     def lines(self) -> tuple[str, ...]:
         """All of it as people read it."""
-        from neurovisionlab.out.resources import costs_lines
+        from neurovisionlab.out.cost_tables import costs_lines
 
         return tuple(costs_lines(self.costs))
 
     def as_json(self) -> dict[str, object]:
         """Return all of it as JSON holds it, notes in English."""
-        from neurovisionlab.out.resources import costs_json
+        from neurovisionlab.out.cost_tables import costs_json
 
         return costs_json(self.costs)
 
@@ -74,7 +74,7 @@ def code_of(run: RunLike) -> tuple[str, ...]:
 
 def measure_run(
     run: RunLike, seconds: float, anew: bool = True, trust: bool = False
-) -> Iterator[Measured]:
+) -> Iterator[ModelCosts]:
     """Measure what each model of a run costs, once for each shape of data; keep and yield.
 
     Nothing else should be running: others are noticed, and named in the conditions.
@@ -97,18 +97,18 @@ def measure_run(
     if not todo:
         return
     check_settings()
-    from neurovisionlab.learn.meter import measure_part
+    from neurovisionlab.learn.measure import measure_part
 
     effort = Effort(seconds) if anew else Effort(seconds, processes=1)
     with store.writing():
         for costs in measure(todo, measure_part, local(WORKERS), effort):
             store.put_costs(costs)
-            yield Measured(costs)
+            yield ModelCosts(costs)
 
 
 def measure_models(
     models: Sequence[str], shape: tuple[int, int, int], batch_size: int, seconds: float
-) -> Iterator[Measured]:
+) -> Iterator[ModelCosts]:
     """Measure what models cost, without a study; yield as they are done.
 
     Args:
@@ -120,7 +120,7 @@ def measure_models(
     Raises:
         ModelError: no such model, or one that does not take such images.
     """
-    from neurovisionlab.learn.meter import measure_part
+    from neurovisionlab.learn.measure import measure_part
 
     check_settings()
     image_px, channels, num_classes = shape
@@ -142,4 +142,4 @@ def measure_models(
             )
         )
     for costs in measure(specs, measure_part, local(WORKERS), Effort(seconds)):
-        yield Measured(costs)
+        yield ModelCosts(costs)

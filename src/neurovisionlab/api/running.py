@@ -28,11 +28,10 @@ from neurovisionlab.data.texts import is_there, possible_path
 from neurovisionlab.lab.conduct import Event, conduct, pending
 from neurovisionlab.lab.damage import Tell
 from neurovisionlab.lab.executors import Execute, local
-from neurovisionlab.lab.plan import Plan
+from neurovisionlab.lab.plan import Plan, make_plan
 from neurovisionlab.lab.processes import refuse_while_main_is_read, start_early
 from neurovisionlab.lab.results import Results
 from neurovisionlab.lab.store import Store, warn
-from neurovisionlab.lab.studies import make_plan
 from neurovisionlab.out.messages import data_messages, folder_messages, recipe_messages
 from neurovisionlab.out.notebook import run_html
 from neurovisionlab.out.said import said

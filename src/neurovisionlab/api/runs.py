@@ -12,9 +12,9 @@ from neurovisionlab.core.frozen import Frozen
 from neurovisionlab.data.home import DataHome
 from neurovisionlab.lab.results import Results
 from neurovisionlab.lab.store import write_page
+from neurovisionlab.out.cost_tables import cost_tables
 from neurovisionlab.out.language import voice_of
 from neurovisionlab.out.notebook import files_html, lines_html, tables_html
-from neurovisionlab.out.resources import resource_tables
 from neurovisionlab.out.tables import ResultRow, Table, result_rows, summary_tables, to_csv
 
 
@@ -63,7 +63,7 @@ class ResultTables:
     @cached_property
     def tables(self) -> tuple[Table, ...]:
         """One of quality for each data set, then one of costs for each that has any."""
-        costs = resource_tables(self._found, self._target_frac)
+        costs = cost_tables(self._found, self._target_frac)
         return (*summary_tables(self.rows), *costs)
 
     def to_csv(self) -> str:
@@ -106,9 +106,10 @@ def page(run: RunLike) -> Path:
     path = store.root / "report.html"
     if path.is_file():
         return path
+    from neurovisionlab.lab.judgements import Conclusions
     from neurovisionlab.out.page.report import write_report
 
-    return write_report(store, results=results_of(run))
+    return write_report(store, conclusions=Conclusions(results_of(run)))
 
 
 def page_writer(
@@ -158,16 +159,17 @@ def report(run: RunLike, data_dir: str | Path | None = None, language: str = "en
         SpecError: no such language.
         StoreError: there is no run in that folder, or it cannot be written to.
     """
+    from neurovisionlab.lab.judgements import Conclusions
     from neurovisionlab.out.exports import write_exports
     from neurovisionlab.out.page.report import write_report
     from neurovisionlab.out.speech import speaking
 
     voice, store = voice_of(language), store_of(run)
     home = None if data_dir is None else DataHome.find(data_dir)
-    found = results_of(run)
-    path = write_report(store, home, voice, results=found)
+    conclusions = Conclusions(results_of(run))
+    path = write_report(store, home, voice, conclusions=conclusions)
     with speaking(voice):
-        return Report(path, tuple(write_exports(store, found)))
+        return Report(path, tuple(write_exports(store, conclusions)))
 
 
 def compare(runs: Sequence[RunLike], path: str | Path, language: str = "en") -> Path:

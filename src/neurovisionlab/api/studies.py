@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from neurovisionlab.core.parse import parse_study
 from neurovisionlab.core.spec import Study
+from neurovisionlab.core.study_differences import Difference, differences
 from neurovisionlab.data.sources import SOURCES
-from neurovisionlab.lab import studies
-from neurovisionlab.lab.studies import Difference, differences, read_study
+from neurovisionlab.lab.named_files import PRESETS, read_study, shipped
 from neurovisionlab.out.notebook import tables_html
 
 if TYPE_CHECKING:
@@ -47,10 +47,10 @@ class Preset:
 
 def presets() -> list[Preset]:
     """Return the studies that ship with the package, sorted by name."""
-    return [Preset(name, text) for name, text in sorted(studies.presets().items())]
+    return [Preset(name, text) for name, text in sorted(shipped(PRESETS).items())]
 
 
-class Differences(tuple[Difference, ...]):
+class StudyDifferences(tuple[Difference, ...]):
     """Settings that differ between two studies."""
 
     __slots__ = ()
@@ -66,7 +66,7 @@ class Differences(tuple[Difference, ...]):
         return tables_html([self.table])
 
 
-def difference(first: str, second: str) -> Differences:
+def difference(first: str, second: str) -> StudyDifferences:
     """Return every difference in protocol and data between two studies, given as to `load_study`.
 
     Names and descriptions of the studies do not count.
@@ -75,4 +75,4 @@ def difference(first: str, second: str) -> Differences:
         SpecError: see `load_study`.
     """
     found = differences(load_study(first), load_study(second))
-    return Differences(one for one in found if one.setting not in ("name", "description"))
+    return StudyDifferences(one for one in found if one.setting not in ("name", "description"))

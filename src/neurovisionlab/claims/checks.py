@@ -10,8 +10,8 @@ from decimal import Decimal
 from neurovisionlab.claims.contrasts import (
     Comparing,
     Contrast,
-    Look,
-    Part,
+    JudgedContrast,
+    LookUp,
     advice_holds,
     advice_on,
     as_printed,
@@ -26,12 +26,12 @@ from neurovisionlab.claims.contrasts import (
 from neurovisionlab.claims.memory_table import memory_rows
 from neurovisionlab.claims.publication import (
     AdviceClaim,
-    Agreement,
+    AgreementClaim,
     Claim,
     ClaimRow,
     Publication,
-    Range,
-    Reported,
+    RangeClaim,
+    ReportedClaim,
     Verdict,
 )
 from neurovisionlab.core.statements import Stated, Statement, state
@@ -52,7 +52,7 @@ def check_text(publication: Publication) -> tuple[ClaimRow, ...]:
     return (*rows, *best_known_rows(publication), *memory_rows(publication))
 
 
-def look_up(publication: Publication) -> Look:
+def look_up(publication: Publication) -> LookUp:
     """Return how to look up what the tables print, as intervals of rounding."""
     texts = publication.printed()
 
@@ -65,13 +65,13 @@ def look_up(publication: Publication) -> Look:
 
 def _check(claim: Claim, publication: Publication) -> ClaimRow:
     look = look_up(publication)
-    if isinstance(claim, Range):
+    if isinstance(claim, RangeClaim):
         return _check_range(claim, publication, look)
-    if isinstance(claim, Agreement):
+    if isinstance(claim, AgreementClaim):
         return _check_agreement(claim, publication)
     if isinstance(claim, AdviceClaim):
         return _check_advice(claim, publication, look)
-    if isinstance(claim, Reported):
+    if isinstance(claim, ReportedClaim):
         return _check_reported(claim, publication)
     return _check_order(claim, publication, look)
 
@@ -86,15 +86,15 @@ def _row(
     return ClaimRow(id=claim.id, text=claim.text, verdict=verdict, printed=said, reasons=given)
 
 
-def _parts(claim: Comparing, publication: Publication, look: Look) -> list[Part]:
+def _parts(claim: Comparing, publication: Publication, look: LookUp) -> list[JudgedContrast]:
     found = []
     for contrast in contrasts(claim, publication):
         quantity = compare(contrast, look, "rounding")
-        found.append(Part(contrast, quantity, has_sign(contrast, quantity)))
+        found.append(JudgedContrast(contrast, quantity, has_sign(contrast, quantity)))
     return found
 
 
-def _plain(part: Part) -> Statement:
+def _plain(part: JudgedContrast) -> Statement:
     """Return a part without its interval of rounding."""
     assert part.quantity is not None
     return part._replace(
@@ -102,7 +102,7 @@ def _plain(part: Part) -> Statement:
     ).statement()
 
 
-def _check_order(claim: Comparing, publication: Publication, look: Look) -> ClaimRow:
+def _check_order(claim: Comparing, publication: Publication, look: LookUp) -> ClaimRow:
     """Hold "best", "worst" and "order" against the tables."""
     parts = _parts(claim, publication, look)
     present = [part for part in parts if part.quantity is not None]
@@ -131,12 +131,12 @@ def _check_order(claim: Comparing, publication: Publication, look: Look) -> Clai
     return _row(claim, "consistent", reason, _one_seed(present, publication, look), said=said)
 
 
-def _value(part: Part) -> float:
+def _value(part: JudgedContrast) -> float:
     assert part.quantity is not None
     return part.quantity.value
 
 
-def _check_range(claim: Range, publication: Publication, look: Look) -> ClaimRow:
+def _check_range(claim: RangeClaim, publication: Publication, look: LookUp) -> ClaimRow:
     """Hold both ends of a range against the tables, at the precision in which each is printed."""
     said = state("claims.range", low=as_printed(claim.low), high=as_printed(claim.high))
     parts = _parts(claim, publication, look)
@@ -163,7 +163,7 @@ def _check_range(claim: Range, publication: Publication, look: Look) -> ClaimRow
     return _row(claim, "consistent", reason, _one_seed(present, publication, look), said=said)
 
 
-def _rounds_to(part: Part, said: str) -> bool:
+def _rounds_to(part: JudgedContrast, said: str) -> bool:
     """Return whether a value that the printed digits allow rounds to `said`."""
     quantity = part.quantity
     assert quantity is not None and quantity.low is not None and quantity.high is not None
@@ -179,12 +179,12 @@ def _digits(value: float, said: str, more: int = 0) -> Statement:
     return digits(value, _decimals(said) + more)
 
 
-def _is_cut(part: Part, said: str) -> bool:
+def _is_cut(part: JudgedContrast, said: str) -> bool:
     step = 10.0 ** _decimals(said)
     return math.floor(_value(part) * step) == round(float(said) * step)
 
 
-def _end_words(end: str, part: Part, said: str) -> Statement:
+def _end_words(end: str, part: JudgedContrast, said: str) -> Statement:
     value = _value(part)
     return state(
         "claims.end_off",
@@ -196,7 +196,9 @@ def _end_words(end: str, part: Part, said: str) -> Statement:
     )
 
 
-def _one_seed(parts: list[Part], publication: Publication, look: Look) -> Statement | None:
+def _one_seed(
+    parts: list[JudgedContrast], publication: Publication, look: LookUp
+) -> Statement | None:
     """Return a warning if one training each cannot bear the smallest of these gaps."""
     if publication.num_seeds != 1 or parts[0].contrast.metric != "accuracy":
         return None
@@ -215,7 +217,7 @@ def _one_seed(parts: list[Part], publication: Publication, look: Look) -> Statem
     return state("claims.one_seed", **words, p=digits(p, 2), num=count(num))
 
 
-def _unpaired_p(contrast: Contrast, look: Look, num: int) -> float | None:
+def _unpaired_p(contrast: Contrast, look: LookUp, num: int) -> float | None:
     """Return the two-sided p of two proportions of `num` images each (pooled z test)."""
     values = [look(contrast.dataset, m, contrast.metric) for m in (contrast.first, contrast.second)]
     if values[0] is None or values[1] is None:
@@ -226,7 +228,7 @@ def _unpaired_p(contrast: Contrast, look: Look, num: int) -> float | None:
     return 1.0 if spread == 0 else math.erfc(abs(one - other) / spread / math.sqrt(2))
 
 
-def _check_agreement(claim: Agreement, publication: Publication) -> ClaimRow:
+def _check_agreement(claim: AgreementClaim, publication: Publication) -> ClaimRow:
     """Hold agreement of metrics against the tables, and against what it is offered for."""
     most = largest_spread(claim, publication)
     if most is None:
@@ -250,7 +252,7 @@ def _check_agreement(claim: Agreement, publication: Publication) -> ClaimRow:
     return _row(claim, verdict, reason, said=points)
 
 
-def largest_spread(claim: Agreement, publication: Publication) -> tuple[str, str] | None:
+def largest_spread(claim: AgreementClaim, publication: Publication) -> tuple[str, str] | None:
     """Return the largest distance between the metrics in a row of the tables, and where."""
     texts = publication.printed()
     found: list[tuple[Decimal, str]] = []
@@ -266,7 +268,7 @@ def largest_spread(claim: Agreement, publication: Publication) -> tuple[str, str
     return str(most), where
 
 
-def _num_recall_is_accuracy(claim: Agreement, publication: Publication) -> int:
+def _num_recall_is_accuracy(claim: AgreementClaim, publication: Publication) -> int:
     """Return the number of rows if recall equals accuracy in all of them, three at least."""
     if not {"accuracy", "recall"} <= set(claim.metrics):
         return 0
@@ -280,7 +282,7 @@ def _num_recall_is_accuracy(claim: Agreement, publication: Publication) -> int:
     return len(pairs) if len(pairs) >= 3 and all_equal else 0
 
 
-def _check_advice(claim: AdviceClaim, publication: Publication, look: Look) -> ClaimRow:
+def _check_advice(claim: AdviceClaim, publication: Publication, look: LookUp) -> ClaimRow:
     """Hold advice against what the tables' own numbers would advise."""
     holds: dict[str, bool | None] = {}
     words: list[Statement] = []
@@ -304,7 +306,7 @@ def _check_advice(claim: AdviceClaim, publication: Publication, look: Look) -> C
     return _row(claim, verdict, state("claims.advice_else", parts=state_all(words)))
 
 
-def _check_reported(claim: Reported, publication: Publication) -> ClaimRow:
+def _check_reported(claim: ReportedClaim, publication: Publication) -> ClaimRow:
     shown = {metric for _, _, metric in publication.printed()}
     missing = [state(f"claims.names.{metric}") for metric in claim.metrics if metric not in shown]
     if not missing:

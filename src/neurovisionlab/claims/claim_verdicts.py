@@ -9,7 +9,7 @@ from neurovisionlab.claims.checks import largest_spread, look_up
 from neurovisionlab.claims.contrasts import (
     Comparing,
     Contrast,
-    Part,
+    JudgedContrast,
     advice_holds,
     advice_on,
     as_printed,
@@ -19,18 +19,18 @@ from neurovisionlab.claims.contrasts import (
     number,
     state_all,
 )
-from neurovisionlab.claims.measured import Evidence, Side, side_by_side
+from neurovisionlab.claims.measured import Evidence, MatchedEvidence, side_by_side
 from neurovisionlab.claims.publication import (
     AdviceClaim,
-    Agreement,
+    Agreeing,
+    AgreementClaim,
     Claim,
     ClaimRow,
-    Direction,
-    Extreme,
-    Order,
+    ExtremeClaim,
+    OrderClaim,
     Publication,
-    Range,
-    Reported,
+    RangeClaim,
+    ReportedClaim,
     Verdict,
 )
 from neurovisionlab.core.statements import Stated, Statement, state
@@ -66,14 +66,14 @@ def judge_claims(publication: Publication, evidence: Evidence) -> tuple[ClaimRow
     return tuple(_judge(claim, side) for claim in publication.claims)
 
 
-def _judge(claim: Claim, side: Side) -> ClaimRow:
-    if isinstance(claim, (Extreme, Order, Range)):
+def _judge(claim: Claim, side: MatchedEvidence) -> ClaimRow:
+    if isinstance(claim, (ExtremeClaim, OrderClaim, RangeClaim)):
         return _verdict(claim, *_compared(claim, side))
-    if isinstance(claim, Agreement):
+    if isinstance(claim, AgreementClaim):
         return _verdict(claim, *_agreement(claim, side))
     if isinstance(claim, AdviceClaim):
         return _verdict(claim, *_advice(claim, side))
-    assert isinstance(claim, Reported)
+    assert isinstance(claim, ReportedClaim)
     return ClaimRow(
         id=claim.id, text=claim.text, verdict="cannot tell", reasons=(state("claims.about_text"),)
     )
@@ -89,7 +89,7 @@ def _verdict(
     alike = [one for one in found if not one.differs]
     decisive = min(found, key=lambda one: (_rank(one), one.weight))
     verdict: Verdict = "not comparable"
-    direction: Direction | None = None
+    direction: Agreeing | None = None
     if any(one.holds is False for one in alike):
         verdict = "refuted"
         decisive = min(alike, key=lambda one: (_rank(one), one.weight))
@@ -130,7 +130,7 @@ def _rank(one: Finding) -> int:
     return {False: 0, None: 1, True: 2}[judged]
 
 
-def _direction(found: Iterable[Finding]) -> Direction:
+def _direction(found: Iterable[Finding]) -> Agreeing:
     points = [one.points for one in found]
     if False in points:
         return "disagrees"
@@ -141,7 +141,9 @@ def _together(found: Iterable[Finding]) -> Statement:
     return state_all(one.statement for one in found)
 
 
-def _compared(claim: Comparing, side: Side) -> tuple[list[Finding], list[str | Statement]]:
+def _compared(
+    claim: Comparing, side: MatchedEvidence
+) -> tuple[list[Finding], list[str | Statement]]:
     """Return the comparisons of a sentence about pairs of models, and what the run lacks."""
     printed = look_up(side.publication)
     found: list[Finding] = []
@@ -154,12 +156,12 @@ def _compared(claim: Comparing, side: Side) -> tuple[list[Finding], list[str | S
         points = has_sign(contrast, quantity)
         was = compare(contrast, printed, "rounding")
         said: str | Statement = "" if was is None else number(was.value)
-        if isinstance(claim, Range):
+        if isinstance(claim, RangeClaim):
             said = state("claims.range", low=as_printed(claim.low), high=as_printed(claim.high))
         found.append(
             Finding(
-                statement=Part(contrast, quantity, points).statement(),
-                holds=_in_range(claim, quantity) if isinstance(claim, Range) else points,
+                statement=JudgedContrast(contrast, quantity, points).statement(),
+                holds=_in_range(claim, quantity) if isinstance(claim, RangeClaim) else points,
                 points=_same_side(claim, contrast, quantity, points),
                 differs=tuple(_differences(contrast, side)),
                 quantity=quantity,
@@ -172,7 +174,7 @@ def _compared(claim: Comparing, side: Side) -> tuple[list[Finding], list[str | S
     return found, list(missing)
 
 
-def _lacking(contrast: Contrast, side: Side) -> Iterable[str | Statement]:
+def _lacking(contrast: Contrast, side: MatchedEvidence) -> Iterable[str | Statement]:
     """Yield what a comparison wants and the run has not: a data set, a model, or a value."""
     if contrast.dataset not in side.datasets:
         yield contrast.dataset
@@ -187,11 +189,11 @@ def _lacking(contrast: Contrast, side: Side) -> Iterable[str | Statement]:
         )
 
 
-def _differences(contrast: Contrast, side: Side) -> list[Statement]:
+def _differences(contrast: Contrast, side: MatchedEvidence) -> list[Statement]:
     return side.differences(contrast.dataset, {contrast.first, contrast.second}, contrast.metric)
 
 
-def _in_range(claim: Range, quantity: Quantity) -> bool | None:
+def _in_range(claim: RangeClaim, quantity: Quantity) -> bool | None:
     """Return whether a whole interval lies in the printed range, ends widened by rounding."""
     low = float(claim.low) - half_unit(claim.low)
     high = float(claim.high) + half_unit(claim.high)
@@ -206,7 +208,7 @@ def _same_side(
     claim: Comparing, contrast: Contrast, quantity: Quantity, above: bool | None
 ) -> bool | None:
     """Return whether the direction is the published one; a range has that of both its ends."""
-    if not isinstance(claim, Range):
+    if not isinstance(claim, RangeClaim):
         return above
     if float(claim.low) > contrast.none:
         return above
@@ -217,12 +219,14 @@ def _same_side(
 
 def _weight(claim: Comparing, quantity: Quantity) -> float:
     """Return how far inside a range a value lies, or how far it is on the claimed side."""
-    if not isinstance(claim, Range):
+    if not isinstance(claim, RangeClaim):
         return quantity.value
     return min(quantity.value - float(claim.low), float(claim.high) - quantity.value)
 
 
-def _agreement(claim: Agreement, side: Side) -> tuple[list[Finding], list[str | Statement]]:
+def _agreement(
+    claim: AgreementClaim, side: MatchedEvidence
+) -> tuple[list[Finding], list[str | Statement]]:
     """Return how far apart the metrics are; for balance, how far apart the classes are."""
     most = largest_spread(claim, side.publication)
     limit = claim.within or (None if most is None else most[0])
@@ -252,7 +256,7 @@ def _agreement(claim: Agreement, side: Side) -> tuple[list[Finding], list[str | 
 
 
 def _absent(
-    dataset: str, model: str, names: Sequence[str], side: Side
+    dataset: str, model: str, names: Sequence[str], side: MatchedEvidence
 ) -> Iterable[str | Statement]:
     """Yield what the run has not: the data set, else the model, else the scores."""
     if dataset not in side.datasets:
@@ -275,7 +279,9 @@ def _within(values: Sequence[Quantity], limit: float) -> bool | None:
     return False if max(known_lows) - min(known_highs) > limit else None
 
 
-def _advice(claim: AdviceClaim, side: Side) -> tuple[list[Finding], list[str | Statement]]:
+def _advice(
+    claim: AdviceClaim, side: MatchedEvidence
+) -> tuple[list[Finding], list[str | Statement]]:
     """Return what would be advised from the run's numbers, data set by data set."""
     found: list[Finding] = []
     missing: dict[str | Statement, None] = {}

@@ -8,19 +8,19 @@ from typing import Literal, NamedTuple
 from neurovisionlab.claims.publication import (
     METRICS,
     AdviceClaim,
-    Extreme,
-    Order,
+    ExtremeClaim,
+    OrderClaim,
     Publication,
-    Range,
+    RangeClaim,
 )
 from neurovisionlab.core.statements import Statement, state
 from neurovisionlab.judge.advice import CASES, advise
 from neurovisionlab.judge.candidates import Advice, Candidate, Duel
-from neurovisionlab.judge.quantities import Kind, Quantity, difference, ratio, side
+from neurovisionlab.judge.quantities import Quantity, Uncertainty, difference, ratio, side
 
 # (data set, model, metric) → what is known of it; None for nothing
-Look = Callable[[str, str, str], Quantity | None]
-Comparing = Extreme | Order | Range
+LookUp = Callable[[str, str, str], Quantity | None]
+Comparing = ExtremeClaim | OrderClaim | RangeClaim
 
 
 class Contrast(NamedTuple):
@@ -44,7 +44,7 @@ class Contrast(NamedTuple):
         return state(key, first=self.first, second=self.second)
 
 
-class Part(NamedTuple):
+class JudgedContrast(NamedTuple):
     """A contrast with what came out: None where a value is missing, or cannot be told."""
 
     contrast: Contrast
@@ -70,9 +70,9 @@ def contrasts(claim: Comparing, publication: Publication) -> Iterator[Contrast]:
 
 def _pairs(claim: Comparing, publication: Publication) -> Iterator[tuple[str, str]]:
     """Yield (larger, smaller) pairs of models as the sentence has them."""
-    if isinstance(claim, Range):
+    if isinstance(claim, RangeClaim):
         yield from ((model, claim.base) for model in claim.models)
-    elif isinstance(claim, Order):
+    elif isinstance(claim, OrderClaim):
         for one, other in zip(claim.models, claim.models[1:], strict=False):
             yield (other, one) if claim.along == "rising" else (one, other)
     else:
@@ -82,7 +82,7 @@ def _pairs(claim: Comparing, publication: Publication) -> Iterator[tuple[str, st
                 yield (claim.model, rival) if is_largest else (rival, claim.model)
 
 
-def compare(contrast: Contrast, look: Look, kind: Kind) -> Quantity | None:
+def compare(contrast: Contrast, look: LookUp, kind: Uncertainty) -> Quantity | None:
     """Return the difference or ratio of the two models; None where one is missing."""
     first, second = (
         look(contrast.dataset, model, contrast.metric)
@@ -102,7 +102,11 @@ def has_sign(contrast: Contrast, quantity: Quantity | None) -> bool | None:
 
 
 def advice_on(
-    claim: AdviceClaim, dataset: str, models: Iterable[str], look: Look, duels: Sequence[Duel] = ()
+    claim: AdviceClaim,
+    dataset: str,
+    models: Iterable[str],
+    look: LookUp,
+    duels: Sequence[Duel] = (),
 ) -> dict[str, Advice]:
     """Return the advice on one data set in each case that the sentence speaks of.
 
@@ -126,7 +130,7 @@ def advice_holds(claim: AdviceClaim, advice: Mapping[str, Advice]) -> bool | Non
     return None if any(tied) else True
 
 
-def _candidate(model: str, dataset: str, look: Look) -> Candidate | None:
+def _candidate(model: str, dataset: str, look: LookUp) -> Candidate | None:
     accuracy = look(dataset, model, "accuracy")
     if accuracy is None:
         return None

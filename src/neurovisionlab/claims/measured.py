@@ -81,7 +81,7 @@ class Match(NamedTuple):
     is_same: bool
 
 
-class Side(NamedTuple):
+class MatchedEvidence(NamedTuple):
     """A publication and the evidence, side by side; all look-ups go by the publication's names."""
 
     publication: Publication
@@ -195,12 +195,12 @@ _DUELS: Mapping[str | None, Literal["first better", "second better", "cannot tel
 }
 
 
-def side_by_side(publication: Publication, evidence: Evidence) -> Side:
+def side_by_side(publication: Publication, evidence: Evidence) -> MatchedEvidence:
     """Find the run's counterpart of each published data set and model."""
     datasets = [info.name for info in evidence.datasets]
     datasets += [one.dataset for one in evidence.measured]
     models = [one.model for one in evidence.measured]
-    return Side(
+    return MatchedEvidence(
         publication,
         evidence,
         _matches(publication.datasets, datasets),

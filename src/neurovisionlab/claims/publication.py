@@ -18,7 +18,7 @@ from neurovisionlab.core.statements import Statement
 from neurovisionlab.judge.quantities import NUMBER
 
 
-class Metric(NamedTuple):
+class PrintedMetric(NamedTuple):
     """What is known of a column.
 
     `depends`: a "quality" depends on data and protocol, a "cost" on the machine, too, a "size"
@@ -30,19 +30,19 @@ class Metric(NamedTuple):
     depends: Literal["quality", "cost", "size"]
 
 
-METRICS: dict[str, Metric] = {
-    "accuracy": Metric("%", True, "quality"),
-    "f1": Metric("%", True, "quality"),
-    "precision": Metric("%", True, "quality"),
-    "recall": Metric("%", True, "quality"),
-    "lowest_class_recall": Metric("%", True, "quality"),
-    "highest_class_recall": Metric("%", True, "quality"),
-    "train_time_s": Metric("s", False, "cost"),
-    "train_memory_mib": Metric("MiB", False, "cost"),
-    "test_memory_mib": Metric("MiB", False, "cost"),
-    "latency_ms": Metric("ms", False, "cost"),
-    "weights_mib": Metric("MiB", False, "size"),
-    "num_parameters": Metric("", False, "size"),
+METRICS: dict[str, PrintedMetric] = {
+    "accuracy": PrintedMetric("%", True, "quality"),
+    "f1": PrintedMetric("%", True, "quality"),
+    "precision": PrintedMetric("%", True, "quality"),
+    "recall": PrintedMetric("%", True, "quality"),
+    "lowest_class_recall": PrintedMetric("%", True, "quality"),
+    "highest_class_recall": PrintedMetric("%", True, "quality"),
+    "train_time_s": PrintedMetric("s", False, "cost"),
+    "train_memory_mib": PrintedMetric("MiB", False, "cost"),
+    "test_memory_mib": PrintedMetric("MiB", False, "cost"),
+    "latency_ms": PrintedMetric("ms", False, "cost"),
+    "weights_mib": PrintedMetric("MiB", False, "size"),
+    "num_parameters": PrintedMetric("", False, "size"),
 }
 
 Case = Literal["small device", "quick prototyping", "best accuracy"]
@@ -61,7 +61,7 @@ Verdict = Literal[
     "cannot tell",
 ]
 FLAGS: frozenset[Verdict] = frozenset({"inconsistent", "suspect", "no evidence"})
-Direction = Literal["agrees", "disagrees", "cannot be told"]
+Agreeing = Literal["agrees", "disagrees", "cannot be told"]
 
 
 def _number_text(value: Any) -> Any:
@@ -75,9 +75,9 @@ def _number_text(value: Any) -> Any:
 
 
 # far beyond what is published, so that sums, ratios and roots can hold it
-Count = Annotated[int, Field(ge=1, le=MOST)]
+PrintedCount = Annotated[int, Field(ge=1, le=MOST)]
 NumberText = Annotated[str, BeforeValidator(_number_text)]
-Names = Annotated[tuple[str, ...], Field(min_length=1)]
+NamesOfModels = Annotated[tuple[str, ...], Field(min_length=1)]
 TwoNames = Annotated[tuple[str, ...], Field(min_length=2)]
 
 
@@ -89,12 +89,12 @@ class StatedData(Frozen):
 
     known_as: str
     related: tuple[str, ...] = ()
-    num_classes: Count | None = None
-    height_px: Count | None = None
-    width_px: Count | None = None
-    channels: Count | None = None
-    num_train: Count | None = None
-    num_test: Count | None = None
+    num_classes: PrintedCount | None = None
+    height_px: PrintedCount | None = None
+    width_px: PrintedCount | None = None
+    channels: PrintedCount | None = None
+    num_train: PrintedCount | None = None
+    num_test: PrintedCount | None = None
 
 
 class StatedModel(Frozen):
@@ -112,7 +112,7 @@ class Reference(Frozen):
     accuracy: NumberText
 
 
-class Table(Frozen):
+class PrintedTable(Frozen):
     """A printed table: `rows` is text, a line per row, cells divided by "|", "–" for none.
 
     The first two columns are `dataset` and `model`, the others names of `METRICS`. `average`
@@ -139,7 +139,7 @@ class _Claim(Frozen):
     datasets: tuple[str, ...] = ()
 
 
-class Extreme(_Claim):
+class ExtremeClaim(_Claim):
     """`model` is the best, or worst, of all in `metric` on each data set."""
 
     kind: Literal["best", "worst"]
@@ -147,7 +147,7 @@ class Extreme(_Claim):
     metric: str
 
 
-class Order(_Claim):
+class OrderClaim(_Claim):
     """`metric` rises, or falls, from model to model along the list, on each data set."""
 
     kind: Literal["order"]
@@ -156,24 +156,24 @@ class Order(_Claim):
     along: Literal["rising", "falling"]
 
 
-class Range(_Claim):
+class RangeClaim(_Claim):
     """Each of `models` minus, or divided by, `base` lies from `low` to `high` on each data set."""
 
     kind: Literal["difference_range", "ratio_range"]
-    models: Names
+    models: NamesOfModels
     base: str
     metric: str
     low: NumberText
     high: NumberText
 
     @model_validator(mode="after")
-    def _low_comes_first(self) -> Range:
+    def _low_comes_first(self) -> RangeClaim:
         if float(self.low) > float(self.high):
             raise ValueError(f"expected low <= high, got {self.low} > {self.high}; try to swap")
         return self
 
 
-class Agreement(_Claim):
+class AgreementClaim(_Claim):
     """`metrics` lie within `within` points of each other (unset: as in the tables).
 
     `as_balance`: offered as evidence that no class is favoured.
@@ -202,15 +202,16 @@ class AdviceClaim(_Claim):
         return self
 
 
-class Reported(_Claim):
+class ReportedClaim(_Claim):
     """The publication says that it assessed `metrics`: it should print them."""
 
     kind: Literal["reported"]
-    metrics: Names
+    metrics: NamesOfModels
 
 
 Claim = Annotated[
-    Extreme | Order | Range | Agreement | AdviceClaim | Reported, Field(discriminator="kind")
+    ExtremeClaim | OrderClaim | RangeClaim | AgreementClaim | AdviceClaim | ReportedClaim,
+    Field(discriminator="kind"),
 ]
 
 
@@ -238,14 +239,14 @@ class Publication(Frozen):
 
     title: str
     source: str = ""
-    num_seeds: Count | None = None
+    num_seeds: PrintedCount | None = None
     device: str | None = None
     protocol: dict[str, Setting] = Field(default_factory=dict)
     implied: dict[str, Setting] = Field(default_factory=dict)
     datasets: dict[str, StatedData]
     models: dict[str, StatedModel]
     references: tuple[Reference, ...] = ()
-    tables: tuple[Table, ...] = ()
+    tables: tuple[PrintedTable, ...] = ()
     claims: tuple[Claim, ...] = ()
 
     def settings(self) -> dict[str, Setting]:
@@ -279,7 +280,7 @@ class ClaimRow(Frozen):
     low: float | None = None
     high: float | None = None
     reasons: tuple[Statement, ...]
-    direction: Direction | None = Field(default=None, exclude=True)
+    direction: Agreeing | None = Field(default=None, exclude=True)
 
     @property
     def is_flagged(self) -> bool:

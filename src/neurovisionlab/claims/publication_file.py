@@ -12,16 +12,16 @@ from pydantic import ValidationError
 from neurovisionlab.claims.publication import (
     METRICS,
     AdviceClaim,
-    Agreement,
-    Extreme,
-    Order,
+    AgreementClaim,
+    ExtremeClaim,
+    OrderClaim,
+    PrintedTable,
     Publication,
-    Range,
+    RangeClaim,
     Reference,
-    Reported,
+    ReportedClaim,
     StatedData,
     StatedModel,
-    Table,
 )
 from neurovisionlab.core.documents import mistakes, parse_toml
 from neurovisionlab.core.errors import mould, nearest
@@ -31,14 +31,14 @@ from neurovisionlab.core.protocol import Protocol
 from neurovisionlab.judge.quantities import NUMBER
 
 KINDS: dict[str, type[Frozen]] = {
-    "best": Extreme,
-    "worst": Extreme,
-    "order": Order,
-    "difference_range": Range,
-    "ratio_range": Range,
-    "agreement": Agreement,
+    "best": ExtremeClaim,
+    "worst": ExtremeClaim,
+    "order": OrderClaim,
+    "difference_range": RangeClaim,
+    "ratio_range": RangeClaim,
+    "agreement": AgreementClaim,
     "advice": AdviceClaim,
-    "reported": Reported,
+    "reported": ReportedClaim,
 }
 # what a table leaves empty
 NO_NUMBER = frozenset({"", "-", "–", "—"})
@@ -148,11 +148,11 @@ def _named_problems(document: Document, key: str, model: type[Frozen]) -> Iterat
 
 
 def _table_problems(entry: Any, path: str, document: Document) -> Iterator[str]:
-    wrong = _form(entry, Table, path)
+    wrong = _form(entry, PrintedTable, path)
     yield from wrong
     if wrong:
         return
-    table = Table.model_validate_json(json.dumps(entry))
+    table = PrintedTable.model_validate_json(json.dumps(entry))
     if table.columns[:2] != ("dataset", "model"):
         expected = '"dataset" and "model" first'
         yield mould(f"{path}.columns", expected, repr(list(table.columns)), expected)
@@ -171,7 +171,9 @@ def _table_problems(entry: Any, path: str, document: Document) -> Iterator[str]:
         seen.add(key)
 
 
-def _row_problems(cells: list[str], table: Table, path: str, document: Document) -> Iterator[str]:
+def _row_problems(
+    cells: list[str], table: PrintedTable, path: str, document: Document
+) -> Iterator[str]:
     if len(cells) != len(table.columns):
         yield mould(path, f"{len(table.columns)} cells", f"{len(cells)}", '"–" for none')
         return

@@ -6,7 +6,11 @@ import sys
 
 import typer
 
-from neurovisionlab.cli import data, judging, measuring, models, runs
+from neurovisionlab.cli import run_commands as runs
+from neurovisionlab.cli.data_commands import data_app
+from neurovisionlab.cli.judging_commands import advise, claims, verdicts
+from neurovisionlab.cli.measure_command import measure
+from neurovisionlab.cli.model_commands import diff, models
 from neurovisionlab.cli.options import forget_odd_sizes, hear_no_more, hearing_stops
 from neurovisionlab.core.errors import NvlError
 from neurovisionlab.out.neutral import echo
@@ -26,12 +30,10 @@ def _root() -> None:
     """Compare image classifiers fairly, and say how sure one can be."""
 
 
-app.add_typer(data.data_app, name="data")
+app.add_typer(data_app, name="data")
 for _command in (
     *(runs.run, runs.status, runs.results, runs.report, runs.compare, runs.presets),
-    measuring.measure,
-    *(judging.verdicts, judging.claims, judging.advise),
-    *(models.models, models.diff),
+    *(measure, verdicts, claims, advise, models, diff),
 ):
     app.command()(_command)
 

@@ -79,4 +79,4 @@ def _cut(text: object) -> object:
 
 
 # what an exception says may be of any length: its middle is left out
-Told = Annotated[str, BeforeValidator(_cut)]
+FailureText = Annotated[str, BeforeValidator(_cut)]

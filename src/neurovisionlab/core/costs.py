@@ -121,16 +121,16 @@ class Window(Frozen):
         return self.spread_frac is not None and self.spread_frac > SPREAD_LIMIT
 
 
-Part = Literal["training", "inference memory", "speed"]
-PARTS: tuple[Part, ...] = ("training", "inference memory", "speed")
-TIMED: tuple[Part, ...] = ("training", "speed")  # memory does not mind company
+CostPart = Literal["training", "inference memory", "speed"]
+PARTS: tuple[CostPart, ...] = ("training", "inference memory", "speed")
+TIMED: tuple[CostPart, ...] = ("training", "speed")  # memory does not mind company
 
 
 class Request(Frozen):
     """One part to measure; `seconds` is about how long each of its timings takes."""
 
     spec: CostSpec
-    part: Part
+    part: CostPart
     seconds: float = 1.0
 
 
@@ -169,7 +169,7 @@ class Conditions(Frozen):
 
     machine: Machine | None
     driver: Words | None = None
-    windows: dict[Part, Window]
+    windows: dict[CostPart, Window]
     training_batch: Count
     memory_method: Words
     gpu_temperature_c: Magnitude | None = None

@@ -13,12 +13,12 @@ from pydantic import Field, ValidationError, model_validator
 from neurovisionlab.core.bounds import (
     Amount,
     Epoch,
+    FailureText,
     FileName,
     Hex,
     Loss,
     Measure,
     Moment,
-    Told,
     Words,
 )
 from neurovisionlab.core.errors import DataError, SpecError, mould
@@ -230,6 +230,9 @@ class Predictions:
     indices_N: NDArray[np.int64]
 
 
+PredictionsByPart = dict[Part, Predictions]
+
+
 def check_predictions(record: CellRecord, part: Part, predictions: Predictions) -> None:
     """Make sure that stored arrays are what the record's cell predicted for a part.
 
@@ -304,8 +307,8 @@ class Failure(Frozen):
     """A cell that ended in an exception: written beside the results, never among them."""
 
     cell_id: FileName
-    kind: Told
-    message: Told
-    traceback: Told
+    kind: FailureText
+    message: FailureText
+    traceback: FailureText
     is_user_error: bool
     failed_at: Moment

@@ -16,7 +16,7 @@ import psutil
 _OWN = Path("/proc/self")
 
 
-class _Names(NamedTuple):
+class _GroupFiles(NamedTuple):
     """What the files of a version of control groups are called, and lines in its statistics."""
 
     limits: tuple[str, ...]
@@ -25,14 +25,14 @@ class _Names(NamedTuple):
     mapped: str
 
 
-_V1 = _Names(
+_V1 = _GroupFiles(
     ("memory.limit_in_bytes",),
     "memory.usage_in_bytes",
     ("total_inactive_file", "total_active_file"),
     "total_mapped_file",
 )
 # above `high` nothing is killed, but everything stands nearly still
-_V2 = _Names(
+_V2 = _GroupFiles(
     ("memory.max", "memory.high"),
     "memory.current",
     ("inactive_file", "active_file"),
@@ -65,7 +65,7 @@ def _left_by_groups(own: Path) -> Iterator[int]:
             folder = folder.parent
 
 
-def _left_by(folder: Path, names: _Names) -> Iterator[int]:
+def _left_by(folder: Path, names: _GroupFiles) -> Iterator[int]:
     usage = _number(folder / names.usage)
     limits = [limit for name in names.limits if (limit := _number(folder / name)) is not None]
     if usage is None or not limits:
@@ -76,9 +76,9 @@ def _left_by(folder: Path, names: _Names) -> Iterator[int]:
     yield min(limits) - usage + max(0, cache)
 
 
-def _groups(own: Path) -> Iterator[tuple[_Names, Path, str]]:
+def _groups(own: Path) -> Iterator[tuple[_GroupFiles, Path, str]]:
     """Yield (names of its files, where its kind is mounted, path below) of each memory group."""
-    paths: dict[_Names, str] = {}
+    paths: dict[_GroupFiles, str] = {}
     for line in _lines(own / "cgroup"):
         number, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")

@@ -27,7 +27,7 @@ from neurovisionlab.data.decoders import opened_picture
 from neurovisionlab.data.strips import Upright
 
 Family = Literal["whole", "float"]
-Pixels = NDArray[np.generic]
+DeepPixels = NDArray[np.generic]
 
 _BITS = (8, 10, 12, 14, 16, 24, 32)
 # a picture that was resized or filtered may overshoot its range a little
@@ -77,7 +77,7 @@ class Extremes:
 
 
 @dataclass(frozen=True)
-class Rule:
+class DepthRule:
     """How deep pictures of a family become bytes.
 
     Attributes:
@@ -88,7 +88,7 @@ class Rule:
     top: float
     bits: int | None = None
 
-    def apply(self, values: Pixels) -> NDArray[np.uint8]:
+    def apply(self, values: DeepPixels) -> NDArray[np.uint8]:
         """Return bytes of the same shape."""
         if self.bits is not None:
             shifted = values.astype(np.int64) >> (self.bits - 8)
@@ -99,7 +99,7 @@ class Rule:
             return (finite * scale).clip(0, 255).round().astype(np.uint8)
 
 
-Rules = dict[Family, Rule]
+DepthRules = dict[Family, DepthRule]
 
 
 def extremes_of(path: Path, picture: Image.Image) -> Extremes:
@@ -114,7 +114,7 @@ def extremes_of(path: Path, picture: Image.Image) -> Extremes:
     return reduce(_joined, (_extremes(np.asarray(strip), picture.mode) for strip in strips))
 
 
-def _extremes(values: Pixels, mode: str) -> Extremes:
+def _extremes(values: DeepPixels, mode: str) -> Extremes:
     """Return what a part of a picture holds."""
     if mode == "F":
         is_finite = np.isfinite(values)
@@ -201,7 +201,7 @@ def _swapped(tile: Any) -> Any:
     return tile._replace(args=args)
 
 
-def _counts(values: Pixels) -> NDArray[np.int64]:
+def _counts(values: DeepPixels) -> NDArray[np.int64]:
     flat = values.reshape(-1)
     counts_V = np.zeros(1 << 16, np.int64)
     for first in range(0, len(flat), _BLOCK):  # bincount makes 8 bytes of each
@@ -229,7 +229,7 @@ class Survey:
             self.counts_V += one.counts_V
         self.found[position] = replace(one, counts_V=None)
 
-    def rules(self) -> Rules:
+    def rules(self) -> DepthRules:
         """Return the rule of each family that occurs, from training pictures where there are."""
         return {
             own: _rule(own, self._deciding(own))
@@ -263,16 +263,16 @@ class Survey:
         return tuple(said)
 
 
-def _rule(own: Family, deciding: Sequence[Extremes]) -> Rule:
+def _rule(own: Family, deciding: Sequence[Extremes]) -> DepthRule:
     high = max(one.high for one in deciding)
     if own == "whole":
         bits = next(bits for bits in _BITS if high < 1 << bits)
-        return Rule(float((1 << bits) - 1), bits)
+        return DepthRule(float((1 << bits) - 1), bits)
     top = next((top for top in _RANGES if high <= top * _TOLERANCE), high)
-    return Rule(top)
+    return DepthRule(top)
 
 
-def _narrow(rule: Rule, deciding: Sequence[Extremes]) -> Iterable[Statement]:
+def _narrow(rule: DepthRule, deciding: Sequence[Extremes]) -> Iterable[Statement]:
     """Say where files of 16 bits hold fewer, as those of many cameras and microscopes do."""
     full = max(min(one.file_bits, 16) for one in deciding)
     if rule.bits is not None and rule.bits < full:
@@ -281,7 +281,7 @@ def _narrow(rule: Rule, deciding: Sequence[Extremes]) -> Iterable[Statement]:
 
 
 def _few_levels(
-    rule: Rule, deciding: Sequence[Extremes], counts_V: NDArray[np.int64]
+    rule: DepthRule, deciding: Sequence[Extremes], counts_V: NDArray[np.int64]
 ) -> Iterable[Statement]:
     """Warn where few of 256 levels of grey are left, single pixels aside."""
     low, high = min(one.low for one in deciding), max(one.high for one in deciding)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Chosen = NDArray[np.bool_]  # [G], true for what is held out
-Counts = NDArray[np.int64]  # [G, C], images of each group and class
+CountsGC = NDArray[np.int64]  # [G, C], images of each group and class
 Sums = NDArray[np.int64]  # [S, C + C + 1], see `_Task`
 
 _FEW = 12  # groups: all 2^12 ways of choosing among them are compared
@@ -57,7 +57,7 @@ class _Task(NamedTuple):
         return tuple(self.scores(self.table[held].sum(axis=0)[None])[0].tolist())
 
 
-def hold_out(counts_GC: Counts, frac: float, num_left: int, seed: int) -> Chosen:
+def hold_out(counts_GC: CountsGC, frac: float, num_left: int, seed: int) -> Chosen:
     """Return which of two or more groups to hold out: some, not all.
 
     At least `num_left` groups stay, of each class too, and every class is held out where that can

@@ -16,7 +16,7 @@ from neurovisionlab.core.spec import DataInfo, Labels
 from neurovisionlab.core.statements import Note
 from neurovisionlab.data.notes import some_names
 
-Part = tuple[int, int]  # first image, one past the last
+Span = tuple[int, int]  # first image, one past the last
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class ImageSet:
     images_NHWC: NDArray[np.uint8]
     labels_N: NDArray[np.int64]
     class_names: tuple[str, ...]
-    parts: dict[str, Part]
+    parts: dict[str, Span]
     provenance: Provenance
     groups_N: NDArray[np.int64] | None = field(default=None)
     group_names: tuple[str, ...] = ()
@@ -123,7 +123,7 @@ def shared_groups(images: ImageSet) -> NDArray[np.int64]:
 
 def take(images: ImageSet, indices_N: NDArray[np.int64]) -> ImageSet:
     """Return the set with only the images at `indices_N` (ascending), parts kept in step."""
-    parts: dict[str, Part] = {}
+    parts: dict[str, Span] = {}
     for name, bounds in images.parts.items():
         first, stop = np.searchsorted(indices_N, bounds)
         parts[name] = (int(first), int(stop))

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from neurovisionlab.core.errors import DataError, NvlError, mould
 from neurovisionlab.data import blocks
+from neurovisionlab.data.blocks import Array
 from neurovisionlab.data.files import opened
 
 # of the format's description, "MAT-File Format", MathWorks, chapter 1
@@ -47,8 +48,6 @@ _MOST_VARIABLES, _MOST_DIMENSIONS, _MOST_NAME = 10_000, 32, 256
 _MOST_RATIO = 1032  # deflate makes no more than that of one byte
 _BLOCK_BYTES = 1 << 16
 _OFFICIAL = "the official file"
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True)

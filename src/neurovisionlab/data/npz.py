@@ -17,17 +17,15 @@ from typing import IO, Any, cast
 
 import numpy as np
 from numpy.lib import format as npy
-from numpy.typing import NDArray
 
 from neurovisionlab.core.errors import DataError, NvlError, ResourceError, mould
 from neurovisionlab.data import blocks
+from neurovisionlab.data.blocks import Array
 from neurovisionlab.data.formats import check_fits
 from neurovisionlab.data.zips import opened_zip, why_not
 
 # what numpy itself takes without a question; beyond it stand tables, never images or labels
 _MOST_HEADER_BYTES = 10_000
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True)

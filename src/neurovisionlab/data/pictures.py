@@ -27,9 +27,9 @@ from neurovisionlab.data.decoders import (
     tried,
 )
 from neurovisionlab.data.depth import (
+    DepthRule,
+    DepthRules,
     Extremes,
-    Rule,
-    Rules,
     Survey,
     Wide,
     extremes_of,
@@ -63,7 +63,7 @@ _MOST_AT_ONCE = 8
 
 T = TypeVar("T")
 S = TypeVar("S")
-Shape = tuple[int, int, int]  # height, width, channels
+PictureShape = tuple[int, int, int]  # height, width, channels
 Watch = Callable[[int, int], None]  # (done, total): a sign of life for a progress bar
 
 
@@ -164,7 +164,7 @@ class _Reading:
         self,
         positions: Sequence[int],
         images_NHWC: NDArray[np.uint8],
-        rules: Rules,
+        rules: DepthRules,
         watch: Watch,
     ) -> list[int]:
         """Fill the first images with those that can be read; return their positions."""
@@ -279,7 +279,7 @@ def _extremes(path: Path, flight: Flight) -> Extremes | Unreadable:
 
 
 def read_picture(
-    path: Path, out_HWC: NDArray[np.uint8], rules: Rules, flight: Flight
+    path: Path, out_HWC: NDArray[np.uint8], rules: DepthRules, flight: Flight
 ) -> Unreadable | None:
     """Read one file into uint8 [height, width, 1 or 3]; deep ones by the set's rules.
 
@@ -321,7 +321,7 @@ def _resizing_bytes(size: Size, out_HWC: NDArray[np.uint8]) -> int:
 
 
 def _write_bytes(
-    path: Path, picture: ImageFile.ImageFile, rules: Rules, out_HWC: NDArray[np.uint8]
+    path: Path, picture: ImageFile.ImageFile, rules: DepthRules, out_HWC: NDArray[np.uint8]
 ) -> None:
     """Write a picture upright, deep ones reduced; Pillow alone would clip greys to white."""
     whole = rules.get("whole")
@@ -334,7 +334,7 @@ def _write_bytes(
 class _NarrowedWide:
     """A picture of 16 bits a colour, reduced to 8."""
 
-    def __init__(self, wide: Wide, rule: Rule) -> None:
+    def __init__(self, wide: Wide, rule: DepthRule) -> None:
         self._wide, self._rule = wide, rule
         self.size = wide.size
 
@@ -351,7 +351,7 @@ class _NarrowedWide:
 class _Shallow:
     """A picture of any other kind in 8 bits a channel."""
 
-    def __init__(self, upright: Upright, rules: Rules) -> None:
+    def __init__(self, upright: Upright, rules: DepthRules) -> None:
         self._upright, self._rules = upright, rules
         self.size = upright.size
 
@@ -367,7 +367,7 @@ class _Shallow:
                 yield Image.fromarray(self._rules[family].apply(np.asarray(strip)))
 
 
-def _shape(headers: Sequence[_Header], image_px: int | None, paths: Sequence[Path]) -> Shape:
+def _shape(headers: Sequence[_Header], image_px: int | None, paths: Sequence[Path]) -> PictureShape:
     if not headers:
         where = printable(str(paths[0].parent))
         raise DataError(mould(where, "pictures", "none readable", "another folder"))

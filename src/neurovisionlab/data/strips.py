@@ -126,7 +126,7 @@ def _is_clear(picture: Image.Image) -> bool:
     return picture.mode in ("LA", "RGBA", "PA") or "transparency" in picture.info
 
 
-class Source(Protocol):
+class PixelSource(Protocol):
     """What pixels are taken from: `size` is width and height."""
 
     size: Size
@@ -138,7 +138,7 @@ class Source(Protocol):
         """Yield it from top to bottom; see `Upright.strips`."""
 
 
-def write_pixels(out_HWC: NDArray[np.uint8], source: Source) -> None:
+def write_pixels(out_HWC: NDArray[np.uint8], source: PixelSource) -> None:
     """Write a picture into an array of 1 or 3 channels, resized if that has another size."""
     height, width, channels = out_HWC.shape
     mode = "L" if channels == 1 else "RGB"
@@ -169,7 +169,7 @@ def reduction(size: Size, wanted: Size) -> Size:
     return across, down
 
 
-def _resized(source: Source, mode: str, wanted: Size) -> Image.Image:
+def _resized(source: PixelSource, mode: str, wanted: Size) -> Image.Image:
     """Resize as Pillow does, which reduces first: that can be done by strips."""
     bilinear = Image.Resampling.BILINEAR
     whole = source.whole(mode)

@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 from scipy.special import log_softmax
 
 from neurovisionlab.core.errors import DataError, mould
+from neurovisionlab.core.metrics import Floats
 from neurovisionlab.core.records import Predictions
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

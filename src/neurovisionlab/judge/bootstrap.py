@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-Floats = NDArray[np.float64]
+from neurovisionlab.core.metrics import Floats
+
 Counts = NDArray[np.floating]  # of images; float32 is exact up to 16 million
 
 MACRO_SCORES = ("macro_f1", "macro_recall", "macro_precision")

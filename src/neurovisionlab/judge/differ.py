@@ -13,12 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurovisionlab.core.frozen import Frozen
-from neurovisionlab.core.metrics import confusion
+from neurovisionlab.core.metrics import Floats, confusion
 from neurovisionlab.core.protocol import Fraction, PositiveInt
 from neurovisionlab.judge import stats
 from neurovisionlab.judge.answers import Answers, check_comparable
-
-Floats = NDArray[np.float64]
 
 
 class Confused(Frozen):

@@ -41,7 +41,7 @@ class Dynamics(Frozen):
     drop_epoch: int | None
 
 
-class Range(Frozen):
+class SeedRange(Frozen):
     """A number over seeds: the middle one and the extremes."""
 
     middle: float
@@ -56,14 +56,14 @@ class DynamicsOverSeeds(Frozen):
 
     model: str
     num_seeds: PositiveInt
-    final_val_accuracy_frac: Range
-    epochs_to_90: Range
-    epochs_to_95: Range
-    epochs_to_99: Range
-    final_gap_frac: Range
+    final_val_accuracy_frac: SeedRange
+    epochs_to_90: SeedRange
+    epochs_to_95: SeedRange
+    epochs_to_99: SeedRange
+    final_gap_frac: SeedRange
     num_opened: int
-    gap_opens_epoch: Range | None
-    largest_drop_frac: Range
+    gap_opens_epoch: SeedRange | None
+    largest_drop_frac: SeedRange
 
 
 def dynamics(epochs: Sequence[EpochRow]) -> Dynamics:
@@ -132,5 +132,5 @@ def dynamics_over_seeds(model: str, trainings: Sequence[Sequence[EpochRow]]) -> 
     )
 
 
-def _range(values: Sequence[float]) -> Range:
-    return Range(middle=median(values), low=min(values), high=max(values))
+def _range(values: Sequence[float]) -> SeedRange:
+    return SeedRange(middle=median(values), low=min(values), high=max(values))

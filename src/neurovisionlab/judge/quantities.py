@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 NUMBER = re.compile(r"[+-]?[0-9]{1,15}(\.[0-9]{1,15})?")
 
 # "rounding": the ends bound the value with certainty; "chance": they are confidence limits
-Kind = Literal["rounding", "chance"]
+Uncertainty = Literal["rounding", "chance"]
 
 
 class Quantity(NamedTuple):
@@ -49,7 +49,7 @@ def printed(text: str) -> Quantity:
     return Quantity(float(number), float(number - half), float(number + half))
 
 
-def difference(first: Quantity, second: Quantity, kind: Kind) -> Quantity:
+def difference(first: Quantity, second: Quantity, kind: Uncertainty) -> Quantity:
     """Return first − second with its interval; no interval where one of the two has none.
 
     Chance: the distances from each estimate to its limits are added in squares, which holds for
@@ -64,7 +64,7 @@ def difference(first: Quantity, second: Quantity, kind: Kind) -> Quantity:
     return Quantity(value, value - down, value + up)
 
 
-def ratio(first: Quantity, second: Quantity, kind: Kind) -> Quantity | None:
+def ratio(first: Quantity, second: Quantity, kind: Uncertainty) -> Quantity | None:
     """Return first ÷ second with its interval, by way of logarithms; None unless both are above 0.
 
     An interval that reaches down to 0 has no logarithm: then the ratio has no interval either.
@@ -88,7 +88,7 @@ def side(quantity: Quantity, of: float) -> Literal["above", "below"] | None:
     return "below" if quantity.high < of else None
 
 
-def _joined(one: float, other: float, kind: Kind) -> float:
+def _joined(one: float, other: float, kind: Uncertainty) -> float:
     return math.hypot(one, other) if kind == "chance" else one + other
 
 

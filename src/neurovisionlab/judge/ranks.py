@@ -15,16 +15,14 @@ from itertools import combinations
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats as distributions
 
 from neurovisionlab.core.frozen import Frozen
+from neurovisionlab.core.metrics import Floats
 from neurovisionlab.core.protocol import PositiveInt
 from neurovisionlab.judge.samples import DEFAULT_RULES, LOWER_IS_BETTER, Metric, Rules
 from neurovisionlab.judge.stats import holm
 from neurovisionlab.judge.verdicts import DatasetVerdicts, ModelEstimate, PairVerdict
-
-Floats = NDArray[np.float64]
 
 FEWEST_DATASETS = 5
 FEWEST_PAIRS = 6

@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats as distributions
 
-Floats = NDArray[np.float64]
+from neurovisionlab.core.metrics import Floats
+
 Interval = tuple[float, float]
 
 

@@ -4,7 +4,7 @@
                               (per score: samples → tests → Holm over all pairs → verdicts)
 
 With one seed a verdict concerns the trained networks only; about the models it is "cannot tell".
-The formulas live in `stats`, the sentences in `out.words.verdicts`.
+The formulas live in `stats`, the sentences in `out.words.verdict_words`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from neurovisionlab.judge.samples import (
 )
 from neurovisionlab.judge.stats import Interval, Sample, Spread
 
-Kind = Literal["better", "equivalent", "cannot tell"]
+VerdictKind = Literal["better", "equivalent", "cannot tell"]
 Scope = Literal["models", "these trained networks"]
 Caution = Literal["one seed", "two seeds"]
 
@@ -77,7 +77,7 @@ class PairVerdict(Frozen):
     metric: Metric
     a: str
     b: str
-    kind: Kind
+    kind: VerdictKind
     better: str | None
     leading: str | None
     scope: Scope
@@ -101,7 +101,7 @@ class PairVerdict(Frozen):
     cautions: tuple[Caution, ...] = ()
 
     @property
-    def about_models(self) -> Kind:
+    def about_models(self) -> VerdictKind:
         """Return the verdict about the models, whatever the seeds."""
         return self.kind if self.scope == "models" else "cannot tell"
 
@@ -255,7 +255,7 @@ def _verdict(test: _Test, p_holm: float, of: tuple[Metric, int], rules: Rules) -
     )
 
 
-def _kind(test: _Test, p_holm: float, delta: float | None, alpha: float) -> Kind:
+def _kind(test: _Test, p_holm: float, delta: float | None, alpha: float) -> VerdictKind:
     """Equivalence comes first: a difference that is real but does not matter is no "better"."""
     if delta is not None and stats.is_equivalent(*test.interval_90, delta):
         return "equivalent"

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from neurovisionlab.core.records import CellRecord, Part, Predictions
+from neurovisionlab.core.records import CellRecord, Part, Predictions, PredictionsByPart
 from neurovisionlab.core.spec import hash_of
 from neurovisionlab.lab.damage import Reader, read_predictions
 from neurovisionlab.lab.folder import RunFolder
 
 CELLS, RECORD, PREDICTIONS = "cells", "record.json", "predictions.npz"
 _MOST_KEPT_BYTES = 1 << 30
-
-Told = dict[Part, Predictions]
 
 
 @dataclass(frozen=True)
@@ -21,7 +19,7 @@ class _Seen:
 
     state: object
     record: CellRecord | None = None
-    told: Told | None = None
+    told: PredictionsByPart | None = None
 
 
 class Cells:
@@ -90,13 +88,13 @@ class Cells:
         told = self._told(name, record)
         return _Seen(state) if told is None else _Seen(state, record, self._kept(told))
 
-    def _told(self, name: str, record: CellRecord) -> Told | None:
+    def _told(self, name: str, record: CellRecord) -> PredictionsByPart | None:
         pieces = (CELLS, name, PREDICTIONS)
         if not self._folder.is_file(*pieces):
             self._reader.say("no ordinary file", *pieces)
         return self._reader.read(lambda file: read_predictions(file, record), *pieces)
 
-    def _kept(self, told: Told) -> Told | None:
+    def _kept(self, told: PredictionsByPart) -> PredictionsByPart | None:
         """Return predictions to be kept; None if too much is kept already: read them again."""
         num_bytes = sum(
             array.nbytes

@@ -14,6 +14,9 @@ from neurovisionlab.core.spec import (
     Study,
     ThisVersion,
 )
+from neurovisionlab.data.home import DataHome
+from neurovisionlab.data.pictures import Watch
+from neurovisionlab.data.sources import describe
 
 
 class Plan(Frozen):
@@ -27,3 +30,15 @@ class Plan(Frozen):
     def cells(self) -> tuple[CellSpec, ...]:
         """Return the study's cells."""
         return expand(self.study, dict(self.infos), self.model_digests)
+
+
+def make_plan(study: Study, home: DataHome, watch: Watch = lambda done, total: None) -> Plan:
+    """Look at the study's data sets (instant if they are known) and return what is to be run.
+
+    Raises:
+        NvlError: a data set is missing or broken, or the study does not fit it.
+    """
+    infos: list[tuple[DataRef, DataInfo]] = []
+    for refs in study.data_refs().values():
+        infos += [(ref, describe(ref, home, watch)) for ref in dict.fromkeys(refs)]
+    return Plan(study=study, infos=tuple(infos))

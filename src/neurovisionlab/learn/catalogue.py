@@ -123,11 +123,11 @@ MODELS: dict[str, Recipe] = {
 }
 
 
-Kind = Literal["table", "timm", "torchvision", "own"]
+ModelKind = Literal["table", "timm", "torchvision", "own"]
 _OWN_NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 
-def kind_of(name: str) -> Kind:
+def kind_of(name: str) -> ModelKind:
     """Return which of the four kinds of names this is.
 
     >>> [kind_of(name) for name in ("resnet18", "timm:convnext_atto", "my_models:tiny")]

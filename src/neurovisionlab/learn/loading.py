@@ -14,9 +14,9 @@ from torchvision import models as torchvision_models  # type: ignore[import-unty
 
 from neurovisionlab.core.errors import ModelError, mould
 from neurovisionlab.learn.catalogue import one_line
-from neurovisionlab.learn.checkpoint import filled
+from neurovisionlab.learn.checkpoint import State, filled
 from neurovisionlab.learn.stems import first_layers, summed
-from neurovisionlab.learn.weight_files import State, shown
+from neurovisionlab.learn.weight_files import shown
 from neurovisionlab.learn.weights import WeightsFile
 
 # what a library raises when a size, a shape or a checkpoint does not suit a model

@@ -69,10 +69,10 @@ def _precision(conv: nn.Conv2d, input_BCHW: Tensor) -> torch.dtype | None:
     return of_images if of_images == of_weights else None
 
 
-Window = tuple[slice, slice]  # of an image's side, and of the kernel's that meets it
+PixelWindow = tuple[slice, slice]  # of an image's side, and of the kernel's that meets it
 
 
-def _windows(conv: nn.Conv2d, input_BCHW: Tensor) -> tuple[Window, Window] | None:
+def _windows(conv: nn.Conv2d, input_BCHW: Tensor) -> tuple[PixelWindow, PixelWindow] | None:
     """Return what meets of image and kernel, by side.
 
     None where the answer is not one pixel, and for what is not a batch of fitting images.
@@ -86,7 +86,7 @@ def _windows(conv: nn.Conv2d, input_BCHW: Tensor) -> tuple[Window, Window] | Non
     return None if rows is None or columns is None else (rows, columns)
 
 
-def _window(size: int, taps: int, before: int | str, stride: int) -> Window | None:
+def _window(size: int, taps: int, before: int | str, stride: int) -> PixelWindow | None:
     """Return which of `size` pixels meet which of `taps`, with `before` zeros on either side.
 
     None where the kernel fits more than one place or none, or meets zeros alone.

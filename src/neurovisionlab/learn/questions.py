@@ -38,10 +38,10 @@ def check(subject: tuple[str, list[Build]], say: Say) -> list[bool]:
         ModelError: the first way that does not suit it.
     """
     from neurovisionlab.learn import survey
-    from neurovisionlab.learn.zoo import Shape
+    from neurovisionlab.learn.zoo import ModelShape
 
     name, builds = subject
-    return [survey.check(name, Shape(*sizes), protocol) for *sizes, protocol in builds]
+    return [survey.check(name, ModelShape(*sizes), protocol) for *sizes, protocol in builds]
 
 
 def look(name: str, say: Say) -> Facts:

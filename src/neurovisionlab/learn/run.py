@@ -20,6 +20,7 @@ from neurovisionlab.core.records import (
     EpochRow,
     Part,
     Predictions,
+    PredictionsByPart,
     Progress,
     ResourceUse,
     SplitIndices,
@@ -45,12 +46,12 @@ from neurovisionlab.learn.parts import stage_parts
 from neurovisionlab.learn.rehearsal import rehearse
 from neurovisionlab.learn.train import Trainer, fit, has_diverged
 from neurovisionlab.learn.weights import check_unchanged
-from neurovisionlab.learn.zoo import Shape, build, num_parameters, weights_mib
+from neurovisionlab.learn.zoo import ModelShape, build, num_parameters, weights_mib
 
-Watch = Callable[[EpochRow | Progress], None]
+WatchCell = Callable[[EpochRow | Progress], None]
 
 
-def run_cell(cell: CellSpec, watch: Watch, home: DataHome) -> CellResult:
+def run_cell(cell: CellSpec, watch: WatchCell, home: DataHome) -> CellResult:
     """Train one model on one data set from one seed, and test it once.
 
     Args:
@@ -66,7 +67,7 @@ def run_cell(cell: CellSpec, watch: Watch, home: DataHome) -> CellResult:
         return _run_on(device, cell, watch, home)
 
 
-def _run_on(device: Device, cell: CellSpec, watch: Watch, home: DataHome) -> CellResult:
+def _run_on(device: Device, cell: CellSpec, watch: WatchCell, home: DataHome) -> CellResult:
     keep_freed()
     clocks, contention = Stopwatches(device.synchronize), Contention()
     with clocks.on("setup"):
@@ -89,7 +90,7 @@ def _run_on(device: Device, cell: CellSpec, watch: Watch, home: DataHome) -> Cel
         watch(row)
         if isinstance(row, EpochRow) and not story.goes_on_after(row, model):
             break
-    predictions: Told = {}
+    predictions: PredictionsByPart = {}
     if not story.diverged:
         story.restore_tested_epoch(model)
         look = functools.partial(predict, model, device=device, clocks=clocks)
@@ -106,9 +107,9 @@ def _run_on(device: Device, cell: CellSpec, watch: Watch, home: DataHome) -> Cel
     return CellResult(record, indices, predictions, weights)
 
 
-def shape_of(cell: CellSpec) -> Shape:
+def shape_of(cell: CellSpec) -> ModelShape:
     """Return what goes into the cell's model and what comes out."""
-    return Shape(cell.image_px, cell.channels, cell.num_classes)
+    return ModelShape(cell.image_px, cell.channels, cell.num_classes)
 
 
 def _load_unchanged(cell: CellSpec, home: DataHome) -> ImageSet:
@@ -132,7 +133,6 @@ def _serialised(model: nn.Module, cell: CellSpec, built: Built) -> bytes | None:
     return to_bytes(model, {"cell_id": cell.cell_id}, built)
 
 
-Told = dict[Part, Predictions]
 # stands in the record that is tried before there is any epoch
 _IMAGINED = EpochRow(
     epoch=1,
@@ -172,7 +172,7 @@ class _Story:
         if self.best_weights is not None:
             put_back(model, self.best_weights)
 
-    def judged(self, predictions: Told) -> Told:
+    def judged(self, predictions: PredictionsByPart) -> PredictionsByPart:
         """Return what was predicted; nothing, of a training that ends in no finite numbers.
 
         Its losses may be finite all the same: of a class that is never right, or of other images.

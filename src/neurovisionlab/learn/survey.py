@@ -19,7 +19,7 @@ from neurovisionlab.learn.loading import UNSUITABLE
 from neurovisionlab.learn.stems import change_stem
 from neurovisionlab.learn.weights import published
 from neurovisionlab.learn.zoo import (
-    Shape,
+    ModelShape,
     build,
     has_own_stem,
     num_parameters,
@@ -61,7 +61,7 @@ def torchvision_names() -> list[str]:
     return list(torchvision_models.list_models(module=torchvision_models))
 
 
-def check(name: str, shape: Shape, protocol: Protocol) -> bool:
+def check(name: str, shape: ModelShape, protocol: Protocol) -> bool:
     """Build the model as a cell would, look at its answer; return whether `stem` changed it.
 
     Without pretrained weights timm's and torchvision's models are built without numbers, which
@@ -85,7 +85,7 @@ def check(name: str, shape: Shape, protocol: Protocol) -> bool:
     return changed
 
 
-def _trial(name: str, shape: Shape, protocol: Protocol) -> nn.Module:
+def _trial(name: str, shape: ModelShape, protocol: Protocol) -> nn.Module:
     if not protocol.pretrained and kind_of(name) != "own":
         try:
             with torch.device("meta"):
@@ -95,7 +95,7 @@ def _trial(name: str, shape: Shape, protocol: Protocol) -> nn.Module:
     return build(name, shape, protocol)
 
 
-def _answer(name: str, model: nn.Module, shape: Shape) -> list[int] | str:
+def _answer(name: str, model: nn.Module, shape: ModelShape) -> list[int] | str:
     """Return the shape of the model's answer to two blank images, or what it is instead."""
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
     size = (2, shape.channels, shape.image_px, shape.image_px)
@@ -160,7 +160,7 @@ def facts(name: str) -> Facts:
     """
     kind = kind_of(name)
     is_small = kind in ("table", "own")
-    shape = Shape(own_size(name), 1 if is_small else 3, 10 if is_small else 1000)
+    shape = ModelShape(own_size(name), 1 if is_small else 3, 10 if is_small else 1000)
     with torch.random.fork_rng(devices=[]):
         model = _trial(name, shape, Protocol())
     source = published(name)
@@ -177,7 +177,7 @@ def facts(name: str) -> Facts:
     )
 
 
-def num_macs(name: str, shape: Shape, protocol: Protocol) -> int | None:
+def num_macs(name: str, shape: ModelShape, protocol: Protocol) -> int | None:
     """Return multiply-accumulates for one image as a cell would build the model; None: unknown.
 
     Counted without numbers (on torch's meta device) where the model can be built there: a CPU's
@@ -188,7 +188,7 @@ def num_macs(name: str, shape: Shape, protocol: Protocol) -> int | None:
         return _num_macs(_trial(name, shape, plain), shape)
 
 
-def _num_macs(model: nn.Module, shape: Shape) -> int | None:
+def _num_macs(model: nn.Module, shape: ModelShape) -> int | None:
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
     counter = FlopCounterMode(display=False)
     model.eval()

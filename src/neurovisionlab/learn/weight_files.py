@@ -22,9 +22,7 @@ from neurovisionlab.data.budget import available_bytes
 from neurovisionlab.data.files import opened
 from neurovisionlab.data.zips import opened_zip
 from neurovisionlab.learn.catalogue import one_line
-from neurovisionlab.learn.checkpoint import whole
-
-State = dict[str, Tensor]
+from neurovisionlab.learn.checkpoint import State, whole
 
 # one byte of a pickle makes an empty set, of 216 bytes, and its place
 _PICKLED_RATIO = 256

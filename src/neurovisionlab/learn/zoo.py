@@ -25,7 +25,7 @@ from neurovisionlab.learn.catalogue import (
     patch_side,
     recipe_of,
 )
-from neurovisionlab.learn.checkpoint import filled, once_each
+from neurovisionlab.learn.checkpoint import State, filled, once_each
 from neurovisionlab.learn.glyphnet import GlyphNet
 from neurovisionlab.learn.loading import (
     UNSUITABLE,
@@ -40,14 +40,14 @@ from neurovisionlab.learn.stems import (
     draw_anew,
     take_channels,
 )
-from neurovisionlab.learn.weight_files import State, read
+from neurovisionlab.learn.weight_files import read
 from neurovisionlab.learn.weights import WeightsFile, find
 
 _MOST_CLASSES = 1 << 15  # of a published head; ImageNet's largest has 21,843
 
 
 @dataclass(frozen=True)
-class Shape:
+class ModelShape:
     """What goes in and what comes out: square images [B, channels, px, px] → [B, classes]."""
 
     image_px: int
@@ -55,7 +55,7 @@ class Shape:
     num_classes: int
 
 
-def build(name: str, shape: Shape, protocol: Protocol) -> nn.Module:
+def build(name: str, shape: ModelShape, protocol: Protocol) -> nn.Module:
     """Build a model; what is not pretrained is drawn from torch's global generator.
 
     Raises:
@@ -90,7 +90,7 @@ def has_own_stem(name: str, stem: str) -> bool:
     return kind == "own" or (kind == "table" and stem not in recipe_of(name).stems)
 
 
-def _table_model(name: str, shape: Shape, weights: WeightsFile | None) -> nn.Module:
+def _table_model(name: str, shape: ModelShape, weights: WeightsFile | None) -> nn.Module:
     recipe = recipe_of(name)
     if recipe.family == "timm":
         model = _published_architecture(name, recipe, shape, weights)
@@ -107,7 +107,7 @@ def _table_model(name: str, shape: Shape, weights: WeightsFile | None) -> nn.Mod
 
 
 def _published_architecture(
-    name: str, recipe: Recipe, shape: Shape, weights: WeightsFile | None
+    name: str, recipe: Recipe, shape: ModelShape, weights: WeightsFile | None
 ) -> nn.Module:
     options: dict[str, Any] = {"drop_rate": recipe.dropout, **recipe.options}
     if patch_side(name, shape.image_px) is not None:
@@ -116,7 +116,7 @@ def _published_architecture(
     return _from_timm(recipe.timm_name or name, shape, options, _Loaded.of(weights, state))
 
 
-def _small_vit(name: str, recipe: Recipe, shape: Shape) -> nn.Module:
+def _small_vit(name: str, recipe: Recipe, shape: ModelShape) -> nn.Module:
     sizes: dict[str, Any] = {
         "img_size": shape.image_px,
         "patch_size": patch_side(name, shape.image_px),
@@ -138,7 +138,7 @@ class _Loaded:
         return None if file is None or state is None else cls(file, state)
 
 
-def _timm_model(name: str, shape: Shape, weights: WeightsFile | None) -> nn.Module:
+def _timm_model(name: str, shape: ModelShape, weights: WeightsFile | None) -> nn.Module:
     timm_name = name.removeprefix("timm:")
     cfg = timm.get_pretrained_cfg(timm_name)
     # only models of a fixed size take one
@@ -161,7 +161,7 @@ def _timm_model(name: str, shape: Shape, weights: WeightsFile | None) -> nn.Modu
 
 
 def _from_timm(
-    timm_name: str, shape: Shape, options: dict[str, Any], loaded: _Loaded | None
+    timm_name: str, shape: ModelShape, options: dict[str, Any], loaded: _Loaded | None
 ) -> nn.Module:
     options = {"in_chans": shape.channels, "num_classes": shape.num_classes, **options}
     if loaded is None:
@@ -236,7 +236,7 @@ def _timm_layout(recipe: Recipe, state: State) -> State:
     return {new_names.get(key, key): tensor for key, tensor in modern(state).items()}
 
 
-def _torchvision_model(name: str, shape: Shape, weights: WeightsFile | None) -> nn.Module:
+def _torchvision_model(name: str, shape: ModelShape, weights: WeightsFile | None) -> nn.Module:
     torchvision_name = name.removeprefix("torchvision:")
     options: dict[str, Any] = {}
     if torchvision_name.startswith("vit_"):
@@ -259,7 +259,7 @@ def _torchvision_model(name: str, shape: Shape, weights: WeightsFile | None) -> 
     return model
 
 
-def _own_model(name: str, shape: Shape, weights: WeightsFile | None) -> nn.Module:
+def _own_model(name: str, shape: ModelShape, weights: WeightsFile | None) -> nn.Module:
     function = own_function(name)
     try:
         model = function(
@@ -278,7 +278,7 @@ def _own_model(name: str, shape: Shape, weights: WeightsFile | None) -> nn.Modul
     return model
 
 
-def _give_sizes(name: str, model: nn.Module, shape: Shape) -> None:
+def _give_sizes(name: str, model: nn.Module, shape: ModelShape) -> None:
     """Let layers that learn their size from their first input (nn.LazyLinear) see one."""
     if not any(is_lazy(one) for one in itertools.chain(model.parameters(), model.buffers())):
         return
@@ -291,7 +291,7 @@ def _give_sizes(name: str, model: nn.Module, shape: Shape) -> None:
     model.train(was_training)
 
 
-def wrong_size(name: str, shape: Shape, error: Exception) -> ModelError:
+def wrong_size(name: str, shape: ModelShape, error: Exception) -> ModelError:
     """Return the error for images that the library's own message says a model cannot take."""
     own_px = own_size(name)
     got = f"{shape.image_px} px ({one_line(error)})"

@@ -21,17 +21,16 @@ from neurovisionlab.core.records import CellRecord
 from neurovisionlab.core.spec import slug
 from neurovisionlab.judge.answers import Answers
 from neurovisionlab.judge.samples import LOWER_IS_BETTER
-from neurovisionlab.lab.judge import Judgements, all_answers, judged_or_why
-from neurovisionlab.lab.resources import ResourceRow, resource_rows
-from neurovisionlab.lab.results import Results
+from neurovisionlab.lab.cost_rows import CostRow, cost_rows
+from neurovisionlab.lab.judgements import Conclusions, Judgements
 from neurovisionlab.lab.store import Store
-from neurovisionlab.out.charts.costs import cost_charts
+from neurovisionlab.out.charts.accuracy_costs import cost_charts
 from neurovisionlab.out.charts.drawing import Chart, to_files
-from neurovisionlab.out.charts.evidence import evidence, interval_rows, model_names
+from neurovisionlab.out.charts.judged_charts import evidence, interval_rows, model_names
 from neurovisionlab.out.charts.learning import convergence_chart
 from neurovisionlab.out.charts.quality import accuracy_chart, interval_chart, rank_chart
+from neurovisionlab.out.cost_tables import Axis, cost_tables
 from neurovisionlab.out.plain import in_markdown
-from neurovisionlab.out.resources import resource_tables
 from neurovisionlab.out.speech import Sentence, number, voice
 from neurovisionlab.out.tables import (
     MODEL,
@@ -42,7 +41,7 @@ from neurovisionlab.out.tables import (
     to_csv,
     to_markdown,
 )
-from neurovisionlab.out.verdicts import paragraphs
+from neurovisionlab.out.verdict_paragraphs import paragraphs
 
 
 @dataclass(frozen=True)
@@ -83,37 +82,36 @@ _METRICS = (
 )
 
 
-def write_exports(store: Store, results: Results) -> list[Path]:
+def write_exports(store: Store, conclusions: Conclusions) -> list[Path]:
     """Write all exports into the run's folder; return their paths.
 
     Raises:
         StoreError: the folder cannot be written to.
     """
-    return [store.write_bytes(name, content) for name, content in _files(results)]
+    return [store.write_bytes(name, content) for name, content in _files(conclusions)]
 
 
-def _files(results: Results) -> Iterator[tuple[str, bytes]]:
+def _files(conclusions: Conclusions) -> Iterator[tuple[str, bytes]]:
     """Yield (name, content) of every export."""
-    records, costs = results.records, resource_rows(results)
-    judged = judged_or_why(results).found
+    results, judged = conclusions.results, conclusions.judged.found
+    records, costs = results.records, cost_rows(results)
     rows = tidy_rows(records, judged)
     tables = [
         *summary_tables(result_rows(results.cells, records, results.failures)),
-        *resource_tables(results),
+        *cost_tables(results),
     ]
     yield "results.csv", to_csv(rows, TIDY_COLUMNS).encode()
     yield "results.parquet", to_parquet(rows)
     yield "tables.tex", latex(records, costs).encode()
     yield "report.md", markdown(results.plan.study.name, tables, judged).encode()
-    answers = all_answers(results) if judged else {}
-    yield from _figures(_Found(records, costs, judged, answers))
+    yield from _figures(_Found(records, costs, judged, conclusions.answers))
 
 
 class _Found(NamedTuple):
     """What figures are drawn from."""
 
     records: Sequence[CellRecord]
-    costs: Sequence[ResourceRow]
+    costs: Sequence[CostRow]
     judged: Judgements | None
     answers: dict[str, list[Answers]]
 
@@ -231,11 +229,11 @@ QUALITY_HEADS = (
     Sentence("precision"),
     Sentence("recall"),
 )
-COST_HEADS = (
-    TRAINING,
-    Sentence("train, MiB"),
-    Sentence("inference, MiB"),
-    Sentence("size, MiB"),
+COST_AXES = (
+    Axis("train_s", TRAINING, 1, True),
+    Axis("train_peak_mib", Sentence("train, MiB"), 0, False),
+    Axis("infer_peak_mib", Sentence("inference, MiB"), 0, False),
+    Axis("weights_mib", Sentence("size, MiB"), 1, False),
 )
 QUALITY_CAPTION = Sentence(
     "Quality on the test images, percent; F1, precision and recall are macro averages."
@@ -244,7 +242,6 @@ COST_CAPTION = Sentence(
     "Resources, each measured in a process of its own; memory above the process's baseline. "
     "A dash: not measured, or not while the machine was calm."
 )
-_COST_COLUMNS = {"train_s": 1, "train_peak_mib": 0, "infer_peak_mib": 0, "weights_mib": 1}
 # what a document must load to set these tables
 _PACKAGES = {
     "en": (r"\usepackage{booktabs}",),
@@ -257,7 +254,7 @@ _PACKAGES = {
 }
 
 
-def latex(records: Sequence[CellRecord], costs: Sequence[ResourceRow]) -> str:
+def latex(records: Sequence[CellRecord], costs: Sequence[CostRow]) -> str:
     r"""Return the published study's two tables in this run's numbers; \usepackage{booktabs}."""
     fields = ("accuracy_frac", "macro_f1_frac", "macro_precision_frac", "macro_recall_frac")
     groups: dict[tuple[str, str], list[CellRecord]] = {}
@@ -269,24 +266,23 @@ def latex(records: Sequence[CellRecord], costs: Sequence[ResourceRow]) -> str:
         for (dataset, model), group in groups.items()
     ]
     resources = [
-        (row.dataset, row.label, *(_cost(row, f, d) for f, d in _COST_COLUMNS.items()))
-        for row in costs
+        (row.dataset, row.label, *(_cost(row, axis) for axis in COST_AXES)) for row in costs
     ]
-    heads = (DATASET, MODEL)
+    heads, cost_heads = (DATASET, MODEL), (axis.title for axis in COST_AXES)
     packages = _PACKAGES.get(voice().code, _PACKAGES["en"])
     return "\n".join(
         [
             "% written anew by nvl report; what a document must load for it:",
             *(f"% {package}" for package in packages),
             _latex_table(str(QUALITY_CAPTION), "quality", (*heads, *QUALITY_HEADS), quality),
-            _latex_table(str(COST_CAPTION), "resources", (*heads, *COST_HEADS), resources),
+            _latex_table(str(COST_CAPTION), "resources", (*heads, *cost_heads), resources),
         ]
     )
 
 
-def _cost(row: ResourceRow, field: str, digits: int) -> str:
-    is_time = field == "train_s"
-    return "–" if is_time and not row.is_for_ranking else _number(row.cost(field), digits)
+def _cost(row: CostRow, axis: Axis) -> str:
+    is_told = row.is_for_ranking or not axis.is_timed
+    return _number(row.cost(axis.field), axis.digits) if is_told else "–"
 
 
 def _percent(group: Sequence[CellRecord], field: str) -> str:

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from neurovisionlab.core.protocol import Protocol
 from neurovisionlab.core.recipes import RECIPES
 from neurovisionlab.core.spec import CellSpec, DataInfo, DataRef, Split, Study, hash_of
+from neurovisionlab.core.study_differences import changes
 from neurovisionlab.data.sources import OWN_KINDS
 from neurovisionlab.lab.plan import Plan
 from neurovisionlab.lab.store import Store
-from neurovisionlab.lab.studies import changes
 from neurovisionlab.out.said import note_text
 
 

@@ -12,11 +12,17 @@ from pydantic import BaseModel
 
 from neurovisionlab.core.statements import Note, Stated, Statement
 from neurovisionlab.out.speech import Sentence, number, voice
-from neurovisionlab.out.words import advice, cells, claims, costs, data
+from neurovisionlab.out.words import (
+    advice_words,
+    cell_words,
+    claim_words,
+    cost_words,
+    data_words,
+)
 
 # what is kept with data and costs; earlier versions kept it in English
-KEPT: dict[str, Sentence] = data.WORDS | costs.WORDS
-WORDS: dict[str, Sentence] = advice.WORDS | claims.WORDS | cells.WORDS | KEPT
+KEPT: dict[str, Sentence] = data_words.WORDS | cost_words.WORDS
+WORDS: dict[str, Sentence] = advice_words.WORDS | claim_words.WORDS | cell_words.WORDS | KEPT
 
 
 def said(statement: Statement) -> str:

@@ -11,9 +11,9 @@ from statistics import fmean, stdev
 from neurovisionlab.core.frozen import Frozen
 from neurovisionlab.core.records import CellRecord, Failure
 from neurovisionlab.core.spec import CellSpec
+from neurovisionlab.core.study_differences import Difference
 from neurovisionlab.judge.guessing import is_near_guessing, largest_share
-from neurovisionlab.lab.studies import Difference
-from neurovisionlab.out.cells import in_csv
+from neurovisionlab.out.csv_cells import in_csv
 from neurovisionlab.out.plain import in_markdown
 from neurovisionlab.out.speech import Counted, Sentence, number
 
@@ -76,15 +76,16 @@ class Table(Frozen):
 
 def differences_table(found: Iterable[Difference]) -> Table:
     """Return the settings that differ between two studies; an absent one is a dash."""
-    rows = tuple((one.setting, _plain(one.first), _plain(one.second)) for one in found)
+    rows = tuple((one.setting, setting_text(one.first), setting_text(one.second)) for one in found)
     return Table(title="", columns=("setting", "first", "second"), rows=rows)
 
 
-def _plain(value: object) -> str:
+def setting_text(value: object) -> str:
+    """Return the value of a setting as people read it."""
     if value is None:
         return "–"
     if isinstance(value, list):
-        return ", ".join(map(_plain, value))
+        return ", ".join(map(setting_text, value))
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

@@ -10,7 +10,7 @@ from neurovisionlab.core.errors import ResourceError, SpecError, mould, nearest
 from neurovisionlab.core.records import EpochRow
 from neurovisionlab.core.spec import CellSpec
 
-Event = TypeVar("Event")
+TrackedEvent = TypeVar("TrackedEvent")
 
 TRACKERS = ("tensorboard",)
 _SCALARS = (
@@ -35,8 +35,8 @@ def check_tracker(name: str | None) -> None:
 
 
 def to_tensorboard(
-    events: Iterable[tuple[CellSpec, Event]], place: Callable[[str], Path]
-) -> Iterator[tuple[CellSpec, Event]]:
+    events: Iterable[tuple[CellSpec, TrackedEvent]], place: Callable[[str], Path]
+) -> Iterator[tuple[CellSpec, TrackedEvent]]:
     """Pass events on, writing each epoch into the folder `place(CELL_ID)` on the way.
 
     Losses that are not finite are left out. `tensorboard --logdir RUN/tensorboard` shows them.

@@ -17,7 +17,7 @@ from neurovisionlab.core.spec import DataRef
 from neurovisionlab.core.statements import Statement
 from neurovisionlab.data.formats import check_fits, empty_set
 from neurovisionlab.data.home import DataHome
-from neurovisionlab.data.images import ImageSet, Part, Provenance
+from neurovisionlab.data.images import ImageSet, Provenance, Span
 from neurovisionlab.data.notes import UNUSED_ARRAYS, named, printable, some_names
 from neurovisionlab.data.npz import Header, Npz, opened_npz
 from neurovisionlab.data.own.array_mends import is_turned, mend_of
@@ -123,7 +123,7 @@ def _shape_NHWC(images: Header) -> tuple[int, ...]:  # noqa: N802
 
 
 def _labels(
-    folder: Path, files: dict[str, Npz], parts: dict[str, Part], labels_N: NDArray[np.int64]
+    folder: Path, files: dict[str, Npz], parts: dict[str, Span], labels_N: NDArray[np.int64]
 ) -> list[Labelled]:
     """Put the labels of all parts into `labels_N`, as positions in one list of names."""
     labelled: list[Labelled] = []

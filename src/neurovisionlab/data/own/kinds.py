@@ -25,7 +25,7 @@ _MAGIC_NOT_READ = (b"\xff\x0a", b"\0\0\0\x0cJXL ", b"\0\0\1\0", b"icns", b"\x76\
 _HEIF_BRANDS = frozenset((b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"))
 
 
-class Kind(Enum):
+class FileKind(Enum):
     """What a file turned out to be."""
 
     PICTURE = "picture"
@@ -34,42 +34,42 @@ class Kind(Enum):
     UNREADABLE = "cannot be read"
 
 
-def kind_by_name(path: Path) -> Kind | None:
+def kind_by_name(path: Path) -> FileKind | None:
     """Return what the suffix says for sure; None where the content has to tell."""
     suffix = path.suffix.lower()
     if suffix in SUFFIXES:
-        return Kind.PICTURE
-    return Kind.NOT_READ if suffix in _NOT_READ else None
+        return FileKind.PICTURE
+    return FileKind.NOT_READ if suffix in _NOT_READ else None
 
 
-def kind_by_content(path: Path) -> Kind:
+def kind_by_content(path: Path) -> FileKind:
     """Return what the first bytes of a file say; no pixel is decoded."""
     formats = [name for name in readable_formats() if name in _BY_CONTENT]
     try:
         with opened_picture(path, formats):
-            return Kind.PICTURE
+            return FileKind.PICTURE
     except Image.DecompressionBombError:  # whoever reads it will say so
-        return Kind.PICTURE
+        return FileKind.PICTURE
     except OSError as error:
         files.refuse_shortage(error, str(path))
         if error.errno is not None:  # the system's, not Pillow's
-            return Kind.UNREADABLE
+            return FileKind.UNREADABLE
     except Exception:  # a text that begins like a picture: decoders may raise anything
         pass
     return _kind_by_magic(path)
 
 
-def _kind_by_magic(path: Path) -> Kind:
+def _kind_by_magic(path: Path) -> FileKind:
     try:
         with files.opened(path) as file:
             head = file.read(1024)
     except OSError as error:
         files.refuse_shortage(error, str(path))
-        return Kind.UNREADABLE
+        return FileKind.UNREADABLE
     if head.startswith(_MAGIC) or (head.startswith(b"RIFF") and head[8:12] == b"WEBP"):
-        return Kind.PICTURE  # a broken one
+        return FileKind.PICTURE  # a broken one
     is_heif = head[4:8] == b"ftyp" and head[8:12] in _HEIF_BRANDS
     is_svg = head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<") and b"<svg" in head
     if head.startswith(_MAGIC_NOT_READ) or is_heif or is_svg or head[128:132] == b"DICM":
-        return Kind.NOT_READ
-    return Kind.OTHER
+        return FileKind.NOT_READ
+    return FileKind.OTHER

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from neurovisionlab.core.errors import DataError, mould
 from neurovisionlab.core.statements import Statement, state
+from neurovisionlab.data.blocks import Array
 from neurovisionlab.data.notes import LABELS_FROM, LOOK_ALIKE, NO_IMAGES, some_names
 
-Labels = NDArray[np.int64]
-Array = NDArray[Any]
+LabelArray = NDArray[np.int64]
 
 # gives every label a number and its own name; parts are then matched by these names
 BY_NAME = "class_names, labels = numpy.unique(labels, return_inverse=True)"
@@ -37,7 +37,7 @@ class Labelled:
     """
 
     path: Path
-    labels_N: Labels
+    labels_N: LabelArray
     names: tuple[str, ...] | None
     is_text: bool = False
 
@@ -70,13 +70,13 @@ def read_labels(path: Path, rows: Rows, class_names: Array | None, num_images: i
     return _checked(path, _whole(path, rows), names)
 
 
-def _checked(path: Path, numbers_N: Labels, names: tuple[str, ...] | None) -> Labelled:
+def _checked(path: Path, numbers_N: LabelArray, names: tuple[str, ...] | None) -> Labelled:
     if names is not None:
         check_range(path, numbers_N, len(names))
     return Labelled(path, numbers_N, names)
 
 
-def _from_one_hot(path: Path, rows: Rows) -> Labels:
+def _from_one_hot(path: Path, rows: Rows) -> LabelArray:
     number = rows.dtype.kind in "biuf" and rows.shape[1] > 0
     got = f"{rows.dtype} {list(rows.shape)}"
     remedy = "labels.argmax(axis=1)" if number else "one label for each image"
@@ -121,7 +121,7 @@ def _check_new(path: Path, name: str, names: tuple[str, ...] | None, num_known: 
         raise DataError(mould(what, f"at most {MOST_CLASSES:,} classes", "more", "fewer classes"))
 
 
-def _whole(path: Path, rows: Rows) -> Labels:
+def _whole(path: Path, rows: Rows) -> LabelArray:
     """Return labels as int64: whole numbers of any type, or true and false."""
     kind = rows.dtype.kind
     if kind not in "biuf":
@@ -146,7 +146,7 @@ def _check_whole(path: Path, numbers_N: Array, first: int) -> None:
         raise DataError(mould(f"{path}, labels", "whole numbers [N]", got, "to correct that label"))
 
 
-def check_range(path: Path, labels_N: Labels, num_classes: int) -> None:
+def check_range(path: Path, labels_N: LabelArray, num_classes: int) -> None:
     """Refuse labels that are no positions in the list of class names.
 
     Raises:
@@ -207,7 +207,7 @@ def _text(path: Path, key: str, name: str | bytes) -> str:
 
 
 def label_notes(
-    labels_N: Labels, class_names: tuple[str, ...], are_named: bool
+    labels_N: LabelArray, class_names: tuple[str, ...], are_named: bool
 ) -> Iterator[Statement]:
     """Yield what is odd about the classes of a set: no image at all, names that look alike."""
     empty = np.flatnonzero(np.bincount(labels_N, minlength=len(class_names)) == 0)
@@ -259,7 +259,7 @@ def by_training_names(part: Labelled, train: Labelled) -> Labelled:
     return replace(part, labels_N=_renumbered(part, train, part.names), names=train.names)
 
 
-def _renumbered(part: Labelled, train: Labelled, names: tuple[str, ...]) -> Labels:
+def _renumbered(part: Labelled, train: Labelled, names: tuple[str, ...]) -> LabelArray:
     number_of = {name: number for number, name in enumerate(train.names or ())}
     table_C = np.array([number_of.get(name, -1) for name in names], dtype=np.int64)
     labels_N = table_C[part.labels_N]

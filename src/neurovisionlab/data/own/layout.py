@@ -284,7 +284,7 @@ def _key(name: str) -> str:
 
 
 @dataclass(frozen=True)
-class _Names:
+class _ClassNames:
     """How the classes are called: as in the training part, what cannot be printed escaped."""
 
     shown: dict[str, str]  # by key
@@ -299,7 +299,7 @@ class _Names:
         return tuple(named(key, names) for key, names in pairs if names)
 
 
-def _class_names(written: dict[str, list[str]], root: Path) -> _Names:
+def _class_names(written: dict[str, list[str]], root: Path) -> _ClassNames:
     """Name the classes by how each is written in each part, training first.
 
     Raises:
@@ -323,7 +323,7 @@ def _class_names(written: dict[str, list[str]], root: Path) -> _Names:
         if key not in shown:
             shown[key] = _unique(printable(name), set(shown.values()))
             escaped.append(shown[key])
-    return _Names(shown, tuple(dict.fromkeys(merged)), tuple(escaped))
+    return _ClassNames(shown, tuple(dict.fromkeys(merged)), tuple(escaped))
 
 
 def _unique(name: str, taken: set[str]) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from neurovisionlab.core.errors import DataError, mould
 from neurovisionlab.core.spec import DataRef
 from neurovisionlab.data.home import DataHome
-from neurovisionlab.data.images import Part, Provenance
+from neurovisionlab.data.images import Provenance, Span
 from neurovisionlab.data.notes import printable
 
 PARTS = ("train", "val", "test")
@@ -42,9 +42,9 @@ def locate(ref: DataRef, home: DataHome) -> Path:
     raise DataError(mould(ref.name, f"a folder {places}", "neither", "the full path"))
 
 
-def consecutive(counts: dict[str, int]) -> dict[str, Part]:
+def consecutive(counts: dict[str, int]) -> dict[str, Span]:
     """Return {part: (first image, one past the last)} for parts that lie one behind the other."""
-    parts: dict[str, Part] = {}
+    parts: dict[str, Span] = {}
     first = 0
     for name, count in counts.items():
         parts[name] = (first, first + count)

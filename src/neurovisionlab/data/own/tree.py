@@ -11,7 +11,7 @@ from pathlib import Path
 
 from neurovisionlab.data import notes
 from neurovisionlab.data.files import refuse_shortage
-from neurovisionlab.data.own.kinds import Kind, kind_by_content, kind_by_name
+from neurovisionlab.data.own.kinds import FileKind, kind_by_content, kind_by_name
 
 # what systems and programs leave behind, besides names that begin with a dot
 _SYSTEM = frozenset(
@@ -46,12 +46,12 @@ _OF_A_RUN = frozenset(
 )
 _DEEPEST = 64
 _SAID_OF = {
-    Kind.NOT_READ: notes.NOT_READ_KINDS,
-    Kind.OTHER: notes.NO_PICTURES,
-    Kind.UNREADABLE: notes.CLOSED_FILES,
+    FileKind.NOT_READ: notes.NOT_READ_KINDS,
+    FileKind.OTHER: notes.NO_PICTURES,
+    FileKind.UNREADABLE: notes.CLOSED_FILES,
 }
 
-Look = Callable[[Path], Kind]  # at a file whose suffix says nothing
+LookAtFile = Callable[[Path], FileKind]  # at a file whose suffix says nothing
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class Tree:
     closed: dict[str, str]
 
 
-def walk(root: Path, look: Look = kind_by_content) -> Tree:
+def walk(root: Path, look: LookAtFile = kind_by_content) -> Tree:
     """List a folder. Links are followed to files, and to folders where parts and classes lie."""
     walker = _Walker(root, _resolved(root), look)
     top = walker.listed(Folder(""))
@@ -123,9 +123,9 @@ def walk(root: Path, look: Look = kind_by_content) -> Tree:
     )
 
 
-def unlooked(path: Path) -> Kind:
+def unlooked(path: Path) -> FileKind:
     """Say "no picture" without a look: for lists in which that does not matter."""
-    return Kind.OTHER
+    return FileKind.OTHER
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ class _Run:
 class _Walker:
     root: Path
     home: Path
-    look: Look
+    look: LookAtFile
     unused: dict[str, list[str]] = field(default_factory=dict)
     facts: list[str] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
@@ -189,7 +189,7 @@ class _Walker:
             mode = _mode(entry)
             if mode is not None and stat.S_ISDIR(mode):
                 folders += self._folder(entry, rel)
-                if kind_by_name(Path(rel)) is not Kind.PICTURE:
+                if kind_by_name(Path(rel)) is not FileKind.PICTURE:
                     continue  # a folder that is named like a picture is a broken one as well
             pictures += self._file(entry, rel, mode)
         return pictures, folders
@@ -219,7 +219,7 @@ class _Walker:
     def _file(self, entry: os.DirEntry[str], rel: str, mode: int | None) -> Iterator[File]:
         path = self.root / rel
         kind = kind_by_name(path)
-        if mode is None and kind is not Kind.PICTURE:
+        if mode is None and kind is not FileKind.PICTURE:
             self.drop(notes.LINKS, rel)
         elif mode is not None and not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
             self.drop(notes.NO_PICTURES, rel)  # a pipe or a device: opening it might never end
@@ -227,7 +227,7 @@ class _Walker:
             # at the top lie study files and pages, which change with every run and are not used
             (self.files if "/" in rel else self.facts).append(rel)
             kind = kind or self.look(path)
-            if kind is Kind.PICTURE:
+            if kind is FileKind.PICTURE:
                 is_link = mode is not None and entry.is_symlink()
                 yield File(rel, is_link and not _resolved(path).is_relative_to(self.home))
             else:

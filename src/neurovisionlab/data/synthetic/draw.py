@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from neurovisionlab.data.synthetic import glyphs, strengths
 from neurovisionlab.data.synthetic.handwriting import Handwriting
 from neurovisionlab.data.synthetic.street import HouseNumbers
-from neurovisionlab.data.synthetic.writers import Split, Task
+from neurovisionlab.data.synthetic.writers import Task, WriterSplit
 
 _LETTERS, _KANA, _STREET = 1, 2, 3  # which set a stream of random numbers belongs to
 _TRAIN, _TEST = 0, 1  # and which part of it
@@ -77,18 +77,20 @@ def draw_street_digits(num_train: int = 4000, num_test: int = 1000, seed: int = 
     return _drawn(art, splits)
 
 
-def _splits(key: tuple[int, int], counts: tuple[int, int], per_writer: int) -> tuple[Split, Split]:
+def _splits(
+    key: tuple[int, int], counts: tuple[int, int], per_writer: int
+) -> tuple[WriterSplit, WriterSplit]:
     num_train, num_test = counts
     if min(num_train, num_test, key[0]) < 0 or num_train + num_test == 0:
         raise ValueError(
             "num_train, num_test, seed: expected whole numbers of at least 0 and an image to "
             f"draw, got {num_train}, {num_test}, {key[0]}; try 4000, 1000, 0"
         )
-    train = Split((*key, _TRAIN), num_train, 0, per_writer)
-    return train, Split((*key, _TEST), num_test, train.writers, per_writer)
+    train = WriterSplit((*key, _TRAIN), num_train, 0, per_writer)
+    return train, WriterSplit((*key, _TEST), num_test, train.writers, per_writer)
 
 
-def _drawn(art: _Art[Author], splits: tuple[Split, Split]) -> Drawn:
+def _drawn(art: _Art[Author], splits: tuple[WriterSplit, WriterSplit]) -> Drawn:
     tasks = [list(split.tasks(art.classes)) for split in splits]
     pictures = [
         picture
@@ -101,7 +103,9 @@ def _drawn(art: _Art[Author], splits: tuple[Split, Split]) -> Drawn:
     return Drawn(np.stack(pictures), labels_N, writers_N, splits[0].size)
 
 
-def _pictures(art: _Art[Author], split: Split, tasks: list[Task]) -> Iterator[NDArray[np.uint8]]:
+def _pictures(
+    art: _Art[Author], split: WriterSplit, tasks: list[Task]
+) -> Iterator[NDArray[np.uint8]]:
     """Let one writer after the other draw their tasks, which come in the writers' order."""
     for number, its_tasks in groupby(tasks, key=attrgetter("writer")):
         author = art.writer(split.writer_stream(number))

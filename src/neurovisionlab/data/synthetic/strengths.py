@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from neurovisionlab.data.synthetic.writers import Hand, Spread
+from neurovisionlab.data.synthetic.writers import Habit, Hand
 
 PEN_SIZE = 28  # pixels
 LETTER_BOX = 24.0  # EMNIST leaves a margin of two pixels
@@ -19,35 +19,35 @@ IMAGES_PER_WRITER = 20
 LOYALTY = 0.82  # chance that a writer uses their favourite form of a character
 
 LETTER_HAND = Hand(
-    slant=Spread(0.10, 0.14, 0.05),
-    tilt=Spread(0.0, 0.05, 0.06),
-    aspect=Spread(0.0, 0.15, 0.09),
-    bend=Spread(0.028, 0.010, 0.008, 0.005),
-    wobble=Spread(0.004, 0.002, 0.001, 0.0),
-    looseness=Spread(0.024, 0.016, 0.008, 0.0),
-    overrun=Spread(0.024, 0.020, 0.012, 0.0),
-    rounding=Spread(0.060, 0.030, 0.012, 0.010),
-    joining=Spread(0.08, 0.15, 0.0, 0.0),
-    radius=Spread(1.40, 0.40, 0.12, 0.85),
-    pressure=Spread(0.12, 0.08, 0.03, 0.0),
-    nib=Spread(0.0, 0.15, 0.05),
-    softness=Spread(1.9, 0.30, 0.25, 1.0),
+    slant=Habit(0.10, 0.14, 0.05),
+    tilt=Habit(0.0, 0.05, 0.06),
+    aspect=Habit(0.0, 0.15, 0.09),
+    bend=Habit(0.028, 0.010, 0.008, 0.005),
+    wobble=Habit(0.004, 0.002, 0.001, 0.0),
+    looseness=Habit(0.024, 0.016, 0.008, 0.0),
+    overrun=Habit(0.024, 0.020, 0.012, 0.0),
+    rounding=Habit(0.060, 0.030, 0.012, 0.010),
+    joining=Habit(0.08, 0.15, 0.0, 0.0),
+    radius=Habit(1.40, 0.40, 0.12, 0.85),
+    pressure=Habit(0.12, 0.08, 0.03, 0.0),
+    nib=Habit(0.0, 0.15, 0.05),
+    softness=Habit(1.9, 0.30, 0.25, 1.0),
 )
 
 KANA_HAND = Hand(
-    slant=Spread(0.0, 0.09, 0.06),
-    tilt=Spread(0.0, 0.05, 0.05),
-    aspect=Spread(-0.22, 0.14, 0.12),
-    bend=Spread(0.040, 0.012, 0.012, 0.01),
-    wobble=Spread(0.006, 0.003, 0.002, 0.0),
-    looseness=Spread(0.034, 0.016, 0.010, 0.0),
-    overrun=Spread(0.030, 0.020, 0.020, 0.0),
-    rounding=Spread(0.070, 0.030, 0.012, 0.015),
-    joining=Spread(0.50, 0.30, 0.0, 0.0),
-    radius=Spread(1.32, 0.30, 0.12, 0.80),
-    pressure=Spread(0.45, 0.15, 0.08, 0.10),
-    nib=Spread(0.30, 0.25, 0.08),
-    softness=Spread(0.8, 0.12, 0.12, 0.6),
+    slant=Habit(0.0, 0.09, 0.06),
+    tilt=Habit(0.0, 0.05, 0.05),
+    aspect=Habit(-0.22, 0.14, 0.12),
+    bend=Habit(0.040, 0.012, 0.012, 0.01),
+    wobble=Habit(0.006, 0.003, 0.002, 0.0),
+    looseness=Habit(0.034, 0.016, 0.010, 0.0),
+    overrun=Habit(0.030, 0.020, 0.020, 0.0),
+    rounding=Habit(0.070, 0.030, 0.012, 0.015),
+    joining=Habit(0.50, 0.30, 0.0, 0.0),
+    radius=Habit(1.32, 0.30, 0.12, 0.80),
+    pressure=Habit(0.45, 0.15, 0.08, 0.10),
+    nib=Habit(0.30, 0.25, 0.08),
+    softness=Habit(0.8, 0.12, 0.12, 0.6),
 )
 
 
@@ -69,19 +69,19 @@ STREET_SIZE = 32  # pixels
 PICTURES_PER_SIGN = 8
 
 SIGN_HAND = Hand(
-    slant=Spread(0.03, 0.08, 0.02),
-    tilt=Spread(0.0, 0.05, 0.07),
-    aspect=Spread(0.0, 0.22, 0.05),
-    bend=Spread(0.008, 0.008, 0.004, 0.0),
-    wobble=Spread(0.0, 0.0, 0.0, 0.0),
-    looseness=Spread(0.0, 0.006, 0.004, 0.0),
-    overrun=Spread(0.0, 0.0, 0.0, 0.0),
-    rounding=Spread(0.030, 0.020, 0.0, 0.008),
-    joining=Spread(0.0, 0.0, 0.0, 0.0),
-    radius=Spread(2.3, 0.70, 0.08, 0.9),
-    pressure=Spread(0.0, 0.0, 0.0, 0.0),
-    nib=Spread(0.1, 0.35, 0.02),
-    softness=Spread(1.0, 0.0, 0.0),
+    slant=Habit(0.03, 0.08, 0.02),
+    tilt=Habit(0.0, 0.05, 0.07),
+    aspect=Habit(0.0, 0.22, 0.05),
+    bend=Habit(0.008, 0.008, 0.004, 0.0),
+    wobble=Habit(0.0, 0.0, 0.0, 0.0),
+    looseness=Habit(0.0, 0.006, 0.004, 0.0),
+    overrun=Habit(0.0, 0.0, 0.0, 0.0),
+    rounding=Habit(0.030, 0.020, 0.0, 0.008),
+    joining=Habit(0.0, 0.0, 0.0, 0.0),
+    radius=Habit(2.3, 0.70, 0.08, 0.9),
+    pressure=Habit(0.0, 0.0, 0.0, 0.0),
+    nib=Habit(0.1, 0.35, 0.02),
+    softness=Habit(1.0, 0.0, 0.0),
 )
 
 

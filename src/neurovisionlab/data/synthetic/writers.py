@@ -1,6 +1,6 @@
 """Who writes what: writers, their habits, and how one moment differs from the next.
 
-A `Hand` says how a whole population writes. Each of its habits is a `Spread`: writers differ
+A `Hand` says how a whole population writes. Each of its habits is a `Habit`: writers differ
 from each other by `between`, and one writer's pictures differ from each other by `within`.
 A `Style` holds one number per habit: of a writer (its averages) or of a single picture.
 """
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from neurovisionlab.data.synthetic.glyphs import Allograph, Glyph
 
 
-class Spread(NamedTuple):
+class Habit(NamedTuple):
     """One habit: its typical value, its spread between and within writers, its least value."""
 
     typical: float
@@ -49,19 +49,19 @@ class Style(NamedTuple):
 class Hand:
     """How a population writes. Lengths are in glyph heights unless pixels are named."""
 
-    slant: Spread  # shear: x moves by this for each y
-    tilt: Spread  # radians, clockwise
-    aspect: Spread  # natural logarithm of width over height, added to the glyph's own
-    bend: Spread  # slow distortion of the whole character, root mean square
-    wobble: Spread  # trembling along a stroke
-    looseness: Spread  # every stroke moves, turns and grows on its own
-    overrun: Spread  # strokes end too late (or, as often, too early)
-    rounding: Spread  # corners are smoothed over this length
-    joining: Spread  # chance that the pen stays down on its way to the next stroke
-    radius: Spread  # of the pen, pixels
-    pressure: Spread  # how much the width varies along a stroke, 0..1
-    nib: Spread  # flattening of the pen, natural logarithm of its two radii's ratio
-    softness: Spread  # width of the grey edge, pixels
+    slant: Habit  # shear: x moves by this for each y
+    tilt: Habit  # radians, clockwise
+    aspect: Habit  # natural logarithm of width over height, added to the glyph's own
+    bend: Habit  # slow distortion of the whole character, root mean square
+    wobble: Habit  # trembling along a stroke
+    looseness: Habit  # every stroke moves, turns and grows on its own
+    overrun: Habit  # strokes end too late (or, as often, too early)
+    rounding: Habit  # corners are smoothed over this length
+    joining: Habit  # chance that the pen stays down on its way to the next stroke
+    radius: Habit  # of the pen, pixels
+    pressure: Habit  # how much the width varies along a stroke, 0..1
+    nib: Habit  # flattening of the pen, natural logarithm of its two radii's ratio
+    softness: Habit  # width of the grey edge, pixels
 
 
 class Task(NamedTuple):
@@ -121,7 +121,7 @@ def stream(*key: int) -> np.random.Generator:
 _LABELS, _WRITER, _PICTURE = range(3)  # what a stream of random numbers is for
 
 
-class Split(NamedTuple):
+class WriterSplit(NamedTuple):
     """A part of a set (train or test): its key, its size, and the first of its writer numbers."""
 
     key: tuple[int, ...]

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import altair as alt
 import numpy as np
 
+from neurovisionlab.core.metrics import Floats
 from neurovisionlab.out.charts.drawing import IMAGES, Chart
 from neurovisionlab.out.charts.quality import MAX_CLASSES
 from neurovisionlab.out.speech import Sentence
-
-Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 ANSWER, TRUTH = Sentence("answer"), Sentence("truth")
 SHARE = Sentence("share of class")

@@ -10,22 +10,22 @@ from neurovisionlab.core.spec import DataInfo
 from neurovisionlab.judge.answers import Answers
 from neurovisionlab.judge.samples import LOWER_IS_BETTER
 from neurovisionlab.judge.verdicts import ModelEstimate
-from neurovisionlab.lab.judge import Judgement, Judgements
-from neurovisionlab.lab.resources import ResourceRow
+from neurovisionlab.lab.cost_rows import CostRow
+from neurovisionlab.lab.judgements import Judgement, Judgements
 from neurovisionlab.lab.results import Results
-from neurovisionlab.out.charts.costs import cost_charts
-from neurovisionlab.out.charts.evidence import Kind, evidence
+from neurovisionlab.out.charts.accuracy_costs import cost_charts
+from neurovisionlab.out.charts.judged_charts import ChartKind, evidence
 from neurovisionlab.out.charts.learning import convergence_chart
 from neurovisionlab.out.charts.quality import accuracy_chart
+from neurovisionlab.out.cost_tables import cost_table
 from neurovisionlab.out.data_sets import audit_lines
 from neurovisionlab.out.page.album import Albums
 from neurovisionlab.out.page.gallery import NOT_JUDGED, Mistakes, mistakes
 from neurovisionlab.out.page.html import Drawing, draw, drawn
-from neurovisionlab.out.resources import resource_table
 from neurovisionlab.out.speech import Sentence
 from neurovisionlab.out.tables import GUESSING_MARK, MODEL, Table, guessing_notes
-from neurovisionlab.out.verdicts import Paragraph, details
-from neurovisionlab.out.words import verdicts as say
+from neurovisionlab.out.verdict_paragraphs import Paragraph, details
+from neurovisionlab.out.words import verdict_words as say
 
 CELLS = Sentence("Test accuracy, a dot for each cell, a bar at the mean")
 CONVERGENCE = Sentence(
@@ -51,8 +51,8 @@ HEADS = {"nll": Sentence("NLL"), "brier": Sentence("Brier")}
 
 
 @dataclass(frozen=True)
-class Told:
-    """What a judgement adds to a chapter; paragraphs go by their key (`out.verdicts.TITLES`)."""
+class JudgedChapter:
+    """What a judgement adds to a chapter; paragraphs go by their key (`TITLES`)."""
 
     quality: Table | None = None
     pairs: Table | None = None
@@ -76,7 +76,7 @@ class Chapter:
     costs: Table | None
     cost_charts: tuple[Drawing, ...]
     audit: tuple[str, ...]
-    told: Told
+    told: JudgedChapter
 
 
 class Sources(NamedTuple):
@@ -87,7 +87,7 @@ class Sources(NamedTuple):
 
     results: Results
     albums: Albums
-    costs: Sequence[ResourceRow]
+    costs: Sequence[CostRow]
     answers: dict[str, list[Answers]]
     judged: Judgements | None
 
@@ -107,7 +107,7 @@ def chapter(info: DataInfo, summary: Table, sources: Sources) -> Chapter:
         convergence=drawn(
             convergence_chart(records, judged.dynamics if judged else ()), str(CONVERGENCE)
         ),
-        costs=resource_table(costs),
+        costs=cost_table(costs),
         cost_charts=tuple(_cost_drawings(costs)),
         audit=() if audit is None else tuple(audit_lines(audit)),
         told=_told(judged, sources),
@@ -120,19 +120,19 @@ def _sizes(info: DataInfo) -> str:
     )
 
 
-def _cost_drawings(costs: Sequence[ResourceRow]) -> Iterator[Drawing]:
+def _cost_drawings(costs: Sequence[CostRow]) -> Iterator[Drawing]:
     for title, chart in cost_charts(costs).items():
         yield draw(chart, COST.format(cost=title))
 
 
-def _told(judged: Judgement | None, sources: Sources) -> Told:
+def _told(judged: Judgement | None, sources: Sources) -> JudgedChapter:
     if judged is None or sources.judged is None:
-        return Told()
-    charts: dict[Kind, list[Drawing]] = {}
+        return JudgedChapter()
+    charts: dict[ChartKind, list[Drawing]] = {}
     for one in evidence(judged, sources.answers[judged.dataset]):
         charts.setdefault(one.kind, []).append(draw(one.chart, one.title))
     paragraphs = details(judged, sources.judged.advice[judged.dataset])
-    return Told(
+    return JudgedChapter(
         quality=quality_table(judged),
         pairs=pair_table(judged),
         paragraphs={one.key: one for one in paragraphs},

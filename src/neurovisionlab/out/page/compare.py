@@ -7,19 +7,21 @@ from typing import NamedTuple
 
 from neurovisionlab.core.errors import SpecError, mould
 from neurovisionlab.core.records import CellRecord
+from neurovisionlab.core.study_differences import flat
 from neurovisionlab.judge.verdicts import ModelEstimate
-from neurovisionlab.lab.judge import Judgements, judged_or_why
+from neurovisionlab.lab.cost_rows import CostRow, cost_rows
+from neurovisionlab.lab.judgements import Judgements, judged_or_why
 from neurovisionlab.lab.plan import Plan
-from neurovisionlab.lab.resources import ResourceRow, resource_rows
 from neurovisionlab.lab.results import Results
 from neurovisionlab.out.charts.quality import interval_chart
+from neurovisionlab.out.cost_tables import AXES, Axis
 from neurovisionlab.out.page.chapters import ONE_SEED_MARK, one_seed_notes
 from neurovisionlab.out.page.html import Drawing, drawn, page
 from neurovisionlab.out.page.opening import extent_line, machine_lines
 from neurovisionlab.out.page.report import protocol_line
 from neurovisionlab.out.speech import ENGLISH, Sentence, Voice, number, speaking
-from neurovisionlab.out.tables import GUESSING_MARK, MODEL, Table, guessing_notes
-from neurovisionlab.out.words import verdicts as say
+from neurovisionlab.out.tables import GUESSING_MARK, MODEL, Table, guessing_notes, setting_text
+from neurovisionlab.out.words import verdict_words as say
 
 SETTING = Sentence("setting")
 DIFFERENT_SETTINGS = Sentence("What differs between the runs")
@@ -31,24 +33,22 @@ OTHER_IMAGES = Sentence(
 )
 OTHER_TEST = Sentence("The runs were not tested on the same number of images: {counts}.")
 NO_VERDICT = Sentence("{run}: no intervals, {why}")
-COST_HEADS = {
-    "train_s": (Sentence("training, s"), 1),
-    "train_peak_mib": (Sentence("train MiB"), 0),
-    "infer_peak_mib": (Sentence("infer MiB"), 0),
-    "latency_p50_ms": (Sentence("p50 ms"), 2),
-    "throughput_images_per_s": (Sentence("images/s"), 0),
-}
+_SHOWN = ("train_peak_mib", "infer_peak_mib", "latency_p50_ms", "throughput_images_per_s")
+COST_AXES = (
+    Axis("train_s", Sentence("training, s"), 1, True),
+    *(axis for axis in AXES if axis.field in _SHOWN),
+)
 NOISY = Sentence("* measured beside other processes, or on a noisy machine: slower than alone")
 
 
-class Side(NamedTuple):
+class ComparedRun(NamedTuple):
     """One of the runs: everything about it that is set beside the others."""
 
     name: str
     plan: Plan
     records: Sequence[CellRecord]
     judged: Judgements | None
-    costs: Sequence[ResourceRow]
+    costs: Sequence[CostRow]
     extent: str
     protocol: str
     machines: tuple[str, ...]
@@ -101,15 +101,15 @@ def _names(runs: Sequence[Results]) -> list[str]:
     ]
 
 
-def _side(results: Results, name: str) -> Side:
+def _side(results: Results, name: str) -> ComparedRun:
     plan, records = results.plan, results.records
     judged, why_none = judged_or_why(results, ("accuracy",))
-    return Side(
+    return ComparedRun(
         name=name,
         plan=plan,
         records=records,
         judged=judged,
-        costs=resource_rows(results),
+        costs=cost_rows(results),
         extent=extent_line(plan, len(records)),
         protocol=protocol_line(plan.study),
         machines=tuple(machine_lines(records)),
@@ -117,7 +117,7 @@ def _side(results: Results, name: str) -> Side:
     )
 
 
-def settings_table(sides: Sequence[Side]) -> Table:
+def settings_table(sides: Sequence[ComparedRun]) -> Table:
     """Return the settings in which the runs differ, a column for each run."""
     found = [_settings(side) for side in sides]
     names = dict.fromkeys(name for settings in found for name in settings)
@@ -129,27 +129,17 @@ def settings_table(sides: Sequence[Side]) -> Table:
     )
 
 
-def _settings(side: Side) -> dict[str, str]:
+def _settings(side: ComparedRun) -> dict[str, str]:
     """Return all that a run's study and machines are made of, {name: value}."""
     study = side.plan.study.model_dump(mode="json", exclude={"name", "description"})
-    found = dict(_flat("", study))
+    settings = flat(study)
     for record in side.records[:1]:
         machine = record.machine.model_dump(mode="json", exclude={"load_1min"})
-        found |= dict(_flat("machine.", machine))
-    return found
+        settings |= flat(machine, "machine.")
+    return {name: setting_text(value) for name, value in settings.items()}
 
 
-def _flat(prefix: str, settings: dict[str, object]) -> Iterator[tuple[str, str]]:
-    for name, value in settings.items():
-        if isinstance(value, dict):
-            yield from _flat(f"{prefix}{name}.", value)
-        elif isinstance(value, list):
-            yield f"{prefix}{name}", ", ".join(map(str, value))
-        else:
-            yield f"{prefix}{name}", "–" if value is None else str(value)
-
-
-def _beside(dataset: str, sides: Sequence[Side]) -> Beside:
+def _beside(dataset: str, sides: Sequence[ComparedRun]) -> Beside:
     estimates = [_estimates(side, dataset) for side in sides]
     models = list(dict.fromkeys(model for some in estimates for model in some))
     near = [_near_guessing(side, dataset) for side in sides]
@@ -183,7 +173,7 @@ def _beside(dataset: str, sides: Sequence[Side]) -> Beside:
     )
 
 
-def _near_guessing(side: Side, dataset: str) -> dict[str, float]:
+def _near_guessing(side: ComparedRun, dataset: str) -> dict[str, float]:
     """Return {model near guessing: share of the largest class}."""
     found = () if side.judged is None else side.judged.datasets
     return {
@@ -198,7 +188,7 @@ def _interval(one: ModelEstimate) -> str:
     return say.short_interval(one) + ("" if one.scope == "models" else ONE_SEED_MARK)
 
 
-def _estimates(side: Side, dataset: str) -> dict[str, ModelEstimate]:
+def _estimates(side: ComparedRun, dataset: str) -> dict[str, ModelEstimate]:
     found = () if side.judged is None else side.judged.datasets
     return {
         estimate.model: estimate
@@ -209,7 +199,7 @@ def _estimates(side: Side, dataset: str) -> dict[str, ModelEstimate]:
 
 
 def _warnings(
-    dataset: str, sides: Sequence[Side], estimates: Sequence[dict[str, ModelEstimate]]
+    dataset: str, sides: Sequence[ComparedRun], estimates: Sequence[dict[str, ModelEstimate]]
 ) -> Iterator[str]:
     digests = [  # several in one run where the size of images is varied
         frozenset(info.digest for _, info in side.plan.infos if info.name == dataset)
@@ -223,7 +213,9 @@ def _warnings(
 
 
 def _chart(
-    models: Sequence[str], estimates: Sequence[dict[str, ModelEstimate]], sides: Sequence[Side]
+    models: Sequence[str],
+    estimates: Sequence[dict[str, ModelEstimate]],
+    sides: Sequence[ComparedRun],
 ) -> object | None:
     """Return a panel for each model, a line for each run."""
     rows = [
@@ -241,20 +233,20 @@ def _chart(
     return interval_chart(rows)
 
 
-def _costs(dataset: str, sides: Sequence[Side]) -> Table | None:
+def _costs(dataset: str, sides: Sequence[ComparedRun]) -> Table | None:
     """Return the costs of each model in each run: a row for each pair of them."""
     rows, is_noisy = [], False
     for side in sides:
         for row in side.costs:
-            if row.dataset != dataset or all(row.cost(field) is None for field in COST_HEADS):
+            if row.dataset != dataset or all(row.cost(axis.field) is None for axis in COST_AXES):
                 continue
             calm = bool(row.is_for_ranking)
             is_noisy |= not calm
-            cells = (_cost(row, field, calm) for field in COST_HEADS)
+            cells = (_cost(row, axis, calm) for axis in COST_AXES)
             rows.append((row.label, side.name, *cells))
     if not rows:
         return None
-    heads = (str(head) for head, _ in COST_HEADS.values())
+    heads = (str(axis.title) for axis in COST_AXES)
     return Table(
         title=str(COSTS),
         columns=(str(MODEL), str(RUN), *heads),
@@ -266,9 +258,8 @@ def _costs(dataset: str, sides: Sequence[Side]) -> Table | None:
 RUN = Sentence("run")
 
 
-def _cost(row: ResourceRow, field: str, calm: bool) -> str:
-    value = row.cost(field)
+def _cost(row: CostRow, axis: Axis, calm: bool) -> str:
+    value = row.cost(axis.field)
     if value is None:
         return "–"
-    is_timed = not field.endswith("_mib")
-    return number(value, f",.{COST_HEADS[field][1]}f") + ("*" if is_timed and not calm else "")
+    return number(value, f",.{axis.digits}f") + ("*" if axis.is_timed and not calm else "")

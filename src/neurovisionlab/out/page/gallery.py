@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from neurovisionlab.core.records import Predictions, best_on_validation
-from neurovisionlab.lab.judge import Judgement
+from neurovisionlab.lab.judgements import Judgement
 from neurovisionlab.lab.results import Results
 from neurovisionlab.out.page.album import Album
 from neurovisionlab.out.speech import Counted, Sentence

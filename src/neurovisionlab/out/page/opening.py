@@ -7,15 +7,15 @@ from typing import NamedTuple
 
 from neurovisionlab.core.records import CellRecord
 from neurovisionlab.judge.candidates import Advice
-from neurovisionlab.lab.judge import Judgements
+from neurovisionlab.lab.judgements import Judgements
 from neurovisionlab.lab.plan import Plan
-from neurovisionlab.out.charts.evidence import interval_rows, model_names
+from neurovisionlab.out.charts.judged_charts import interval_rows, model_names
 from neurovisionlab.out.charts.quality import interval_chart, rank_chart
 from neurovisionlab.out.page.html import Drawing, drawn
 from neurovisionlab.out.speech import Counted, Sentence
 from neurovisionlab.out.tables import Table
-from neurovisionlab.out.verdicts import NOTHING_YET, case_name, chosen, lead_line
-from neurovisionlab.out.words import verdicts as say
+from neurovisionlab.out.verdict_paragraphs import NOTHING_YET, case_name, chosen, lead_line
+from neurovisionlab.out.words import verdict_words as say
 
 OVERVIEW = Sentence("Test accuracy of each model, with its 95 % interval")
 RANKS = Sentence("Mean ranks: two models differ where their bars do not overlap (Nemenyi)")

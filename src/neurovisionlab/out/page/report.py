@@ -15,19 +15,19 @@ from neurovisionlab.claims.publication import ClaimRow, Publication
 from neurovisionlab.core.records import Failure
 from neurovisionlab.core.spec import Study
 from neurovisionlab.data.home import DataHome
-from neurovisionlab.lab.evidence import evidence_of
-from neurovisionlab.lab.judge import Judgements, all_answers, judged_or_why
+from neurovisionlab.lab.claim_evidence import evidence_of
+from neurovisionlab.lab.cost_rows import cost_rows
+from neurovisionlab.lab.judgements import Conclusions, Judgements
+from neurovisionlab.lab.named_files import PUBLICATIONS, read_publication, shipped
 from neurovisionlab.lab.plan import Plan
-from neurovisionlab.lab.publications import read_publication, shipped
-from neurovisionlab.lab.resources import resource_rows
 from neurovisionlab.lab.results import Results, read
 from neurovisionlab.lab.store import Store
+from neurovisionlab.out.claim_lines import claim_row
 from neurovisionlab.out.language import CODES, voice_of
 from neurovisionlab.out.page.album import Albums
 from neurovisionlab.out.page.chapters import Chapter, Sources, chapter
 from neurovisionlab.out.page.html import page
 from neurovisionlab.out.page.opening import machine_lines, opening
-from neurovisionlab.out.publications import claim_row
 from neurovisionlab.out.said import note_text
 from neurovisionlab.out.speech import (
     ENGLISH,
@@ -45,7 +45,7 @@ def write_report(
     home: DataHome | None = None,
     language: Voice | None = None,
     is_own: bool = False,
-    results: Results | None = None,
+    conclusions: Conclusions | None = None,
 ) -> Path:
     """Write `report.html` into the run's folder and return its path.
 
@@ -58,13 +58,13 @@ def write_report(
             that is there, else English.
         is_own: the study is the user's own, of whom images are read wherever it says; otherwise
             nothing is opened but below `home` (`lab.reach`).
-        results: of the run, where they have been read.
+        conclusions: from the run, where they have been drawn.
     """
     if language is None:
         language = voice_of(_language_of(store))
-    results = read(store) if results is None else results
-    albums = Albums(store, results.plan.infos, home, is_own)
-    path = store.write_text("report.html", render(results, albums, language))
+    conclusions = conclusions or Conclusions(read(store))
+    albums = Albums(store, conclusions.results.plan.infos, home, is_own)
+    path = store.write_text("report.html", render(conclusions, albums, language))
     albums.keep()
     store.keep_language(language.code)
     return path
@@ -84,18 +84,18 @@ def _language_of(store: Store) -> str:
     return code if code in CODES else ENGLISH.code
 
 
-def render(results: Results, albums: Albums, language: Voice = ENGLISH) -> str:
+def render(conclusions: Conclusions, albums: Albums, language: Voice = ENGLISH) -> str:
     """Return the report of a run as HTML, with pictures of `albums`; nothing is kept."""
     with speaking(language):
-        return page("report.html.j2", language, _content(results, albums))
+        return page("report.html.j2", language, _content(conclusions, albums))
 
 
-def _content(results: Results, albums: Albums) -> dict[str, object]:
+def _content(conclusions: Conclusions, albums: Albums) -> dict[str, object]:
+    results = conclusions.results
     plan, records = results.plan, results.records
     rows = result_rows(results.cells, records, results.failures)
-    judged, why_none = judged_or_why(results)
-    answers = all_answers(results) if judged else {}
-    sources = Sources(results, albums, resource_rows(results), answers, judged)
+    judged, why_none = conclusions.judged
+    sources = Sources(results, albums, cost_rows(results), conclusions.answers, judged)
     return {
         "plan": plan,
         "description": Sentence(plan.study.description),  # of our presets it is in the catalogue
@@ -136,7 +136,7 @@ def _publications(
         return []
     evidence = evidence_of(results)
     found = []
-    for name in shipped():
+    for name in shipped(PUBLICATIONS):
         publication = read_publication(name)
         rows = judge_claims(publication, evidence)
         if any(row.measured is not None or row.direction is not None for row in rows):

@@ -16,9 +16,9 @@ from neurovisionlab.core.costs import (
     SPREAD_LIMIT,
     TIMED,
     Conditions,
+    CostPart,
     Costs,
     CostSpec,
-    Part,
     PartResult,
     Request,
     Window,
@@ -73,7 +73,7 @@ def measure(
 
 
 def _of_one(spec: CostSpec, work: Work, execute: Execute, effort: Effort) -> Costs:
-    results: dict[Part, PartResult] = {}
+    results: dict[CostPart, PartResult] = {}
     for part in PARTS:
         request = Request(spec=spec, part=part, seconds=effort.seconds)
         tries = [
@@ -84,7 +84,7 @@ def _of_one(spec: CostSpec, work: Work, execute: Execute, effort: Effort) -> Cos
 
 
 # the number whose agreement between processes says whether a part can be trusted
-_DECIDING: dict[Part, str | None] = {
+_DECIDING: dict[CostPart, str | None] = {
     "training": "train_images_per_s",
     "inference memory": None,
     "speed": "latency_p50_ms",
@@ -187,7 +187,7 @@ def _undisturbed(request: Request, work: Work, execute: Execute, attempts: int) 
     return min(tried, key=lambda pair: (pair[1].window is None, pair[0]))[1]
 
 
-def _disturbance(window: Window | None, part: Part) -> float:
+def _disturbance(window: Window | None, part: CostPart) -> float:
     """Return how far a window is from calm; up to 1 is calm enough."""
     if window is None or part not in TIMED:
         return 0.0

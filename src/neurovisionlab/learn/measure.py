@@ -1,6 +1,6 @@
 """What a model costs, measured on random images: each part in a process of its own, by its caller.
 
-`measure_part` is the work that `lab.measure` gives to fresh processes. Times are medians over
+`measure_part` is the work that `lab.measurements` gives to fresh processes. Times are medians over
 rounds; each part carries its conditions. Nothing here depends on what a model has learnt.
 """
 
@@ -34,7 +34,7 @@ from neurovisionlab.learn.sensors import EnergyCounter, Gpu, energy_counter
 from neurovisionlab.learn.survey import num_macs
 from neurovisionlab.learn.train import Trainer, make_movers, new_sums, run_epoch
 from neurovisionlab.learn.weights import check_unchanged
-from neurovisionlab.learn.zoo import Shape, build, num_parameters, weights_mib
+from neurovisionlab.learn.zoo import ModelShape, build, num_parameters, weights_mib
 
 ROUNDS = 5
 WARM_UP_STEPS = 3
@@ -77,7 +77,7 @@ def measure_part(request: Request, say: Callable[[Any], None] = lambda sign: Non
 
 
 def _model(spec: CostSpec, device: Device) -> nn.Module:
-    shape = Shape(spec.image_px, spec.channels, spec.num_classes)
+    shape = ModelShape(spec.image_px, spec.channels, spec.num_classes)
     model = build(spec.model, shape, spec.protocol)
     return model.to(device.torch_device).to(memory_format=torch.channels_last)
 
@@ -237,7 +237,7 @@ def _speed(request: Request, device: Device, gpu: Gpu | None) -> tuple[dict[str,
 
 
 def _size(model: nn.Module, spec: CostSpec) -> dict[str, Any]:
-    shape = Shape(spec.image_px, spec.channels, spec.num_classes)
+    shape = ModelShape(spec.image_px, spec.channels, spec.num_classes)
     return {
         "num_parameters": num_parameters(model),
         "weights_mib": weights_mib(model),

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from neurovisionlab.core.costs import Costs
-from neurovisionlab.lab.resources import ResourceRow, resource_rows
+from neurovisionlab.lab.cost_rows import CostRow, cost_rows
 from neurovisionlab.lab.results import Results
 from neurovisionlab.out.said import json_of, note_text
 from neurovisionlab.out.speech import Sentence, number
@@ -38,19 +38,19 @@ AXES = (
 )
 
 
-def resource_tables(results: Results, target_frac: float | None = None) -> list[Table]:
+def cost_tables(results: Results, target_frac: float | None = None) -> list[Table]:
     """Return a table of costs for each data set of a run that has any.
 
-    `target_frac` is the validation accuracy whose time is told, see `resource_rows`.
+    `target_frac` is the validation accuracy whose time is told, see `cost_rows`.
     """
-    rows = resource_rows(results, target_frac)
-    by_set: dict[str, list[ResourceRow]] = {}
+    rows = cost_rows(results, target_frac)
+    by_set: dict[str, list[CostRow]] = {}
     for row in rows:
         by_set.setdefault(row.dataset, []).append(row)
-    return [table for some in by_set.values() if (table := resource_table(some)) is not None]
+    return [table for some in by_set.values() if (table := cost_table(some)) is not None]
 
 
-def resource_table(rows: Sequence[ResourceRow]) -> Table | None:
+def cost_table(rows: Sequence[CostRow]) -> Table | None:
     """Return one data set's costs as people read them; None where nothing was measured."""
     if all(row.energy_note is None for row in rows):  # told of all that was measured
         return None
@@ -139,7 +139,7 @@ def _n(value: float | None, digits: int = 0) -> str:
     return "unknown" if value is None else f"{value:,.{digits}f}"
 
 
-def _text(row: ResourceRow, axis: Axis) -> str:
+def _text(row: CostRow, axis: Axis) -> str:
     value = row.cost(axis.field)
     if value is None:
         return str(DOES_NOT_FIT) if row.does_not_fit else "–"
@@ -147,14 +147,14 @@ def _text(row: ResourceRow, axis: Axis) -> str:
     return number(value, f",.{axis.digits}f") + mark
 
 
-def _reached(row: ResourceRow) -> str:
+def _reached(row: CostRow) -> str:
     if row.seconds_to_target is not None:
         mark = "" if row.is_for_ranking else "*"
         return number(row.seconds_to_target, ",.1f") + mark
     return "–" if row.train_s is None else str(NOT_REACHED)
 
 
-def _notes(rows: Sequence[ResourceRow]) -> Iterable[str]:
+def _notes(rows: Sequence[CostRow]) -> Iterable[str]:
     yield str(ALONE)
     yield str(LEGEND)
     for row in rows:

@@ -8,9 +8,9 @@ from typing import Any
 import altair as alt
 
 from neurovisionlab.judge.pareto import non_dominated
-from neurovisionlab.lab.resources import ResourceRow
+from neurovisionlab.lab.cost_rows import CostRow
 from neurovisionlab.out.charts.drawing import MODEL, TEST_ACCURACY, Chart, colour, zoomable
-from neurovisionlab.out.resources import Axis
+from neurovisionlab.out.cost_tables import Axis
 from neurovisionlab.out.speech import Sentence
 
 # what a chart holds accuracy against: smaller is better in each
@@ -22,13 +22,13 @@ CHARTED = (
 )
 
 
-def cost_charts(rows: Sequence[ResourceRow]) -> dict[str, Chart]:
+def cost_charts(rows: Sequence[CostRow]) -> dict[str, Chart]:
     """Return {what it costs: accuracy against it, the Pareto front marked}."""
     charts = {str(axis.title): _cost_chart(rows, axis) for axis in CHARTED}
     return {title: chart for title, chart in charts.items() if chart is not None}
 
 
-def _cost_chart(rows: Sequence[ResourceRow], axis: Axis) -> Chart | None:
+def _cost_chart(rows: Sequence[CostRow], axis: Axis) -> Chart | None:
     known = [
         (row, row.accuracy_frac, cost)
         for row in rows

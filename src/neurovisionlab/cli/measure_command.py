@@ -14,7 +14,7 @@ from neurovisionlab.core.errors import NvlError, SpecError, mould
 from neurovisionlab.out.neutral import echo
 
 if TYPE_CHECKING:
-    from neurovisionlab.api import Measured
+    from neurovisionlab.api import ModelCosts
 
 
 def measure(
@@ -93,7 +93,9 @@ def _say_left_out(models: Sequence[str]) -> None:
         echo(f"not measured: {few}: {why}", err=True)
 
 
-def _told(measured: Iterable[Measured], quietly: bool, mistakes: list[NvlError]) -> list[Measured]:
+def _told(
+    measured: Iterable[ModelCosts], quietly: bool, mistakes: list[NvlError]
+) -> list[ModelCosts]:
     """Collect measurements, saying each as it is done; what ended them goes to `mistakes`."""
     found = []
     try:

@@ -9,13 +9,13 @@ from typing import Literal, NamedTuple
 from neurovisionlab.core.spec import slug
 from neurovisionlab.judge.answers import Answers
 from neurovisionlab.judge.differ import confusion_difference, mean_confusion
-from neurovisionlab.lab.judge import Judgement, Judgements
+from neurovisionlab.lab.judgements import Judgement, Judgements
 from neurovisionlab.out.charts.confidence import reliability_chart
 from neurovisionlab.out.charts.confusions import confusion_chart, difference_chart
 from neurovisionlab.out.charts.drawing import Chart, Row
 from neurovisionlab.out.charts.quality import MAX_CLASSES, recall_chart
 from neurovisionlab.out.speech import Sentence
-from neurovisionlab.out.verdicts import leader
+from neurovisionlab.out.verdict_paragraphs import leader
 
 RECALLS = Sentence("Recall of each class, with its 95 % interval")
 CONFUSION = Sentence("Confusion of {model} on test, mean over seeds")
@@ -25,13 +25,13 @@ RELIABILITY = Sentence("Reliability on test: a line for each network, the diagon
 
 MAX_MATRICES = 6  # pairs of models grow fast; the most accurate ones are drawn
 
-Kind = Literal["recalls", "confusion", "difference", "reliability"]
+ChartKind = Literal["recalls", "confusion", "difference", "reliability"]
 
 
 class Titled(NamedTuple):
     """A chart, what it shows, and a name for its file."""
 
-    kind: Kind
+    kind: ChartKind
     name: str
     title: str
     chart: Chart
@@ -40,7 +40,7 @@ class Titled(NamedTuple):
 def evidence(judged: Judgement, answers: Sequence[Answers]) -> Iterator[Titled]:
     """Yield the charts behind a judgement, as many as there is something to draw."""
     ranked = _most_accurate_first(judged, answers)
-    found: list[tuple[Kind, str, str, Chart | None]] = [
+    found: list[tuple[ChartKind, str, str, Chart | None]] = [
         ("recalls", "recalls", str(RECALLS), recall_chart(_recalls(judged))),
         ("reliability", "reliability", str(RELIABILITY), reliability_chart(judged.reliability)),
     ]

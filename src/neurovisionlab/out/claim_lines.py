@@ -8,7 +8,7 @@ from typing import NamedTuple
 from neurovisionlab.claims.publication import ClaimRow
 from neurovisionlab.out.said import said, said_all, text_of
 from neurovisionlab.out.speech import Sentence
-from neurovisionlab.out.words.claims import WORDS
+from neurovisionlab.out.words.claim_words import WORDS
 
 
 class ClaimTexts(NamedTuple):

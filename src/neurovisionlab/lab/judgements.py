@@ -6,7 +6,7 @@ Training nothing again: everything is read from stored predictions, epochs and c
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
+from functools import cached_property, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -37,7 +37,7 @@ from neurovisionlab.judge.verdicts import (
     PairVerdict,
     verdicts_of_dataset,
 )
-from neurovisionlab.lab.resources import ResourceRow, resource_rows
+from neurovisionlab.lab.cost_rows import CostRow, cost_rows
 from neurovisionlab.lab.results import Results
 
 
@@ -119,6 +119,27 @@ def judged_or_why(results: Results, metrics: tuple[Metric, ...] | None = None) -
         return Judged(None, str(error))
 
 
+class Conclusions:
+    """A run's results and what they allow one to say: judged once, when it is first asked for.
+
+    Attributes:
+        results: of the run.
+    """
+
+    def __init__(self, results: Results) -> None:
+        self.results = results
+
+    @cached_property
+    def judged(self) -> Judged:
+        """All metrics judged, or why nothing."""
+        return judged_or_why(self.results)
+
+    @cached_property
+    def answers(self) -> dict[str, list[Answers]]:
+        """What the models answered on each data set; empty where nothing is judged."""
+        return all_answers(self.results) if self.judged.found else {}
+
+
 def advise_run(
     results: Results, limits: Limits | None, prefer: Prefer
 ) -> dict[str, tuple[Advice, ...]]:
@@ -147,7 +168,7 @@ def _advice(
     advisor: Advisor,
 ) -> dict[str, tuple[Advice, ...]]:
     """Return advice for each data set; `shares` are those of their largest classes."""
-    rows = resource_rows(results)
+    rows = cost_rows(results)
     found = {}
     for one in verdicts:
         of_set = [row for row in rows if row.dataset == one.dataset]
@@ -159,7 +180,7 @@ def _advice(
     return found
 
 
-def _all_diverged(rows: Sequence[ResourceRow]) -> Iterator[Statement]:
+def _all_diverged(rows: Sequence[CostRow]) -> Iterator[Statement]:
     """Yield the models that have no accuracy, because no training of theirs came to an end."""
     for row in rows:
         if row.accuracy_frac is None and row.num_diverged:
@@ -269,14 +290,14 @@ def _left_out(dataset: str, models: Group, results: Results) -> Iterator[Stateme
 
 
 def _candidates(
-    rows: Sequence[ResourceRow], verdicts: DatasetVerdicts, largest_frac: float
+    rows: Sequence[CostRow], verdicts: DatasetVerdicts, largest_frac: float
 ) -> list[Candidate]:
     by_name = {row.label: row for row in rows}
     estimates = [one for one in verdicts.estimates if one.metric == "accuracy"]
     return [_candidate(one, by_name[one.model], largest_frac) for one in estimates]
 
 
-def _candidate(one: ModelEstimate, row: ResourceRow, largest_frac: float) -> Candidate:
+def _candidate(one: ModelEstimate, row: CostRow, largest_frac: float) -> Candidate:
     """Return a model as advice sees it; times measured beside others are unknown to it."""
     is_calm = bool(row.is_for_ranking)
     is_guessing = is_near_guessing(one.value, largest_frac)

@@ -12,8 +12,8 @@ from neurovisionlab.judge.answers import Answers
 from neurovisionlab.judge.samples import Metric
 from neurovisionlab.judge.stats import share_interval
 from neurovisionlab.judge.verdicts import DatasetVerdicts
-from neurovisionlab.lab.judge import all_answers, rules_of, verdicts_of
-from neurovisionlab.lab.resources import ResourceRow, resource_rows
+from neurovisionlab.lab.cost_rows import CostRow, cost_rows
+from neurovisionlab.lab.judgements import all_answers, rules_of, verdicts_of
 from neurovisionlab.lab.results import Results
 
 _CLAIMED: tuple[Metric, ...] = ("accuracy", "macro_f1", "macro_recall", "macro_precision")
@@ -36,7 +36,7 @@ def evidence_of(results: Results) -> Evidence:
     measured = [one for data in verdicts for one in _measured(data)]
     for name, models in answers.items():
         measured += [one for model in models for one in _extreme_recalls(name, model)]
-    measured += _measured_costs(resource_rows(results))
+    measured += _measured_costs(cost_rows(results))
     return Evidence(
         measured=tuple(measured),
         gaps=tuple(gap for data in verdicts for gap in _gaps(data)),
@@ -119,7 +119,7 @@ _COST_NAMES = {
 _TIMES_VARY_FRAC, _MEMORY_VARIES_FRAC = 0.10, 0.03
 
 
-def _measured_costs(rows: Sequence[ResourceRow]) -> Iterator[Measured]:
+def _measured_costs(rows: Sequence[CostRow]) -> Iterator[Measured]:
     """Yield costs; those that vary between measurements with the interval of that variation."""
     for row in rows:
         for field, metric in _COST_NAMES.items():

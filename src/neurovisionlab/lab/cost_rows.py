@@ -31,7 +31,7 @@ _MEASURED = (
 
 
 @dataclass(frozen=True)
-class ResourceRow:
+class CostRow:
     """A model on one data set under one variant: accuracy and costs; unknown is None.
 
     Attributes:
@@ -77,7 +77,7 @@ class ResourceRow:
         return value
 
 
-def resource_rows(results: Results, target_frac: float | None = None) -> list[ResourceRow]:
+def cost_rows(results: Results, target_frac: float | None = None) -> list[CostRow]:
     """Return a row per data set, model and variant.
 
     Args:
@@ -88,11 +88,11 @@ def resource_rows(results: Results, target_frac: float | None = None) -> list[Re
     groups: dict[tuple[str, str, str], list[CellSpec]] = {}
     for cell in results.cells:
         groups.setdefault((cell.data.name, cell.variant, cell.model), []).append(cell)
-    rows: list[tuple[ResourceRow, list[CellRecord]]] = []
+    rows: list[tuple[CostRow, list[CellRecord]]] = []
     for group in groups.values():
         done = [records[cell.cell_id] for cell in group if cell.cell_id in records]
         rows.append((_row(group, done, results.costs(cost_spec(group[0]))), done))
-    by_set: dict[str, list[ResourceRow]] = {}
+    by_set: dict[str, list[CostRow]] = {}
     for row, _ in rows:
         by_set.setdefault(row.dataset, []).append(row)
     targets = {
@@ -102,14 +102,12 @@ def resource_rows(results: Results, target_frac: float | None = None) -> list[Re
     return [_with_times(row, done, targets[row.dataset]) for row, done in rows]
 
 
-def _row(
-    group: Sequence[CellSpec], records: Sequence[CellRecord], costs: Costs | None
-) -> ResourceRow:
+def _row(group: Sequence[CellSpec], records: Sequence[CellRecord], costs: Costs | None) -> CostRow:
     """Return a model's row without times; `records` are of its cells that are finished."""
     tested = [r.test_scores.accuracy_frac for r in records if r.test_scores is not None]
     valid = [r.val_scores.accuracy_frac for r in records if r.val_scores is not None]
     first = group[0]
-    row = ResourceRow(
+    row = CostRow(
         dataset=first.data.name,
         variant=first.variant,
         model=first.model,
@@ -122,9 +120,7 @@ def _row(
     return _with_costs(row, costs, records)
 
 
-def _with_costs(
-    row: ResourceRow, costs: Costs | None, records: Sequence[CellRecord]
-) -> ResourceRow:
+def _with_costs(row: CostRow, costs: Costs | None, records: Sequence[CellRecord]) -> CostRow:
     if costs is None:
         for record in records[:1]:  # its size is known from training it
             used = record.resources
@@ -141,14 +137,12 @@ def _with_costs(
     )
 
 
-def _target(rows: Iterable[ResourceRow]) -> float | None:
+def _target(rows: Iterable[CostRow]) -> float | None:
     known = [row.val_accuracy_frac for row in rows if row.val_accuracy_frac is not None]
     return TARGET_SHARE * max(known) if known else None
 
 
-def _with_times(
-    row: ResourceRow, records: Sequence[CellRecord], target_frac: float | None
-) -> ResourceRow:
+def _with_times(row: CostRow, records: Sequence[CellRecord], target_frac: float | None) -> CostRow:
     row, speed = replace(row, target_frac=target_frac), row.train_images_per_s
     records = [record for record in records if record.status == "done"]
     if not records or not speed:

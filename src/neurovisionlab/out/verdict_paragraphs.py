@@ -7,13 +7,13 @@ from statistics import fmean
 from typing import NamedTuple
 
 from neurovisionlab.judge.candidates import Advice
-from neurovisionlab.judge.dynamics import DynamicsOverSeeds, Range
+from neurovisionlab.judge.dynamics import DynamicsOverSeeds, SeedRange
 from neurovisionlab.judge.samples import Metric
 from neurovisionlab.judge.verdicts import ModelEstimate, PairVerdict
-from neurovisionlab.lab.judge import Judgement, Judgements
+from neurovisionlab.lab.judgements import Judgement, Judgements
 from neurovisionlab.out.said import said
 from neurovisionlab.out.speech import Counted, Sentence, number
-from neurovisionlab.out.words import verdicts as say
+from neurovisionlab.out.words import verdict_words as say
 
 
 class Paragraph(NamedTuple):
@@ -280,7 +280,7 @@ def dynamics_line(one: DynamicsOverSeeds) -> str:
     )
 
 
-def _range(found: Range) -> str:
+def _range(found: SeedRange) -> str:
     if found.low == found.high:
         return number(found.low, "g")
     return RANGE.format(low=found.low, high=found.high)

@@ -1,0 +1,70 @@
+"""Studies and publications, by the name of a file that ships with the package or by path."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from importlib import resources
+from typing import NamedTuple
+
+from neurovisionlab.claims.publication import Publication
+from neurovisionlab.claims.publication_file import parse_claims
+from neurovisionlab.core.errors import SpecError, mould, nearest
+from neurovisionlab.core.parse import parse_study
+from neurovisionlab.core.spec import Study
+from neurovisionlab.data.texts import is_there, read_text, user_path
+
+PRESETS, PUBLICATIONS = "presets", "publications"
+
+
+def shipped(folder: str) -> dict[str, str]:
+    """Return {name: TOML text} of the files that ship in one of the package's folders."""
+    entries = (resources.files("neurovisionlab") / folder).iterdir()
+    files = (entry for entry in entries if entry.name.endswith(".toml"))
+    return {f.name.removesuffix(".toml"): f.read_text(encoding="utf-8") for f in files}
+
+
+def read_study(name_or_path: str, known: Mapping[str, Iterable[str]]) -> Study:
+    """Return the study of a preset's name or a TOML file's path.
+
+    Args:
+        name_or_path: a file that is there goes before a preset.
+        known: {field of a study: names that it may hold}.
+
+    Raises:
+        SpecError: neither exists, or the study has mistakes (all are named).
+    """
+    form = _Form(PRESETS, "study", "a TOML file", "a preset's name or a TOML file")
+    return parse_study(*_text(name_or_path, form), known)
+
+
+def read_publication(name_or_path: str) -> Publication:
+    """Return what a publication claims.
+
+    Args:
+        name_or_path: a file that is there goes before one that ships.
+
+    Raises:
+        SpecError: neither a file nor a shipped name, or the file has mistakes (all are named).
+    """
+    form = _Form(PUBLICATIONS, "claims", "a claims file", "a claims file or the name of one")
+    return parse_claims(*_text(name_or_path, form))
+
+
+class _Form(NamedTuple):
+    """Where files of a kind ship, and what errors call the kind, a file of it, and a name."""
+
+    folder: str
+    kind: str
+    file: str
+    expected: str
+
+
+def _text(name_or_path: str, form: _Form) -> tuple[str, str]:
+    """Return the TOML text that was asked for, and what errors call it."""
+    path, texts = user_path(name_or_path, form.kind), shipped(form.folder)
+    if path.is_file() if name_or_path in texts else is_there(path):
+        return read_text(path, form.file), str(path)
+    if name_or_path in texts:
+        return texts[name_or_path], f"{form.folder.removesuffix('s')} {name_or_path}"
+    near = ", ".join(nearest(name_or_path, sorted(texts)))
+    raise SpecError(mould(form.kind, form.expected, repr(name_or_path), near))
