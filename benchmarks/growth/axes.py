@@ -60,16 +60,16 @@ def step_row(model: str, px: int, classes: int, ceilings: Ceilings, seconds: flo
     request = Request(spec=spec, part="training", seconds=seconds)
     (outcome,) = [end for _, end in local(api.WORKERS)([request], measure_part)]
     assert isinstance(outcome, Done), outcome
-    found, window = outcome.result.found, outcome.result.window
+    measured, window = outcome.result.measured, outcome.result.window
     counts = _counts(model, ModelShape(px, 1, classes), protocol)
     least = floors(counts, ceilings)
-    step_s = BATCH / found["train_images_per_s"]
+    step_s = BATCH / measured.train_images_per_s
     return {
         "model": model,
         "px": px,
         "classes": classes,
         "step_s": step_s,
-        "peak_mib": found["train_peak_mib"],
+        "peak_mib": measured.train_peak_mib,
         **counts._asdict(),
         "gflops": counts.gflop / step_s,
         "bound": least.highest,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lab.fakes import fake_machine
-from neurovisionlab.core.costs import Costs, CostSpec, PartResult, Request, Window
+from neurovisionlab.core.costs import Costs, CostSpec, Measurements, PartResult, Request, Window
 from neurovisionlab.core.errors import ModelError
 from neurovisionlab.core.protocol import Protocol
 from neurovisionlab.lab.executors import Failed, Outcome, execute_here
@@ -45,7 +45,9 @@ def _work(windows: Iterator[Window]) -> tuple[list[str], Callable[..., PartResul
         found: dict[str, Any] = {}
         if request.part == "speed":
             found = {**SIZE, "latency_p50_ms": float(len(asked)), "energy_note": "none"}
-        return PartResult(found=found, window=next(windows), machine=fake_machine())
+        return PartResult(
+            measured=Measurements(**found), window=next(windows), machine=fake_machine()
+        )
 
     return asked, work
 
@@ -153,7 +155,9 @@ def test_the_median_of_several_processes_counts_and_their_disagreement_is_noise(
             by_batch = {1: 1000 / p50_ms, 32: 5000.0 - p50_ms} | ({64: 9e9} if p50_ms > 1.2 else {})
             found = {**SIZE, "latency_p50_ms": p50_ms, "energy_note": "none"}
             found |= {"throughput_by_batch": by_batch, "best_batch": 64}
-        return PartResult(found=found, window=_window(0.0), machine=fake_machine())
+        return PartResult(
+            measured=Measurements(**found), window=_window(0.0), machine=fake_machine()
+        )
 
     (costs,) = measure([SPEC], work, execute_here, Effort(1.0, processes=3))
     assert costs.latency_p50_ms == 1.1
@@ -181,7 +185,9 @@ def test_peaks_that_differ_between_processes_are_called_noisy(
         found: dict[str, Any] = {**SIZE, "energy_note": "none"}
         if request.part == "training":
             found["train_peak_mib"] = next(peaks)
-        return PartResult(found=found, window=_window(0.0), machine=fake_machine())
+        return PartResult(
+            measured=Measurements(**found), window=_window(0.0), machine=fake_machine()
+        )
 
     (costs,) = measure([SPEC], work, execute_here, Effort(1.0, processes=3))
     assert costs.train_peak_mib == peaks_mib[1]

@@ -122,9 +122,9 @@ def test_item_12_size_is_tabulated(measured: dict[str, Costs]) -> None:
 
 def test_item_8_nothing_is_carried_over_from_a_model_measured_before() -> None:
     """The published memory of each data set held 392 MB of the one before."""
-    alone = _part(spec_of("glyphnet"), "training").found["train_peak_mib"]
-    big = _part(spec_of("resnet18", batch_size=256), "training").found["train_peak_mib"]
-    after = _part(spec_of("glyphnet"), "training").found["train_peak_mib"]
+    alone = _part(spec_of("glyphnet"), "training").measured.train_peak_mib
+    big = _part(spec_of("resnet18", batch_size=256), "training").measured.train_peak_mib
+    after = _part(spec_of("glyphnet"), "training").measured.train_peak_mib
     assert big > 4 * alone
     assert after == pytest.approx(alone, abs=4)
 
@@ -145,8 +145,8 @@ def test_item_10_the_training_clock_runs_in_training_alone_and_waits_for_the_dev
 
 
 def test_memory_grows_with_the_batch_as_its_images_do() -> None:
-    small = _part(spec_of("glyphnet", batch_size=32), "training").found["train_peak_mib"]
-    large = _part(spec_of("glyphnet", batch_size=256), "training").found["train_peak_mib"]
+    small = _part(spec_of("glyphnet", batch_size=32), "training").measured.train_peak_mib
+    large = _part(spec_of("glyphnet", batch_size=256), "training").measured.train_peak_mib
     # what the first layer alone keeps for its gradient: 16 channels of 28×28 floats an image
     assert large - small > 224 * 16 * 28 * 28 * 4 / 2**20
 

@@ -134,14 +134,43 @@ class Request(Frozen):
     seconds: float = 1.0
 
 
+class Measurements(Frozen):
+    """What one part measured: fields of `Costs` and of `Conditions`. Unset: not of this part."""
+
+    num_parameters: Amount | None = None
+    weights_mib: Measure | None = None
+    macs: Amount | None = None
+    train_images_per_s: Measure | None = None
+    train_peak_mib: Magnitude | None = None
+    train_reserved_mib: Magnitude | None = None
+    train_process_mib: Magnitude | None = None
+    infer_peak_mib: Magnitude | None = None
+    latency_p50_ms: Measure | None = None
+    latency_p95_ms: Measure | None = None
+    latency_p99_ms: Measure | None = None
+    throughput_images_per_s: Measure | None = None
+    best_batch: Count | None = None
+    throughput_by_batch: dict[Count, Measure] = Field(default_factory=dict)
+    energy_j_per_image: Measure | None = None
+    energy_note: Note | None = None
+    memory_method: Words | None = None
+    gpu_temperature_c: Magnitude | None = None
+    gpu_clock_mhz: Measure | None = None
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """What this part measured, by name."""
+        return {name: getattr(self, name) for name in self.model_fields_set}
+
+
 class PartResult(Frozen):
-    """What one part found: fields of `Costs`, and its conditions.
+    """What one part measured, and its conditions.
 
     `does_not_fit_mib` is the memory that did not suffice; null where it did. `machine` is null
     for a process that was killed.
     """
 
-    found: dict[str, Any]
+    measured: Measurements = Measurements()
     window: Window | None = None
     machine: Machine | None = None
     driver: str | None = None

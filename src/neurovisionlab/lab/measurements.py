@@ -19,6 +19,7 @@ from neurovisionlab.core.costs import (
     CostPart,
     Costs,
     CostSpec,
+    Measurements,
     PartResult,
     Request,
     Window,
@@ -96,7 +97,8 @@ def _middle(results: Sequence[PartResult], deciding: str | None) -> PartResult:
     lost = [result for result in results if result.window is None]
     if lost or len(results) == 1:
         return (lost or list(results))[0]
-    found = {key: _median([r.found.get(key) for r in results]) for key in results[0].found}
+    fields = [result.measured.fields for result in results]
+    found = {key: _median([one.get(key) for one in fields]) for key in fields[0]}
     by_batch = found.get("throughput_by_batch")
     if by_batch:
         found["best_batch"] = max(by_batch, key=lambda batch: by_batch[batch])
@@ -104,7 +106,7 @@ def _middle(results: Sequence[PartResult], deciding: str | None) -> PartResult:
     windows = [result.window for result in results if result.window is not None]
     spread = None
     if deciding is not None and found.get(deciding):
-        values = [result.found[deciding] for result in results]
+        values = [one[deciding] for one in fields]
         between = (max(values) - min(values)) / found[deciding]
         spread = max(between, median(w.spread_frac or 0.0 for w in windows))
     shares = [w.contention_frac for w in windows if w.contention_frac is not None]
@@ -117,13 +119,14 @@ def _middle(results: Sequence[PartResult], deciding: str | None) -> PartResult:
         spread_frac=spread,
         memory_spread_mib=_memory_spread(results),
     )
-    return results[0].model_copy(update={"found": found, "window": window})
+    return results[0].model_copy(update={"measured": Measurements(**found), "window": window})
 
 
 def _memory_spread(results: Sequence[PartResult]) -> float | None:
     """Return by how many MiB the processes' peaks differ, if that is too much."""
     for field in ("train_peak_mib", "infer_peak_mib"):
-        peaks = [r.found[field] for r in results if r.found.get(field) is not None]
+        of_each = [getattr(result.measured, field) for result in results]
+        peaks = [peak for peak in of_each if peak is not None]
         if len(peaks) > 1 and memory_differs(max(peaks) - min(peaks), median(peaks)):
             return float(max(peaks) - min(peaks))
     return None
@@ -147,7 +150,7 @@ def _merged(spec: CostSpec, results: list[PartResult], windows: dict[str, Window
     found: dict[str, Any] = dict.fromkeys(("num_parameters", "weights_mib", "macs"))
     found["energy_note"] = state("costs.not_fitting")
     for result in results:
-        found |= result.found
+        found |= result.measured.fields
     gpu = {key: found.pop(key, None) for key in ("gpu_temperature_c", "gpu_clock_mhz")}
     limits_mib = [r.does_not_fit_mib for r in results if r.does_not_fit_mib is not None]
     conditions = Conditions(
@@ -212,7 +215,7 @@ def _explained(request: Request, failed: Failed) -> PartResult:
     """
     if failed.kind == "Killed":
         free_mib = available_bytes() / 2**20
-        return PartResult(found={}, does_not_fit_mib=free_mib)
+        return PartResult(does_not_fit_mib=free_mib)
     if failed.is_user_error:
         raise ModelError(failed.message)
     got = f"{failed.kind}: {failed.message}"

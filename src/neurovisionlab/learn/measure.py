@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from neurovisionlab.core.costs import CostSpec, PartResult, Request, Window
+from neurovisionlab.core.costs import CostSpec, Measurements, PartResult, Request, Window
 from neurovisionlab.data.augment import AUGMENTATIONS, no_augmentation
 from neurovisionlab.data.batches import Batches, Scaling, stage
 from neurovisionlab.learn.clock import Contention, Stopwatches, Timer
@@ -60,15 +60,14 @@ def measure_part(request: Request, say: Callable[[Any], None] = lambda sign: Non
         "inference memory": _inference_memory,
         "speed": _speed,
     }[request.part]
-    found: dict[str, Any] = {}
-    window = limit_mib = None
+    measured, window, limit_mib = Measurements(), None, None
     try:
         with memory_errors_explained(device, f"{request.spec.model}, {request.part}"):
-            found, window = measure(request, device, gpu)
+            measured, window = measure(request, device, gpu)
     except DoesNotFitError as error:
         limit_mib = error.limit_mib
     return PartResult(
-        found=found,
+        measured=measured,
         window=window,
         machine=describe_machine(device),
         driver=gpu.driver() if gpu else None,
@@ -85,7 +84,7 @@ def _model(spec: CostSpec, device: Device) -> nn.Module:
 # training
 
 
-def _training(request: Request, device: Device, gpu: Gpu | None) -> tuple[dict[str, Any], Window]:
+def _training(request: Request, device: Device, gpu: Gpu | None) -> tuple[Measurements, Window]:
     """Peak memory of a few steps, then the speed of many: batch preparation inside."""
     spec = request.spec
     memory = PeakMemory(device, gpu)
@@ -103,15 +102,15 @@ def _training(request: Request, device: Device, gpu: Gpu | None) -> tuple[dict[s
     contention, timer = Contention(), Timer()
     seconds = [steps.run(per_round) for _ in range(ROUNDS)]
     images = per_round * spec.protocol.batch_size
-    found = {
-        "train_images_per_s": images / statistics.median(seconds),
-        "train_peak_mib": peak.peak_mib,
-        "train_reserved_mib": peak.reserved_mib,
-        "train_process_mib": peak.process_mib,
-        "memory_method": memory.method,
-    }
+    measured = Measurements(
+        train_images_per_s=images / statistics.median(seconds),
+        train_peak_mib=peak.peak_mib,
+        train_reserved_mib=peak.reserved_mib,
+        train_process_mib=peak.process_mib,
+        memory_method=memory.method,
+    )
     window = _window(contention, timer, (WARM_UP_STEPS + 2, per_round * ROUNDS), seconds)
-    return found, window
+    return measured, window
 
 
 class _Steps:
@@ -188,7 +187,7 @@ class _Repeated:
 
 def _inference_memory(
     request: Request, device: Device, gpu: Gpu | None
-) -> tuple[dict[str, Any], Window]:
+) -> tuple[Measurements, Window]:
     """Peak memory of weights and one image at a time: no gradients, no optimiser, no data set."""
     memory = PeakMemory(device, gpu)
     model = _model(request.spec, device).eval()
@@ -197,11 +196,11 @@ def _inference_memory(
     answer = _Answer(model, request.spec, device)
     for _ in range(ROUNDS):
         answer.seconds(1)
-    found = {"infer_peak_mib": memory.read().peak_mib}
-    return found, _window(contention, timer, (0, ROUNDS), None)
+    measured = Measurements(infer_peak_mib=memory.read().peak_mib)
+    return measured, _window(contention, timer, (0, ROUNDS), None)
 
 
-def _speed(request: Request, device: Device, gpu: Gpu | None) -> tuple[dict[str, Any], Window]:
+def _speed(request: Request, device: Device, gpu: Gpu | None) -> tuple[Measurements, Window]:
     """Latency of single images, throughput by batch size, energy at the best one; the size, too."""
     model = _model(request.spec, device).eval()
     answer = _Answer(model, request.spec, device)
@@ -216,33 +215,31 @@ def _speed(request: Request, device: Device, gpu: Gpu | None) -> tuple[dict[str,
     best = max(by_batch, key=lambda batch: by_batch[batch])
     p50_ms, p95_ms, p99_ms = 1000 * np.percentile(latencies_s, (50, 95, 99))
     counter = energy_counter(gpu, is_cpu=device.torch_device.type == "cpu")
-    found: dict[str, Any] = {
-        "latency_p50_ms": float(p50_ms),
-        "latency_p95_ms": float(p95_ms),
-        "latency_p99_ms": float(p99_ms),
-        "throughput_images_per_s": by_batch[best],
-        "best_batch": best,
-        "throughput_by_batch": by_batch,
-        # counters move in steps of up to 0.1 s: a second at least is measured
-        "energy_j_per_image": _energy(
-            answer, counter, best, by_batch[best] * max(1.0, request.seconds)
-        ),
-        "energy_note": counter.note,
-    }
+    # counters move in steps of up to 0.1 s: a second at least is measured
+    num_images = by_batch[best] * max(1.0, request.seconds)
+    energy_j = _energy(answer, counter, best, num_images)
     window = _window(contention, timer, (5 + num // 10, num), medians_s)
-    found |= _size(model, request.spec)
-    if gpu is not None:
-        found |= {"gpu_temperature_c": gpu.temperature_c(), "gpu_clock_mhz": gpu.clock_mhz()}
-    return found, window
+    measured = Measurements(
+        latency_p50_ms=float(p50_ms),
+        latency_p95_ms=float(p95_ms),
+        latency_p99_ms=float(p99_ms),
+        throughput_images_per_s=by_batch[best],
+        best_batch=best,
+        throughput_by_batch=by_batch,
+        energy_j_per_image=energy_j,
+        energy_note=counter.note,
+        gpu_temperature_c=gpu.temperature_c() if gpu else None,
+        gpu_clock_mhz=gpu.clock_mhz() if gpu else None,
+        num_parameters=num_parameters(model),
+        weights_mib=weights_mib(model),
+        macs=_macs(request.spec),
+    )
+    return measured, window
 
 
-def _size(model: nn.Module, spec: CostSpec) -> dict[str, Any]:
+def _macs(spec: CostSpec) -> int | None:
     shape = ModelShape(spec.image_px, spec.channels, spec.num_classes)
-    return {
-        "num_parameters": num_parameters(model),
-        "weights_mib": weights_mib(model),
-        "macs": num_macs(spec.model, shape, spec.protocol),
-    }
+    return num_macs(spec.model, shape, spec.protocol)
 
 
 class _Answer:
