@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +12,11 @@ from scipy.special import log_softmax
 from sklearn.metrics import accuracy_score
 from statsmodels.stats.proportion import proportion_confint
 
-from lab.fakes import fake_plan, fake_result, tiny_cells
+from lab.fakes import fake_plan, fake_result
 from neurovisionlab import Protocol, api
 from neurovisionlab.core.spec import warnings_of
 from neurovisionlab.lab.store import Store
-from neurovisionlab.learn.zoo import ModelShape, build
-from recipes import int8, larger, small_images, together, variants
+from recipes import small_images, together, variants
 
 RECIPES = Path(variants.__file__).parent
 STUDIES = sorted(path.name for path in RECIPES.glob("*.toml"))
@@ -55,25 +53,6 @@ def test_every_network_answers_and_only_the_first_is_the_unchanged_one(name: str
     network, unchanged = getattr(variants, name)(26, 1, 28), variants.base(26, 1, 28)
     assert network(torch.zeros(2, 1, 28, 28)).shape == (2, 26)
     assert (str(network) == str(unchanged)) == (name == "base")
-
-
-def test_weights_of_a_byte_are_near_those_of_four() -> None:
-    state = variants.base(26, 1, 28).state_dict()
-    small = int8.packed(state)
-    again = int8.unpacked(small)
-    assert again.keys() == state.keys()
-    for name, tensor in state.items():
-        if tensor.ndim < 2:
-            assert again[name] is tensor
-            continue
-        assert small[name].dtype == torch.int8
-        half_a_step = small[f"{name}.scale"] / 2
-        assert bool(((again[name] - tensor).abs() <= 1.01 * half_a_step).all())
-
-
-def test_a_channel_of_zeros_stays_one() -> None:
-    again = int8.unpacked(int8.packed({"weight": torch.zeros(2, 3)}))
-    assert again["weight"].tolist() == torch.zeros(2, 3).tolist()
 
 
 def test_networks_answer_together_by_their_mean_log_probability() -> None:
@@ -118,55 +97,3 @@ def test_test_images_are_told_of_where_they_are_asked_for(
     assert heading.startswith("2 × resnet18 on ")
     assert val.startswith("  val: alone ")
     assert [line[:8] for line in said("--test")] == [heading[:8], val[:8], "  test: "]
-
-
-@pytest.mark.parametrize("line", larger.LINES, ids=lambda line: line.title)
-def test_every_larger_network_learns_and_answers(line: larger.Line) -> None:
-    network = larger.network_of(line)
-    images_BCHW = torch.rand(4, 1, 28, 28)
-    network(images_BCHW).sum().backward()
-    assert all(parameter.grad is not None for parameter in network.parameters())
-    assert network.eval()(images_BCHW).shape == (4, 26)
-    # the last stage sees places as large as before, wherever the image is halved
-    *_, last = network.stages
-    sides = []
-    last.register_forward_hook(lambda _, __, out: sides.append(out.shape[-1]))
-    network(images_BCHW)
-    assert sides == [4]
-    # no branch is left out where images are to be answered
-    assert torch.equal(network(images_BCHW), network(images_BCHW))
-
-
-def test_a_larger_network_is_trained_as_its_line_says(
-    tiny_npz: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (cell,), home = tiny_cells(tiny_npz, ("glyphnet-medium",), image_px=28, epochs=4)
-    strengths: list[float] = []
-
-    def noted(images_BCHW: torch.Tensor, _: torch.Generator, strength: float) -> torch.Tensor:
-        strengths.append(strength)
-        return images_BCHW
-
-    monkeypatch.setattr(larger, "character_safe", noted)
-    line = larger.Line("a line", square_px=9, strength=1.4, sharp_frac=0.5)
-    assert larger.trained(line, cell, home).epoch == 4
-    assert set(strengths) == {1.4}
-    one_epoch = len(strengths) // 2  # the other half of the epochs sees images unchanged
-    strengths.clear()
-    larger.trained(replace(line, sharp_frac=0.0), cell, home)
-    assert len(strengths) == 4 * one_epoch
-
-
-def test_the_first_larger_network_is_the_presets() -> None:
-    preset = build("glyphnet-medium", ModelShape(28, 1, 26), Protocol())
-    assert str(larger.network_of(larger.LINES[0])) == str(preset)
-
-
-def test_a_square_of_the_image_is_blanked() -> None:
-    noise = torch.Generator().manual_seed(0)
-    images_BCHW = torch.ones(64, 1, 28, 28)
-    after = larger.blanked(images_BCHW, noise, lambda images, _: images, square_px=9)
-    num_blank = (after == 0).flatten(1).sum(dim=1)
-    assert int(num_blank.max()) == 81  # whole, where it does not reach over the border
-    assert int(num_blank.min()) >= 25  # a quarter of it, in a corner
-    assert set(after.unique().tolist()) == {0.0, 1.0}
