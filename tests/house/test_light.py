@@ -49,3 +49,8 @@ def test_reading_studies_and_results_needs_no_torch(module: str) -> None:
     loaded = _loaded_after(f"import {module}")
     assert module in loaded
     assert not {"torch", "torchvision", "timm"} & loaded
+
+
+def test_opening_a_run_waits_for_nothing_that_judges_or_draws() -> None:
+    loaded = _loaded_after("from neurovisionlab import api; api.open, api.status, api.results")
+    assert not HEAVY & loaded

@@ -12,7 +12,6 @@ from typing import Annotated, Any
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
-from scipy.special import log_softmax
 
 from neurovisionlab.core.bounds import MOST_CLASSES, Amount, Loss
 from neurovisionlab.core.frozen import Frozen
@@ -88,6 +87,8 @@ def score(logits_NC: NDArray[np.floating], labels_N: NDArray[np.integer]) -> Sco
         ValueError: no images, shapes that do not match, a label outside the classes, or a logit
             that is not finite.
     """
+    from scipy.special import log_softmax  # slow to import, and not needed to read records
+
     _check(logits_NC, labels_N)
     labels = labels_N.astype(np.int64)
     log_probs_NC = log_softmax(logits_NC.astype(np.float64), axis=1)
