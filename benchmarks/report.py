@@ -96,7 +96,7 @@ def result(cell: CellSpec) -> CellResult:
         ),
         finished_at="2026-01-01T00:00:00+00:00",
     )
-    split = SplitIndices(*(np.arange(num) for num in (13_600, NUM_VAL, NUM_TEST)))
+    split = SplitIndices.of(*(np.arange(num) for num in (13_600, NUM_VAL, NUM_TEST)))
     return CellResult(record, split, {"val": val, "test": test}, None)
 
 

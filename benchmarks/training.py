@@ -26,7 +26,8 @@ from neurovisionlab.learn.clock import Contention, Stopwatches
 from neurovisionlab.learn.device import choose, seed_everything
 from neurovisionlab.learn.optimizers import make_optimizer
 from neurovisionlab.learn.pace import put_into_usual_form
-from neurovisionlab.learn.train import Trainer, fit
+from neurovisionlab.learn.state import Trainer, Training
+from neurovisionlab.learn.train import fit
 from neurovisionlab.learn.zoo import ModelShape, build
 
 NUM_IMAGES, BATCH, ROUNDS = 1024, 64, 5
@@ -69,7 +70,8 @@ def alternatives(name: str) -> dict[str, object]:
     optimizer = make_optimizer(bare_model, protocol)
 
     def run(model: torch.nn.Module, clocks: Stopwatches) -> None:
-        for row in fit(model, train, val, Trainer(protocol, device, seed_everything(0), clocks)):
+        trainer = Trainer(protocol, device, seed_everything(0), clocks)
+        for row in fit(Training(model, trainer, len(train), 26), train, val):
             assert not isinstance(row, EpochRow) or row.train_loss is not None
 
     def lab() -> None:

@@ -32,7 +32,8 @@ from neurovisionlab.learn.clock import Stopwatches
 from neurovisionlab.learn.device import choose, seed_everything
 from neurovisionlab.learn.memory import keep_freed
 from neurovisionlab.learn.pace import put_into_usual_form
-from neurovisionlab.learn.train import Trainer, fit
+from neurovisionlab.learn.state import Trainer, Training
+from neurovisionlab.learn.train import fit
 from neurovisionlab.learn.zoo import ModelShape, build
 
 VAL_IMAGES = 1000
@@ -131,7 +132,8 @@ def trained(task: Task) -> dict[str, Any]:
     model = build(task.model, shape, protocol).to(device.torch_device)
     put_into_usual_form(model, device)
     clocks = Stopwatches(device.synchronize)
-    rows = list(fit(model, train, val, Trainer(protocol, device, chance, clocks)))
+    trainer = Trainer(protocol, device, chance, clocks)
+    rows = list(fit(Training(model, trainer, len(train), num_classes), train, val))
     epochs = [row for row in rows if isinstance(row, EpochRow)]
     return {
         "set": task.set_name,

@@ -101,8 +101,8 @@ def test_a_folder_of_oddities_says_each_and_trains_what_is_sound(
     assert "changed" not in again.out
     record = json.loads(next(odd.glob("runs/odd/cells/*/record.json")).read_text())
     # 8 of each of four classes, a film, two deep ones; and of the test part all but one
-    assert record["num_train"] + record["num_val"] == 4 * 8 + 1 + 2
-    assert record["num_test"] == 3
+    assert record["num_images"]["train"] + record["num_images"]["val"] == 4 * 8 + 1 + 2
+    assert record["num_images"]["test"] == 3
     page = (odd / "runs" / "odd" / "report.html").read_text(encoding="utf-8")
     assert "folders without pictures: 2" in page
 

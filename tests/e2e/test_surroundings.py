@@ -113,6 +113,7 @@ def test_csv_is_utf_8_on_every_terminal(
         ("NVL_DEVICE", "toaster"),
         ("NVL_DEVICE", ""),
         ("NVL_COMPILE", "yes"),
+        ("NVL_TRY_FORMATS", "2"),
     ],
 )
 def test_a_wrong_setting_is_one_error_before_anything_runs(

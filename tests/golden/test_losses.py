@@ -30,7 +30,7 @@ from torch import nn
 from lab.fakes import tiny_cells
 from neurovisionlab.core.records import EpochRow, Execution
 from neurovisionlab.data.batches import Staged, stage
-from neurovisionlab.learn import pace, parts, run, train
+from neurovisionlab.learn import pace, parts, run, schedules, train
 from neurovisionlab.learn.run import run_cell
 from neurovisionlab.learn.zoo import build
 
@@ -125,12 +125,12 @@ def _without_augmentation(patch: pytest.MonkeyPatch) -> None:
 
 
 def _schedule_one_step_longer(patch: pytest.MonkeyPatch) -> None:
-    real = train.lr_scheduler.OneCycleLR
+    real = schedules.lr_scheduler.OneCycleLR
 
     def longer(optimizer: Any, rate: float, steps: int, **given: Any) -> Any:
         return real(optimizer, rate, steps + 1, **given)
 
-    patch.setattr(train.lr_scheduler, "OneCycleLR", longer)
+    patch.setattr(schedules.lr_scheduler, "OneCycleLR", longer)
 
 
 def _never_in_training_mode(patch: pytest.MonkeyPatch) -> None:
@@ -198,13 +198,14 @@ def test_trials_before_a_training_change_no_bit_of_it(
 
     What a trial measures decides the format, so the format is decided here; the trials are real.
     """
+    monkeypatch.setenv("NVL_TRY_FORMATS", "1")
     monkeypatch.setattr(pace, "STEPS_WORTH_A_TRIAL", 1)
     monkeypatch.setattr(pace, "MARGIN", FORMATS[memory_format])
     (first, tried), (second, _) = (_trained(tiny_npz, model) for _ in range(2))
     assert tried.memory_format == memory_format
     assert set(tried.tried_step_s) == set(FORMATS)
     assert first == second
-    monkeypatch.setattr(pace._Trial, "formats", lambda _: dict.fromkeys(FORMATS, 1.0))
+    monkeypatch.setattr(pace._Trial, "formats", lambda *_: dict.fromkeys(FORMATS, 1.0))
     untried, execution = _trained(tiny_npz, model)
     assert execution.memory_format == memory_format
     assert first == untried
@@ -213,6 +214,7 @@ def test_trials_before_a_training_change_no_bit_of_it(
 def test_a_trial_that_left_a_trace_would_be_noticed(
     tiny_npz: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("NVL_TRY_FORMATS", "1")
     monkeypatch.setattr(pace, "STEPS_WORTH_A_TRIAL", 1)
     monkeypatch.setattr(pace, "MARGIN", math.inf)
     losses, _ = _trained(tiny_npz, "glyphnet-small")

@@ -30,7 +30,8 @@ from neurovisionlab.learn.device import (
 )
 from neurovisionlab.learn.pace import settle
 from neurovisionlab.learn.run import run_cell
-from neurovisionlab.learn.train import Trainer, fit, make_movers, new_sums, run_epoch
+from neurovisionlab.learn.state import Trainer, Training, make_movers, new_sums
+from neurovisionlab.learn.train import fit, run_epoch
 from neurovisionlab.learn.zoo import ModelShape, build
 
 pytestmark = pytest.mark.gpu
@@ -162,7 +163,9 @@ def test_no_step_waits_for_the_device(optimizer: Any, precision: Any) -> None:
     movers, sums = make_movers(net, trainer, steps=16), new_sums(device)
 
     def epoch() -> None:
-        for _ in run_epoch(net, train, trainer, movers, sums):
+        for _ in run_epoch(
+            net, train.shuffled(trainer.chance.order, trainer.chance.noise), trainer, movers, sums
+        ):
             pass
 
     epoch()  # what is set up once may wait
@@ -176,6 +179,7 @@ def test_a_long_training_chooses_by_measurement(
     monkeypatch: pytest.MonkeyPatch, compiles: bool
 ) -> None:
     monkeypatch.setenv("NVL_COMPILE", "1" if compiles else "0")
+    monkeypatch.setenv("NVL_TRY_FORMATS", "1")
     monkeypatch.setattr(pace, "STEPS_WORTH_A_TRIAL", 1)
     monkeypatch.setattr(pace, "MARGIN", 1e-9 if compiles else 1.1)  # what is tried last is taken
     device, net = choose(), _model("glyphnet")
@@ -187,7 +191,7 @@ def test_a_long_training_chooses_by_measurement(
     assert all(torch.equal(value, before[key]) for key, value in net.state_dict().items())
     assert settled.execution.compiled == compiles
     assert {"channels_last", "contiguous"} <= set(settled.execution.tried_step_s)
-    rows = list(fit(net, train, train, trainer, settled.forward))
+    rows = list(fit(Training(net, trainer, len(train), 26, settled.forward), train, train))
     losses = [row.train_loss for row in rows if isinstance(row, EpochRow)]
     assert losses[-1] < losses[0]
 

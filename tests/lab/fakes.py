@@ -11,6 +11,7 @@ from neurovisionlab.core.costs import Conditions, Costs, Window, cost_spec
 from neurovisionlab.core.metrics import score
 from neurovisionlab.core.protocol import Protocol
 from neurovisionlab.core.records import (
+    EVALUATED,
     CellRecord,
     CellResult,
     Clocks,
@@ -97,6 +98,7 @@ def fake_result(
         train_s=1.5,
         eval_s=0.5,
     )
+    num_images = sum(cell.data.num_images.values())
     record = CellRecord(
         cell_id=cell.cell_id,
         cell=cell,
@@ -105,11 +107,8 @@ def fake_result(
         diverged_epoch=1 if diverged else None,
         tested_epoch=None if diverged else 1,
         split_id="0123456789abcdef",
-        num_train=18,
-        num_val=min(12, sum(cell.data.num_images.values())),
-        num_test=min(12, sum(cell.data.num_images.values())),
-        val_scores=scores.get("val"),
-        test_scores=scores.get("test"),
+        num_images={"train": 18} | dict.fromkeys(EVALUATED, min(12, num_images)),
+        scores=scores,
         resources=ResourceUse(
             num_parameters=1234567,
             weights_mib=4.5,
@@ -120,7 +119,7 @@ def fake_result(
         machine=fake_machine(),
         finished_at="2026-01-01T00:00:00+00:00",
     )
-    split = SplitIndices(*(np.arange(a, b, dtype=np.int64) for a, b in _SIDES))
+    split = SplitIndices.of(*(np.arange(a, b, dtype=np.int64) for a, b in _SIDES))
     return CellResult(record, split, told, None if diverged else weights)
 
 

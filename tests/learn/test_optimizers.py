@@ -15,7 +15,7 @@ from neurovisionlab.core.protocol import Protocol
 from neurovisionlab.learn.device import seed_everything
 from neurovisionlab.learn.glyphnet import GlyphNet
 from neurovisionlab.learn.optimizers import hidden_weights, make_optimizer
-from neurovisionlab.learn.train import make_schedule
+from neurovisionlab.learn.schedules import make_schedule
 from neurovisionlab.learn.zoo import ModelShape, build
 
 

@@ -13,16 +13,23 @@ from torch._dynamo.utils import counters
 
 from neurovisionlab.core.errors import ResourceError
 from neurovisionlab.core.protocol import Protocol
-from neurovisionlab.core.records import EpochRow
+from neurovisionlab.core.records import EpochRow, Execution
 from neurovisionlab.data.batches import Batches, Scaling, stage
 from neurovisionlab.learn import pace
 from neurovisionlab.learn.clock import Stopwatches
 from neurovisionlab.learn.device import Device, choose, seed_everything
 from neurovisionlab.learn.one_pixel import OnePixelConv2d
 from neurovisionlab.learn.pace import put_into_usual_form, settle
-from neurovisionlab.learn.train import Trainer, fit
+from neurovisionlab.learn.state import Trainer, Training
+from neurovisionlab.learn.train import fit
 
 LONG = Protocol(batch_size=16, epochs=500)  # 4 steps an epoch
+
+
+@pytest.fixture
+def trying(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ask for trials of both memory formats."""
+    monkeypatch.setenv("NVL_TRY_FORMATS", "1")
 
 
 def _train(num: int = 64) -> Batches:
@@ -81,6 +88,13 @@ def test_a_short_training_tries_nothing() -> None:
     assert _is_channels_last(model)
 
 
+def test_a_long_training_tries_nothing_unasked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pace, "_Trial", None)  # whoever times a step fails
+    settled = settle(_model(), _train(), _trainer(LONG))
+    assert settled.execution == Execution(memory_format="channels_last")
+
+
+@pytest.mark.usefixtures("trying")
 def test_trials_leave_no_trace() -> None:
     trainer, model = _trainer(LONG), _model()
     before, random_before = copy.deepcopy(model.state_dict()), torch.get_rng_state()
@@ -105,6 +119,7 @@ class _Late(_Own):
         return logits_BC - self.centre
 
 
+@pytest.mark.usefixtures("trying")
 def test_a_trial_leaves_no_buffer_behind() -> None:
     model = _Late()
     settled = settle(model, _train(), _trainer(LONG))
@@ -112,6 +127,7 @@ def test_a_trial_leaves_no_buffer_behind() -> None:
     assert not hasattr(model, "centre")
 
 
+@pytest.mark.usefixtures("trying")
 @pytest.mark.parametrize(
     ("contiguous_s", "expected"), [(0.8, "contiguous"), (0.95, "channels_last")]
 )
@@ -119,7 +135,7 @@ def test_the_usual_format_is_left_for_a_clear_gain_alone(
     monkeypatch: pytest.MonkeyPatch, contiguous_s: float, expected: str
 ) -> None:
     step_s = {"channels_last": 1.0, "contiguous": contiguous_s}
-    monkeypatch.setattr(pace._Trial, "formats", lambda _: step_s)
+    monkeypatch.setattr(pace._Trial, "formats", lambda *_: step_s)
     model = _model()
     settled = settle(model, _train(), _trainer(LONG))
     assert settled.execution.memory_format == expected
@@ -147,8 +163,9 @@ def test_a_model_that_cannot_be_compiled_trains_as_it_is(monkeypatch: pytest.Mon
     assert settled.execution.compile_s is None
 
 
-def test_a_wish_that_means_nothing_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NVL_COMPILE", "perhaps")
+@pytest.mark.parametrize("name", ["NVL_COMPILE", "NVL_TRY_FORMATS"])
+def test_a_wish_that_means_nothing_is_refused(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "perhaps")
     with pytest.raises(ResourceError, match="expected 0 or 1, got 'perhaps'"):
         settle(_model(), _train(), _trainer(LONG))
 
@@ -169,7 +186,7 @@ def test_a_compiled_model_learns_the_same(monkeypatch: pytest.MonkeyPatch) -> No
         assert ((settled.execution.compile_s or 0.0) > 0.0) == compiles
         assert (settled.forward is model) != compiles
         graphs = counters["stats"]["unique_graphs"]
-        said = list(fit(model, train, train, trainer, settled.forward))
+        said = list(fit(Training(model, trainer, len(train), 3, settled.forward), train, train))
         assert counters["stats"]["unique_graphs"] == graphs  # nothing is compiled while it trains
         return [row.train_loss for row in said if isinstance(row, EpochRow)]
 

@@ -188,7 +188,9 @@ def test_a_rehearsal_costs_no_training_time_and_looks_at_no_test_image(
         before = {
             name: trainer.clocks.seconds(name) for name in ("setup", "training", "evaluation")
         }
-        blind = parts._replace(test=range(len(parts.test)))  # a length, and nothing to look at
+        num_test = len(parts.evaluated["test"])
+        evaluated = {**parts.evaluated, "test": range(num_test)}  # a length, nothing to look at
+        blind = parts._replace(evaluated=evaluated)
         real(model, cell, blind, trainer, record_of)
         clocks.append((before, trainer.clocks))
 

@@ -27,7 +27,9 @@ from neurovisionlab.learn.answer import predict
 from neurovisionlab.learn.catalogue import digest_of
 from neurovisionlab.learn.clock import Stopwatches
 from neurovisionlab.learn.device import choose, seed_everything
-from neurovisionlab.learn.run import run_cell, shape_of, split_id, stage_parts
+from neurovisionlab.learn.outcome import split_id
+from neurovisionlab.learn.run import run_cell, shape_of, stage_parts
+from neurovisionlab.learn.state import Training
 from neurovisionlab.learn.weights import find
 from neurovisionlab.learn.zoo import build
 
@@ -139,22 +141,19 @@ def test_weights_give_the_same_predictions_in_a_fresh_model(
     device = choose()
     images = load(cell.data_ref, home)
     parts = stage_parts(images, split(images, cell), cell, device)
-    logits_NC, labels_N = predict(model, parts.test, device, Stopwatches())
+    logits_NC, labels_N = predict(model, parts.evaluated["test"], device, Stopwatches())
     np.testing.assert_allclose(logits_NC, result.predictions["test"].logits_NC, atol=1e-4)
     np.testing.assert_array_equal(labels_N, result.predictions["test"].labels_N)
 
 
 def _with_val_accuracies(monkeypatch: pytest.MonkeyPatch, wanted: tuple[float, ...]) -> None:
     """Let validation accuracy be as wanted, so that it is known which epoch is the best."""
-    real = run.fit
+    real = Training.end_epoch
 
-    def fit(*args: Any) -> Iterator[EpochRow | Progress]:
-        for row in real(*args):
-            is_epoch = isinstance(row, EpochRow)
-            change = {"val_accuracy_frac": wanted[row.epoch - 1]} if is_epoch else {}
-            yield row.model_copy(update=change)
+    def end_epoch(training: Training, row: EpochRow) -> None:
+        real(training, row.model_copy(update={"val_accuracy_frac": wanted[row.epoch - 1]}))
 
-    monkeypatch.setattr(run, "fit", fit)
+    monkeypatch.setattr(Training, "end_epoch", end_epoch)
 
 
 @pytest.mark.parametrize(
@@ -282,10 +281,11 @@ def test_test_images_are_read_once_and_after_all_training(
 
     def stage_and_spy(*args: Any) -> run.Parts:
         parts = real(*args)
-        fields = {name: getattr(parts.test, name) for name in Batches.__dataclass_fields__}
+        test = parts.evaluated["test"]
+        fields = {name: getattr(test, name) for name in Batches.__dataclass_fields__}
         spied = _Spied(**fields)
         object.__setattr__(spied, "log", log)
-        return parts._replace(test=spied)
+        return parts._replace(evaluated={**parts.evaluated, "test": spied})
 
     monkeypatch.setattr(run, "stage_parts", stage_and_spy)
 

@@ -21,14 +21,9 @@ from neurovisionlab.learn.answer import predict
 from neurovisionlab.learn.clock import Stopwatches
 from neurovisionlab.learn.device import choose, seed_everything
 from neurovisionlab.learn.optimizers import make_optimizer
-from neurovisionlab.learn.train import (
-    STEPS_PER_SIGN,
-    Trainer,
-    fit,
-    has_diverged,
-    make_schedule,
-    steps_per_epoch,
-)
+from neurovisionlab.learn.schedules import has_diverged, make_schedule, steps_per_epoch
+from neurovisionlab.learn.state import Trainer, Training
+from neurovisionlab.learn.train import STEPS_PER_SIGN, fit
 
 
 def _batches(folder: Path, part: str, batch_size: int) -> Batches:
@@ -58,7 +53,7 @@ def _rows(
     trainer = _trainer(protocol, seed)
     model = make()
     train, val = (_batches(folder, part, protocol.batch_size) for part in ("train", "test"))
-    said = fit(model, train, val, trainer)
+    said = fit(Training(model, trainer, len(train), 3), train, val)
     return [row for row in said if isinstance(row, EpochRow)]
 
 
@@ -75,7 +70,7 @@ def test_a_row_for_each_epoch_and_the_loss_falls(tiny_npz: Path) -> None:
 def test_signs_of_life_count_the_images_of_an_epoch(tiny_npz: Path) -> None:
     protocol = Protocol(batch_size=1, epochs=2)
     train, val = _batches(tiny_npz, "train", 1), _batches(tiny_npz, "test", 1)
-    said = list(fit(_linear(), train, val, _trainer(protocol)))
+    said = list(fit(Training(_linear(), _trainer(protocol), len(train), 3), train, val))
     signs = [one for one in said if isinstance(one, Progress)]
     assert STEPS_PER_SIGN < len(train) < 2 * STEPS_PER_SIGN
     seen = [(one.epoch, one.num_images) for one in signs]
@@ -87,7 +82,8 @@ def test_the_row_of_an_epoch_is_what_torch_says_of_the_model(tiny_npz: Path) -> 
     train, val = _batches(tiny_npz, "train", 72), _batches(tiny_npz, "test", 7)
     model = _dropping()
     trainer = _trainer(Protocol(batch_size=72, epochs=1, learning_rate=0.01))
-    row = next(one for one in fit(model, train, val, trainer) if isinstance(one, EpochRow))
+    said = fit(Training(model, trainer, len(train), 3), train, val)
+    row = next(one for one in said if isinstance(one, EpochRow))
     model.eval()
     images_BCHW = torch.cat([images for images, _ in val.in_order()])
     labels_B = val.staged.labels_N
@@ -112,7 +108,11 @@ def test_the_last_epochs_see_images_as_they_are(tiny_npz: Path) -> None:
 
     protocol = Protocol(batch_size=16, epochs=4, augmentation="gentle", unaugmented_frac=0.25)
     train = replace(_batches(tiny_npz, "train", 16), augment=count)
-    said = fit(_linear(), train, _batches(tiny_npz, "test", 16), _trainer(protocol))
+    said = fit(
+        Training(_linear(), _trainer(protocol), len(train), 3),
+        train,
+        _batches(tiny_npz, "test", 16),
+    )
     after = [changed for one in said if isinstance(one, EpochRow)]
     assert after == [len(train), 2 * len(train), 3 * len(train), 3 * len(train)]
 
@@ -131,7 +131,8 @@ def test_label_smoothing_enters_the_training_loss_alone(tiny_npz: Path, smoothin
     protocol = Protocol(
         batch_size=72, epochs=1, learning_rate=1e-12, label_smoothing=smoothing, optimizer="sgd"
     )
-    row = next(r for r in fit(model, train, val, _trainer(protocol)) if isinstance(r, EpochRow))
+    said = fit(Training(model, _trainer(protocol), len(train), 3), train, val)
+    row = next(r for r in said if isinstance(r, EpochRow))
     assert row.train_loss == pytest.approx(float(expected), rel=1e-5)
     assert row.val_loss == pytest.approx(float(val_loss), rel=1e-5)
 
@@ -294,7 +295,7 @@ def test_the_training_clock_stands_still_while_the_caller_thinks(
     protocol = Protocol(batch_size=16, epochs=3)
     trainer = Trainer(protocol, choose(), seed_everything(0), clocks)
     train, val = _batches(tiny_npz, "train", 16), _batches(tiny_npz, "test", 16)
-    for _ in fit(_linear(), train, val, trainer):
+    for _ in fit(Training(_linear(), trainer, len(train), 3), train, val):
         now_s[0] += 1000.0
     assert 0 < clocks.seconds("training") < 1
     assert 0 < clocks.seconds("evaluation") < 1
@@ -319,6 +320,6 @@ def test_another_form_of_a_model_trains_its_weights(tiny_npz: Path) -> None:
     trainer, model = _trainer(Protocol(batch_size=16, epochs=2)), _linear()
     before = [parameter.clone() for parameter in model.parameters()]
     train = _batches(tiny_npz, "train", 16)
-    said = list(fit(model, train, train, trainer, _NoTruthValue(model)))
+    said = list(fit(Training(model, trainer, len(train), 3, _NoTruthValue(model)), train, train))
     assert len([one for one in said if isinstance(one, EpochRow)]) == 2
     assert not any(map(torch.equal, before, model.parameters()))

@@ -14,7 +14,7 @@ from neurovisionlab.core.protocol import Protocol
 from neurovisionlab.lab.executors import local
 from neurovisionlab.lab.measurements import Effort, measure
 from neurovisionlab.lab.trust import own_models, trusted
-from neurovisionlab.learn.settings import num_threads, wants_compiling
+from neurovisionlab.learn.settings import num_threads, wants_compiling, wants_trials
 from neurovisionlab.out.notebook import paragraphs_html
 
 
@@ -54,6 +54,7 @@ def check_settings() -> None:
     """
     num_threads()
     wants_compiling()
+    wants_trials()
     if os.environ.get("NVL_DEVICE", "cpu") != "cpu":
         from neurovisionlab.learn.device import wished_device
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
@@ -19,6 +19,8 @@ from neurovisionlab.core.bounds import (
     Loss,
     Measure,
     Moment,
+    PartName,
+    Pixels,
     Words,
 )
 from neurovisionlab.core.errors import DataError, SpecError, mould
@@ -27,8 +29,10 @@ from neurovisionlab.core.metrics import Scores
 from neurovisionlab.core.protocol import Fraction, Magnitude
 from neurovisionlab.core.spec import SCHEMA_VERSION, CellSpec, ThisVersion, hash_of
 
-# the parts that a cell answers about
-Part = Literal["val", "test"]
+# the evaluations that a cell brings along, by the parts of its data set: what chooses among epochs
+# and settings, and what is looked at once, after all choices
+VALIDATION, TEST = "val", "test"
+EVALUATED = (VALIDATION, TEST)
 
 
 class Progress(Frozen):
@@ -122,13 +126,47 @@ class Execution(Frozen):
     compile_s: Measure | None = None
 
 
+class Preprocessing(Frozen):
+    """From stored bytes [H, W, 1 or 3] to what a model sees [channels, image_px, image_px].
+
+    In this order: colour to luma (ITU-R BT.601) where the model sees one channel, resizing
+    (bilinear, antialiased) where the sides differ, (byte / 255 - mean) / std, one channel
+    repeated where the model sees three.
+
+    Attributes:
+        image_px: side of the square, in pixels.
+        channels: 1 or 3.
+        mean, std: of the training images, or as the protocol says; one for each channel that the
+            training images had, on the 0..1 scale; 0 and 1 where bytes are only divided by 255.
+    """
+
+    image_px: Pixels
+    channels: Annotated[int, Field(ge=1, le=3)]
+    mean: Annotated[tuple[Magnitude, ...], Field(min_length=1, max_length=16)]
+    std: Annotated[tuple[Magnitude, ...], Field(min_length=1, max_length=16)]
+
+
+# fields of records of 0.1, each of one evaluation: {field: (the table it is in now, its key)}
+_FORMER = {
+    "num_train": ("num_images", "train"),
+    "num_val": ("num_images", VALIDATION),
+    "num_test": ("num_images", TEST),
+    "val_scores": ("scores", VALIDATION),
+    "test_scores": ("scores", TEST),
+}
+
+
 class CellRecord(Frozen):
     """All that is kept of one cell beside its arrays.
 
     `diverged` cells have no scores: a loss that is not finite, or that left its starting level
     far behind, is an outcome of the protocol and no result. `tested_epoch` counts from 1.
-    `weights_source` says whose pretrained weights the model began with, null for none;
-    `execution` is null in records from before it was kept.
+
+    Attributes:
+        num_images: {"train": images trained on, evaluation: images it asked about}.
+        scores: {evaluation: what came out}; those of `EVALUATED`, or none.
+        weights_source: whose pretrained weights the model began with; null for none.
+        execution, preprocessing: null in records from before they were kept.
     """
 
     schema_version: ThisVersion = SCHEMA_VERSION
@@ -139,16 +177,51 @@ class CellRecord(Frozen):
     diverged_epoch: Epoch | None = None
     tested_epoch: Epoch | None = None
     split_id: Hex
-    num_train: Amount
-    num_val: Amount
-    num_test: Amount
-    val_scores: Scores | None = None
-    test_scores: Scores | None = None
+    num_images: dict[PartName, Amount]
+    scores: dict[PartName, Scores] = Field(default_factory=dict)
     resources: ResourceUse
     machine: Machine
     weights_source: Words | None = None
     execution: Execution | None = None
+    preprocessing: Preprocessing | None = None
     finished_at: Moment
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_former_fields(cls, content: object) -> object:
+        """Read what 0.1 wrote, which had a field for each evaluation."""
+        if not isinstance(content, dict) or not content.keys() & _FORMER.keys():
+            return content
+        fields = {name: value for name, value in content.items() if name not in _FORMER}
+        for name, (table, key) in _FORMER.items():
+            if content.get(name) is not None:
+                fields[table] = fields.get(table, {}) | {key: content[name]}
+        return fields
+
+    @property
+    def num_train(self) -> int:
+        """How many images trained the model."""
+        return self.num_images["train"]
+
+    @property
+    def num_val(self) -> int:
+        """How many images chose among its epochs."""
+        return self.num_images[VALIDATION]
+
+    @property
+    def num_test(self) -> int:
+        """How many images tested it."""
+        return self.num_images[TEST]
+
+    @property
+    def val_scores(self) -> Scores | None:
+        """Its scores on validation; None where it diverged."""
+        return self.scores.get(VALIDATION)
+
+    @property
+    def test_scores(self) -> Scores | None:
+        """Its scores on test; None where it diverged."""
+        return self.scores.get(TEST)
 
     @model_validator(mode="after")
     def _is_of_its_cell(self) -> CellRecord:
@@ -173,15 +246,16 @@ class CellRecord(Frozen):
 
     @model_validator(mode="after")
     def _scores_are_of_its_images(self) -> CellRecord:
-        for part, scores in (("val", self.val_scores), ("test", self.test_scores)):
-            if scores is None:
-                continue
-            wanted = getattr(self, f"num_{part}"), self.cell.num_classes
-            got = scores.num_images, len(scores.per_class)
-            if got != wanted:
+        if not {"train", *EVALUATED} <= self.num_images.keys():
+            got = ", ".join(sorted(self.num_images)) or "none"
+            raise ValueError(f"num_images: expected train, val and test, got {got}; try all three")
+        for evaluation, scores in self.scores.items():
+            wanted = self.num_images[evaluation], self.cell.num_classes
+            counts = scores.num_images, len(scores.per_class)
+            if counts != wanted:
                 said = "{} images, {} classes"
-                expected = f"expected scores of {said.format(*wanted)}"
-                raise ValueError(f"{part}_scores: {expected}, got {said.format(*got)}; try its own")
+                expected = f"scores.{evaluation}: expected scores of {said.format(*wanted)}"
+                raise ValueError(f"{expected}, got {said.format(*counts)}; try its own")
         return self
 
 
@@ -230,10 +304,10 @@ class Predictions:
     indices_N: NDArray[np.int64]
 
 
-PredictionsByPart = dict[Part, Predictions]
+PredictionsByPart = dict[PartName, Predictions]
 
 
-def check_predictions(record: CellRecord, part: Part, predictions: Predictions) -> None:
+def check_predictions(record: CellRecord, part: PartName, predictions: Predictions) -> None:
     """Make sure that stored arrays are what the record's cell predicted for a part.
 
     That is finite float32 logits [N, C], int64 labels [N] below C and int64 indices [N] of
@@ -249,9 +323,9 @@ def check_predictions(record: CellRecord, part: Part, predictions: Predictions) 
         raise DataError(mould(what, expected, got, remedy))
 
 
-def _problem_of(record: CellRecord, part: Part, given: Predictions) -> tuple[str, str] | None:
+def _problem_of(record: CellRecord, part: PartName, given: Predictions) -> tuple[str, str] | None:
     """Return what was expected of predictions and what they are; None if nothing is wrong."""
-    num, num_classes = getattr(record, f"num_{part}"), record.cell.num_classes
+    num, num_classes = record.num_images[part], record.cell.num_classes
     arrays = (given.logits_NC, given.labels_N, given.indices_N)
     shapes = (num, num_classes), (num,), (num,)
     names = ("float32", "int64", "int64")
@@ -286,11 +360,37 @@ def _range(numbers_N: NDArray[np.int64]) -> str:
 
 @dataclass(frozen=True)
 class SplitIndices:
-    """Which images of a loaded set train, choose and test: int64 indices, no image twice."""
+    """Which images of a loaded set train, and which each evaluation asks about, no image twice.
+
+    Attributes:
+        train_N: int64 indices.
+        evaluated: {evaluation: int64 indices [N]}; those of `EVALUATED`.
+    """
 
     train_N: NDArray[np.int64]
-    val_N: NDArray[np.int64]
-    test_N: NDArray[np.int64]
+    evaluated: Mapping[PartName, NDArray[np.int64]]
+
+    @classmethod
+    def of(
+        cls, train_N: NDArray[np.int64], val_N: NDArray[np.int64], test_N: NDArray[np.int64]
+    ) -> SplitIndices:
+        """Return the division into training, validation and test images."""
+        return cls(train_N, {VALIDATION: val_N, TEST: test_N})
+
+    @property
+    def val_N(self) -> NDArray[np.int64]:  # noqa: N802 - a shape suffix
+        """Indices of the images that choose."""
+        return self.evaluated[VALIDATION]
+
+    @property
+    def test_N(self) -> NDArray[np.int64]:  # noqa: N802
+        """Indices of the images that test."""
+        return self.evaluated[TEST]
+
+    @property
+    def by_part(self) -> dict[PartName, NDArray[np.int64]]:
+        """{"train", then each evaluation: indices}."""
+        return {"train": self.train_N, **self.evaluated}
 
 
 @dataclass(frozen=True)
@@ -299,7 +399,7 @@ class CellResult:
 
     record: CellRecord
     split: SplitIndices
-    predictions: dict[Part, Predictions] = field(default_factory=dict)
+    predictions: PredictionsByPart = field(default_factory=dict)
     weights: bytes | None = None  # a safetensors file
 
 

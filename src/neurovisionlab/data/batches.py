@@ -118,16 +118,22 @@ class Batches:
             yield self.at(some), self.staged.labels_N[some]
 
     def shuffled(
-        self, order: torch.Generator, noise: torch.Generator
+        self, order: torch.Generator, noise: torch.Generator, first: int = 0
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield one epoch in random order, augmented.
 
         A last batch of a single image is left out: batch normalisation cannot learn from one.
+
+        Args:
+            order: decides the order of the images, drawn once at the beginning.
+            noise: decides how each image is changed, batch by batch.
+            first: number of the batch to begin with, where an epoch goes on; those before it are
+                left out without a draw of `noise`.
         """
         staged = self.staged
         device = staged.images_NCHW.device
         permutation = moved(torch.randperm(len(self), generator=order), device)
-        for some in permutation.split(self.batch_size):
+        for some in permutation.split(self.batch_size)[first:]:
             if len(some) == 1 and self.batch_size > 1 and len(self) > 1:
                 continue
             floats = self._floats(staged.images_NCHW[some])

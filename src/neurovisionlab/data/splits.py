@@ -51,7 +51,7 @@ def divide(images: ImageSet, cell: CellSpec) -> SplitIndices:
     if len(val) == 0:
         train, val = _share(images, train, cell, "val")
     _check_classes(images, train, sides=1)  # unbroken groups may have taken a whole class away
-    found = SplitIndices(train, val, test)
+    found = SplitIndices.of(train, val, test)
     _check_unbroken(images, found)
     return found
 
@@ -69,7 +69,7 @@ def draw(images: ImageSet, cell: CellSpec, whole: SplitIndices) -> SplitIndices:
         train = prefix(images.labels_N, train, round(share * len(train)), seed)
         val = prefix(images.labels_N, val, round(share * len(val)), seed)
     test = prefix(images.labels_N, whole.test_N, cell.subset.test_images, seed)
-    return _checked(images, SplitIndices(np.sort(train), np.sort(val), np.sort(test)))
+    return _checked(images, SplitIndices.of(np.sort(train), np.sort(val), np.sort(test)))
 
 
 def stratified_order(labels_N: NDArray[np.int64], seed: int) -> Indices:

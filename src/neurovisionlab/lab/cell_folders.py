@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from neurovisionlab.core.records import CellRecord, Part, Predictions, PredictionsByPart
+from neurovisionlab.core.bounds import PartName
+from neurovisionlab.core.records import CellRecord, Predictions, PredictionsByPart
 from neurovisionlab.core.spec import hash_of
 from neurovisionlab.lab.damage import Reader, read_predictions
 from neurovisionlab.lab.folder import RunFolder
@@ -58,7 +59,7 @@ class Cells:
         """
         return self._look(name).record
 
-    def predictions(self, name: str, part: Part) -> Predictions | None:
+    def predictions(self, name: str, part: PartName) -> Predictions | None:
         """Return what a finished cell answered about a part; None where it has no scores.
 
         Raises:

@@ -21,9 +21,10 @@ from pydantic import BaseModel, ValidationError
 
 from neurovisionlab.core.errors import NvlError, StoreError, mould
 from neurovisionlab.core.records import (
+    EVALUATED,
     CellRecord,
-    Part,
     Predictions,
+    PredictionsByPart,
     SplitIndices,
     check_predictions,
 )
@@ -39,7 +40,6 @@ Tell = Callable[[str], None]
 _MOST_HEADER_BYTES = 1 << 16
 _MOST_ARRAY_BYTES = 1 << 34
 _MOST_PACKED_BYTES = 1 << 30  # of a division of a data set; predictions are not packed
-_PARTS = ("train", "val", "test")
 
 
 class DamageError(Exception):
@@ -123,7 +123,7 @@ def _refuse_newer(content: bytes, path: Path) -> None:
         raise StoreError(mould(str(path), expected, got, "that version; nothing was changed"))
 
 
-def read_predictions(file: BinaryIO, record: CellRecord) -> dict[Part, Predictions]:
+def read_predictions(file: BinaryIO, record: CellRecord) -> PredictionsByPart:
     """Return what a cell answered, from its .npz, checked against its record.
 
     Nothing is read whose size is not what the record lets one expect.
@@ -131,10 +131,10 @@ def read_predictions(file: BinaryIO, record: CellRecord) -> dict[Part, Predictio
     Raises:
         DamageError: another thing than such a file.
     """
-    told: dict[Part, Predictions] = {}
-    nums: dict[Part, int] = {"val": record.num_val, "test": record.num_test}
+    told: PredictionsByPart = {}
     with _archive(file) as archive:
-        for part, num in nums.items():
+        for part in EVALUATED:
+            num = record.num_images[part]
             shape = num, record.cell.num_classes
             logits_NC = _array(archive, f"{part}_logits", np.float32, shape)
             labels_N = _array(archive, f"{part}_labels", np.int64, (num,))
@@ -151,7 +151,9 @@ def read_split(file: BinaryIO) -> SplitIndices:
         DamageError: it is none.
     """
     with _archive(file) as archive:
-        return SplitIndices(*(_array(archive, part, np.int64, (None,)) for part in _PARTS))
+        return SplitIndices.of(
+            *(_array(archive, part, np.int64, (None,)) for part in ("train", *EVALUATED))
+        )
 
 
 @contextlib.contextmanager

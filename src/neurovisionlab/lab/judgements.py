@@ -11,9 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from neurovisionlab.core.bounds import PartName
 from neurovisionlab.core.errors import DataError, NvlError, StoreError, mould
 from neurovisionlab.core.frozen import Frozen
-from neurovisionlab.core.records import CellRecord, Part, Predictions
+from neurovisionlab.core.records import CellRecord, Predictions
 from neurovisionlab.core.statements import Statement, state
 from neurovisionlab.judge.advice import Prefer, advise, advise_cases
 from neurovisionlab.judge.answers import Answers, answers_of
@@ -237,7 +238,7 @@ def _answers(results: Results, model: str, records: Sequence[CellRecord]) -> Ans
     return answers_of(model, {record.cell.seed: read(record) for record in records})
 
 
-def _predictions(results: Results, part: Part, record: CellRecord) -> Predictions:
+def _predictions(results: Results, part: PartName, record: CellRecord) -> Predictions:
     return results.predictions(record.cell_id, part)
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 from functools import cached_property
 from pathlib import Path
 
+from neurovisionlab.core.bounds import PartName
 from neurovisionlab.core.costs import Costs, CostSpec
-from neurovisionlab.core.records import CellRecord, Failure, Part, Predictions
+from neurovisionlab.core.records import CellRecord, Failure, Predictions
 from neurovisionlab.core.spec import CellSpec
 from neurovisionlab.data.audit import Audit
 from neurovisionlab.lab.plan import Plan
@@ -49,7 +50,7 @@ class Results:
         """Every failure so far, oldest first."""
         return tuple(self._store.failures())
 
-    def predictions(self, cell_id: str, part: Part) -> Predictions:
+    def predictions(self, cell_id: str, part: PartName) -> Predictions:
         """Return what a finished cell answered about a part.
 
         Raises:

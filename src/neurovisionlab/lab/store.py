@@ -30,13 +30,13 @@ import pydantic_core
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
+from neurovisionlab.core.bounds import PartName
 from neurovisionlab.core.costs import Costs, CostSpec
 from neurovisionlab.core.errors import StoreError, mould
 from neurovisionlab.core.records import (
     CellRecord,
     CellResult,
     Failure,
-    Part,
     Predictions,
     SplitIndices,
 )
@@ -192,7 +192,8 @@ class Store:
         if self._split(split_id) is not None:
             return
         buffer = io.BytesIO()
-        np.savez_compressed(buffer, train=split.train_N, val=split.val_N, test=split.test_N)
+        arrays: dict[str, Any] = dict(split.by_part)
+        np.savez_compressed(buffer, **arrays)
         self._folder.write(buffer.getvalue(), "splits", f"{split_id}.npz")
 
     def get(self, cell_id: str) -> CellRecord:
@@ -231,7 +232,7 @@ class Store:
         """
         return {name for name in self._cells.names() if self._cells.record(name) is not None}
 
-    def predictions(self, cell_id: str, part: Part) -> Predictions:
+    def predictions(self, cell_id: str, part: PartName) -> Predictions:
         """Return logits, labels and indices of a finished cell.
 
         Raises:

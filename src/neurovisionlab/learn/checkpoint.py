@@ -75,18 +75,20 @@ class Built:
     def of(cls, model: nn.Module) -> Built:
         """Look at a model that nobody used yet."""
         names = frozenset(model.state_dict())
-        return cls(names, {name: one.detach().clone() for name, one in _unsaved(model).items()})
+        return cls(
+            names, {name: one.detach().clone() for name, one in unsaved_buffers(model).items()}
+        )
 
     def changed(self, model: nn.Module) -> State:
         """Return those buffers outside the state that are new, or other numbers now."""
         return {
             name: tensor
-            for name, tensor in _unsaved(model).items()
+            for name, tensor in unsaved_buffers(model).items()
             if name not in self.unsaved or not torch.equal(tensor, self.unsaved[name])
         }
 
 
-def _unsaved(model: nn.Module) -> State:
+def unsaved_buffers(model: nn.Module) -> State:
     """Return the buffers that are registered with persistent=False."""
     saved = model.state_dict().keys()
     named = model.named_buffers(remove_duplicate=False)
@@ -109,7 +111,7 @@ def to_bytes(
     """
     state = dict(model.state_dict())
     late = _late(model, state, built)
-    state |= {name: tensor for name, tensor in _unsaved(model).items() if name in late}
+    state |= {name: tensor for name, tensor in unsaved_buffers(model).items() if name in late}
     _refuse_others(model, state)
     shared = shared_names(state)
     pairs = [name for name, tensor in state.items() if tensor.is_complex()]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
@@ -54,6 +54,18 @@ class Stopwatches:
         """Return the seconds on a clock so far, the running stretch included."""
         running = time.perf_counter() - self._since if self._running == name else 0.0
         return self._seconds.get(name, 0.0) + running
+
+    def state_dict(self) -> dict[str, float]:
+        """Return the seconds on every clock, and on the wall's since the beginning."""
+        names = {*self._seconds, *([self._running] if self._running else [])}
+        wall_s = time.perf_counter() - self._begun
+        return {name: self.seconds(name) for name in sorted(names)} | {"wall": wall_s}
+
+    def load_state_dict(self, seconds: Mapping[str, float]) -> None:
+        """Go on from what `state_dict` returned; the time in between counts nowhere."""
+        self._since = time.perf_counter()
+        self._begun = self._since - seconds["wall"]
+        self._seconds = {name: value for name, value in seconds.items() if name != "wall"}
 
     def reading(self) -> Clocks:
         """Return all clocks and the wall time since the beginning."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -51,6 +51,25 @@ class Device:
     def chance_kept(self) -> AbstractContextManager[None]:
         """Return a context after which torch's global random numbers go on as before it."""
         return _chance_kept(self.torch_device)
+
+    def chance_state(self) -> dict[str, torch.Tensor]:
+        """Return the state of torch's global random numbers, on the host and on the device."""
+        kind = self.torch_device.type
+        states = {"cpu": torch.get_rng_state()}
+        if kind == "cuda":
+            states[kind] = torch.cuda.get_rng_state(self.torch_device)
+        elif kind == "mps":
+            states[kind] = torch.mps.get_rng_state()
+        return states
+
+    def take_chance_state(self, states: Mapping[str, torch.Tensor]) -> None:
+        """Let torch's global random numbers go on from what `chance_state` returned."""
+        kind = self.torch_device.type
+        torch.set_rng_state(states["cpu"])
+        if kind == "cuda":
+            torch.cuda.set_rng_state(states[kind], self.torch_device)
+        elif kind == "mps":
+            torch.mps.set_rng_state(states[kind])
 
     @property
     def counts_memory(self) -> bool:

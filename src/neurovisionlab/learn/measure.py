@@ -6,6 +6,7 @@ rounds; each part carries its conditions. Nothing here depends on what a model h
 
 from __future__ import annotations
 
+import itertools
 import statistics
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -19,6 +20,7 @@ from neurovisionlab.data.augment import AUGMENTATIONS, no_augmentation
 from neurovisionlab.data.batches import Batches, Scaling, stage
 from neurovisionlab.learn.clock import Contention, Stopwatches, Timer
 from neurovisionlab.learn.device import (
+    Chance,
     Device,
     DoesNotFitError,
     choose,
@@ -31,8 +33,9 @@ from neurovisionlab.learn.memory import PeakMemory
 from neurovisionlab.learn.pace import put_into_usual_form
 from neurovisionlab.learn.rehearsal import Checked, step_explained
 from neurovisionlab.learn.sensors import EnergyCounter, Gpu, energy_counter
+from neurovisionlab.learn.state import Trainer, make_movers, new_sums
 from neurovisionlab.learn.survey import num_macs
-from neurovisionlab.learn.train import Trainer, make_movers, new_sums, run_epoch
+from neurovisionlab.learn.train import run_epoch
 from neurovisionlab.learn.weights import check_unchanged
 from neurovisionlab.learn.zoo import ModelShape, build, num_parameters, weights_mib
 
@@ -127,14 +130,14 @@ class _Steps:
     def warm_up(self, num_steps: int) -> None:
         """Run steps, looking at what the model answers."""
         model = Checked(self._model, self._spec.model, self._spec.num_classes)
-        batches = _random_batches(self._spec, num_steps, self._device)
+        batches = _random_batches(self._spec, num_steps, self._device, self._trainer.chance)
         sums = new_sums(self._device)
         for _ in run_epoch(model, batches, self._trainer, self._movers, sums):
             pass
 
     def run(self, num_steps: int) -> float:
         """Run steps; return their seconds."""
-        batches = _random_batches(self._spec, num_steps, self._device)
+        batches = _random_batches(self._spec, num_steps, self._device, self._trainer.chance)
         sums = new_sums(self._device)
         before_s = self._clocks.seconds("training")
         for _ in run_epoch(self._model, batches, self._trainer, self._movers, sums):
@@ -146,7 +149,9 @@ class _Steps:
 _MOST_BATCHES_HELD = 8
 
 
-def _random_batches(spec: CostSpec, num: int, device: Device) -> _Repeated:
+def _random_batches(
+    spec: CostSpec, num: int, device: Device, chance: Chance
+) -> Iterator[tuple[Tensor, Tensor]]:
     protocol, rng = spec.protocol, np.random.default_rng(0)
     held = protocol.batch_size * min(num, _MOST_BATCHES_HELD)
     shape = (held, spec.source_px, spec.source_px, spec.channels)
@@ -160,26 +165,15 @@ def _random_batches(spec: CostSpec, num: int, device: Device) -> _Repeated:
         scaling=Scaling((0.5,), (0.25,) if protocol.scaling == "standardize" else (1.0,)),
         augment=AUGMENTATIONS.get(protocol.augmentation, no_augmentation),
     )
-    return _Repeated(batches, num)
+    return _repeated(batches, num, chance)
 
 
-class _Repeated:
-    """Batches gone through again and again until there were enough of them."""
-
-    def __init__(self, batches: Batches, num: int) -> None:
-        self._batches, self._num = batches, num
-
-    def shuffled(
-        self, order: torch.Generator, noise: torch.Generator
-    ) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield `num` batches."""
-        given = 0
-        while True:
-            for batch in self._batches.shuffled(order, noise):
-                yield batch
-                given += 1
-                if given == self._num:
-                    return
+def _repeated(batches: Batches, num: int, chance: Chance) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield `num` batches, going through the images again and again."""
+    while num > 0:
+        for batch in itertools.islice(batches.shuffled(chance.order, chance.noise), num):
+            yield batch
+            num -= 1
 
 
 # inference

@@ -86,6 +86,19 @@ class MuonBesideAdamW(torch.optim.Optimizer):
         for view in self._views:
             view.matrix.grad = None  # else it would be kept until the next step
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return the learning rates, and the state of AdamW and of Muon under "inner"."""
+        inner = [None if one is None else one.state_dict() for one in self._inner]
+        return {**super().state_dict(), "inner": inner}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take back what `state_dict` returned for the same model."""
+        inner = state_dict["inner"]
+        super().load_state_dict({k: v for k, v in state_dict.items() if k != "inner"})
+        for optimizer, state in zip(self._inner, inner, strict=True):
+            if optimizer is not None:
+                optimizer.load_state_dict(state)
+
 
 class _MatrixView:
     """A weight seen as a matrix [out, all else] that shares its memory.

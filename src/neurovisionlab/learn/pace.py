@@ -1,15 +1,18 @@
-"""How a model trains fastest on this machine: tried before its training begins, and recorded.
+"""In which form a model is trained: the same for all, unless trials are asked for.
 
 Two choices that change no method and only the last digits of numbers: the order of an image's
-numbers in memory, and whether torch compiles the model. Short trainings try nothing: there
-is less to win than a trial costs. Compiling takes from a quarter of a minute to a whole one and
-wants a C++ compiler, so it is tried only where NVL_COMPILE=1 asks for it.
+numbers in memory, and whether torch compiles the model. No stopwatch decides them unasked, or the
+same study would give other digits on a busy machine: both orders are tried only where
+NVL_TRY_FORMATS=1 says so, compiling only where NVL_COMPILE=1 does, and neither before short
+trainings, which have less to win than a trial costs. What was chosen is recorded, and a model that
+comes back takes it from there (`restored_form`).
 """
 
 from __future__ import annotations
 
+import math
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -21,15 +24,15 @@ from neurovisionlab.data.batches import Batches
 from neurovisionlab.learn.clock import Timer
 from neurovisionlab.learn.device import Device
 from neurovisionlab.learn.one_pixel import use_products
-from neurovisionlab.learn.settings import wants_compiling
+from neurovisionlab.learn.schedules import steps_per_epoch
+from neurovisionlab.learn.settings import wants_compiling, wants_trials
 from neurovisionlab.learn.snapshot import left_as_it_was
-from neurovisionlab.learn.train import Trainer, steps_per_epoch
+from neurovisionlab.learn.state import Trainer
 
 # A trial is about a dozen steps: below this many, more than a hundredth of the training.
 STEPS_WORTH_A_TRIAL = 1000
 ROUNDS = 3
-# The usual choice is left only for one that is faster by this factor, so that the noise of a busy
-# machine does not decide: another choice gives other last digits.
+# The usual choice is left only for one that is faster by this factor: noise is to decide nothing.
 MARGIN = 1.1
 FORMATS: dict[MemoryFormat, torch.memory_format] = {
     "channels_last": torch.channels_last,
@@ -50,22 +53,23 @@ class Settled(NamedTuple):
 
 
 def settle(model: nn.Module, train: Batches, trainer: Trainer) -> Settled:
-    """Put the model into the memory format, and perhaps the compiled form, that trains fastest.
+    """Put the model into the usual form, or, where trials are asked for, into the fastest.
 
     Weights, statistics and random numbers are left as they were.
 
     Raises:
-        ResourceError: NVL_COMPILE is neither 0 nor 1.
+        ResourceError: NVL_COMPILE or NVL_TRY_FORMATS is neither 0 nor 1.
     """
-    compiles = wants_compiling()
+    compiles, tries = wants_compiling(), wants_trials()
     put_into_usual_form(model, trainer.device)
     num_steps = steps_per_epoch(len(train), trainer.protocol) * trainer.protocol.epochs
-    if num_steps < STEPS_WORTH_A_TRIAL:
+    if num_steps < STEPS_WORTH_A_TRIAL or not (compiles or tries):
         return Settled(model, Execution(memory_format="channels_last"))
+    formats: tuple[MemoryFormat, ...] = tuple(FORMATS) if tries else ("channels_last",)
     with left_as_it_was(model, trainer.device):
         trial = _Trial(model, train, trainer)
-        step_s = trial.formats()
-    usual, other = step_s["channels_last"], step_s["contiguous"]
+        step_s = trial.formats(formats)
+    usual, other = step_s["channels_last"], step_s.get("contiguous", math.inf)
     chosen: MemoryFormat = "contiguous" if other * MARGIN < usual else "channels_last"
     model.to(memory_format=FORMATS[chosen])
     compiled = None
@@ -95,6 +99,12 @@ def put_into_usual_form(model: nn.Module, device: Device) -> None:
         use_products(model)
 
 
+def restored_form(model: nn.Module, device: Device, execution: Execution) -> None:
+    """Put a model, in place, into the form in which it was trained; compiling is not repeated."""
+    put_into_usual_form(model, device)
+    model.to(memory_format=FORMATS[execution.memory_format])
+
+
 class _Compiled(NamedTuple):
     forward: nn.Module
     step_s: float
@@ -109,12 +119,12 @@ class _Trial:
         self._images_BCHW, self._labels_B = next(train.in_order())
         self._num_last = len(train) % trainer.protocol.batch_size
 
-    def formats(self) -> dict[MemoryFormat, float]:
-        """Return the seconds of a step in each memory format, tried in turn."""
-        seconds: dict[MemoryFormat, list[float]] = {name: [] for name in FORMATS}
+    def formats(self, names: Sequence[MemoryFormat]) -> dict[MemoryFormat, float]:
+        """Return the seconds of a step in each of these memory formats, tried in turn."""
+        seconds: dict[MemoryFormat, list[float]] = {name: [] for name in names}
         for _ in range(1 + ROUNDS):
-            for name, memory_format in FORMATS.items():
-                self._model.to(memory_format=memory_format)
+            for name in names:
+                self._model.to(memory_format=FORMATS[name])
                 seconds[name].append(self._seconds(self._model))
         return {name: statistics.median(values[1:]) for name, values in seconds.items()}
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import torch
@@ -25,15 +25,10 @@ from neurovisionlab.learn.checkpoint import Built, from_bytes, put_back, to_byte
 from neurovisionlab.learn.clock import Stopwatches
 from neurovisionlab.learn.device import Chance, is_out_of_memory
 from neurovisionlab.learn.parts import Parts
+from neurovisionlab.learn.schedules import steps_per_epoch
 from neurovisionlab.learn.snapshot import left_as_it_was
-from neurovisionlab.learn.train import (
-    Movers,
-    Trainer,
-    make_movers,
-    new_sums,
-    run_epoch,
-    steps_per_epoch,
-)
+from neurovisionlab.learn.state import Movers, Trainer, make_movers, new_sums
+from neurovisionlab.learn.train import run_epoch
 
 Batch = tuple[Tensor, Tensor]
 
@@ -130,7 +125,7 @@ class _Attempt:
         before = _trained(self._model)
         with step_explained(self._name, num, _remedy_of_one(num, len(self._parts.train))):
             sums = new_sums(self._trainer.device)
-            for _ in run_epoch(model, Given([batch]), self._trainer, movers, sums):
+            for _ in run_epoch(model, iter([batch]), self._trainer, movers, sums):
                 pass
         _check_same(self._name, before, _trained(self._model))
 
@@ -139,10 +134,10 @@ class _Attempt:
 
         For a library's networks a batch as in training and a single image stand for all.
         """
-        val, test = self._parts.val, self._parts.test
+        val, sizes = self._parts.val, [len(asked) for asked in self._parts.evaluated.values()]
         full = answers_at_once(val)
-        largest = min(full, max(len(val), len(test)))
-        rests = {len(part) % full for part in (val, test)} - {0, largest}
+        largest = min(full, max(sizes))
+        rests = {size % full for size in sizes} - {0, largest}
         if self._is_own:
             return [largest, *sorted(rests)]
         return [min(largest, val.batch_size), *sorted(rests & {1})]
@@ -164,17 +159,6 @@ def _some(batches: Batches, num: int) -> Batches:
     where = torch.arange(num, device=batches.staged.labels_N.device) % len(batches)
     images, labels = batches.staged.images_NCHW[where], batches.staged.labels_N[where]
     return replace(batches, staged=Staged(images, labels))
-
-
-class Given:
-    """Batches as they were given, whatever the order."""
-
-    def __init__(self, batches: Sequence[Batch]) -> None:
-        self._batches = batches
-
-    def shuffled(self, order: torch.Generator, noise: torch.Generator) -> Iterator[Batch]:
-        """Yield them."""
-        return iter(self._batches)
 
 
 class Checked(nn.Module):

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import copy
-import functools
-import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from typing import Any
+import dataclasses
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from torch import nn
 
+from neurovisionlab.core.bounds import PartName
 from neurovisionlab.core.errors import DataError, mould
-from neurovisionlab.core.metrics import Scores, score
+from neurovisionlab.core.metrics import score
 from neurovisionlab.core.records import (
-    CellRecord,
     CellResult,
     EpochRow,
-    Part,
+    Execution,
     Predictions,
-    PredictionsByPart,
     Progress,
-    ResourceUse,
     SplitIndices,
 )
 from neurovisionlab.core.spec import CellSpec
@@ -31,22 +25,18 @@ from neurovisionlab.data.images import ImageSet
 from neurovisionlab.data.sources import load
 from neurovisionlab.data.splits import split
 from neurovisionlab.learn.answer import predict
-from neurovisionlab.learn.checkpoint import Built, put_back, to_bytes
-from neurovisionlab.learn.clock import Contention, Stopwatches, now_iso
-from neurovisionlab.learn.device import (
-    Device,
-    choose,
-    describe_machine,
-    memory_errors_explained,
-    seed_everything,
-)
+from neurovisionlab.learn.checkpoint import Built, to_bytes
+from neurovisionlab.learn.clock import Contention, Stopwatches
+from neurovisionlab.learn.device import Device, choose, memory_errors_explained, seed_everything
 from neurovisionlab.learn.memory import keep_freed
+from neurovisionlab.learn.outcome import Outcome
 from neurovisionlab.learn.pace import put_into_usual_form, settle
-from neurovisionlab.learn.parts import stage_parts
+from neurovisionlab.learn.parts import Parts, preprocessing_of, stage_parts
 from neurovisionlab.learn.rehearsal import rehearse
-from neurovisionlab.learn.train import Trainer, fit, has_diverged
+from neurovisionlab.learn.state import Story, Trainer, Training
+from neurovisionlab.learn.train import fit
 from neurovisionlab.learn.weights import check_unchanged
-from neurovisionlab.learn.zoo import ModelShape, build, num_parameters, weights_mib
+from neurovisionlab.learn.zoo import ModelShape, build
 
 WatchCell = Callable[[EpochRow | Progress], None]
 
@@ -80,31 +70,31 @@ def _run_on(device: Device, cell: CellSpec, watch: WatchCell, home: DataHome) ->
         parts = stage_parts(images, indices, cell, device)
         del images
     trainer = Trainer(cell.protocol, device, chance, clocks)
-    story = _Story(cell, weights_source)
+    outcome = Outcome(
+        *(cell, model, trainer, indices, preprocessing_of(parts.train), weights_source),
+        story=Story(),
+        execution=Execution(memory_format="channels_last"),
+    )
     with clocks.on("setup"):
         put_into_usual_form(model, device)
-        rehearse(model, cell, parts, trainer, lambda it: story.imagined(it, trainer, indices))
+        rehearse(model, cell, parts, trainer, outcome.imagined)
         built = Built.of(model)
         settled = settle(model, parts.train, trainer)
-    for row in fit(model, parts.train, parts.val, trainer, settled.forward):
-        watch(row)
-        if isinstance(row, EpochRow) and not story.goes_on_after(row, model):
-            break
-    predictions: PredictionsByPart = {}
-    if not story.diverged:
-        story.restore_tested_epoch(model)
-        look = functools.partial(predict, model, device=device, clocks=clocks)
-        predictions["val"] = Predictions(*look(parts.val), indices.val_N)
-        # the only time that test images are looked at: training and all choices are over
-        predictions["test"] = Predictions(*look(parts.test), indices.test_N)
-        predictions = story.judged(predictions)
+        training = Training(model, trainer, len(parts.train), cell.num_classes, settled.forward)
+    for event in fit(training, parts.train, parts.val):
+        watch(event)
+    predictions = dict(_predictions(training, parts, indices))
     with clocks.on("saving"):
-        weights = None if story.diverged else _serialised(model, cell, built)
+        weights = None if training.story.diverged else _serialised(model, cell, built)
         scores = {part: score(p.logits_NC, p.labels_N) for part, p in predictions.items()}
-    record = story.record(model, trainer, indices, scores)
-    used = record.resources.changed(contention_frac=contention.frac())
-    record = record.changed(execution=settled.execution, resources=used)
-    return CellResult(record, indices, predictions, weights)
+    outcome = dataclasses.replace(
+        outcome,
+        story=training.story,
+        execution=settled.execution,
+        scores=scores,
+        contention_frac=contention.frac(),
+    )
+    return CellResult(outcome.record(), indices, predictions, weights)
 
 
 def shape_of(cell: CellSpec) -> ModelShape:
@@ -126,109 +116,29 @@ def _load_unchanged(cell: CellSpec, home: DataHome) -> ImageSet:
     return images
 
 
+def _predictions(
+    training: Training, parts: Parts, indices: SplitIndices
+) -> Iterator[tuple[PartName, Predictions]]:
+    """Yield what the tested weights answer in each evaluation; nothing of a diverged training.
+
+    The only time that test images are looked at: training and all choices are over.
+    """
+    story, trainer = training.story, training.trainer
+    if story.diverged:
+        return
+    training.take_tested_weights()
+    answers = {
+        part: predict(training.model, asked, trainer.device, trainer.clocks)
+        for part, asked in parts.evaluated.items()
+    }
+    # losses may be finite all the same: of a class that is never right, or of other images
+    story.diverged = not all(np.isfinite(logits_NC).all() for logits_NC, _ in answers.values())
+    for part, (logits_NC, labels_N) in () if story.diverged else answers.items():
+        yield part, Predictions(logits_NC, labels_N, indices.evaluated[part])
+
+
 def _serialised(model: nn.Module, cell: CellSpec, built: Built) -> bytes | None:
     """Return the weights as a safetensors file, unless the study keeps none."""
     if cell.protocol.keep_weights == "none":
         return None
     return to_bytes(model, {"cell_id": cell.cell_id}, built)
-
-
-# stands in the record that is tried before there is any epoch
-_IMAGINED = EpochRow(
-    epoch=1,
-    learning_rate=0.0,
-    train_loss=None,
-    train_accuracy_frac=0.0,
-    val_loss=None,
-    val_accuracy_frac=0.0,
-    train_s=0.0,
-    eval_s=0.0,
-)
-
-
-@dataclass
-class _Story:
-    """What happened to a cell so far: its epochs, and the weights that will be tested."""
-
-    cell: CellSpec
-    weights_source: str | None = None
-    rows: list[EpochRow] = field(default_factory=list)
-    diverged: bool = False
-    best: EpochRow | None = None
-    best_weights: dict[str, Any] | None = None
-
-    def goes_on_after(self, row: EpochRow, model: nn.Module) -> bool:
-        """Take note of an epoch; return whether training goes on."""
-        self.rows.append(row)
-        self.diverged = has_diverged(row, self.cell.num_classes)
-        if self.diverged or self.cell.protocol.keep_epoch == "last":
-            return not self.diverged
-        if self.best is None or row.val_accuracy_frac > self.best.val_accuracy_frac:
-            self.best, self.best_weights = row, copy.deepcopy(model.state_dict())
-        return True
-
-    def restore_tested_epoch(self, model: nn.Module) -> None:
-        """Give the model the weights of the epoch that is to be tested."""
-        if self.best_weights is not None:
-            put_back(model, self.best_weights)
-
-    def judged(self, predictions: PredictionsByPart) -> PredictionsByPart:
-        """Return what was predicted; nothing, of a training that ends in no finite numbers.
-
-        Its losses may be finite all the same: of a class that is never right, or of other images.
-        """
-        self.diverged = not all(np.isfinite(p.logits_NC).all() for p in predictions.values())
-        return {} if self.diverged else predictions
-
-    def imagined(self, model: nn.Module, trainer: Trainer, indices: SplitIndices) -> CellRecord:
-        """Return the record as far as it can be told before the first epoch."""
-        return replace(self, rows=[_IMAGINED]).record(model, trainer, indices, {})
-
-    def record(
-        self,
-        model: nn.Module,
-        trainer: Trainer,
-        indices: SplitIndices,
-        scores: dict[Part, Scores],
-    ) -> CellRecord:
-        """Return the record of the whole cell."""
-        last = self.rows[-1].epoch
-        return CellRecord(
-            cell_id=self.cell.cell_id,
-            cell=self.cell,
-            status="diverged" if self.diverged else "done",
-            epochs=tuple(self.rows),
-            diverged_epoch=last if self.diverged else None,
-            tested_epoch=None if self.diverged else self.best.epoch if self.best else last,
-            split_id=split_id(indices),
-            num_train=len(indices.train_N),
-            num_val=len(indices.val_N),
-            num_test=len(indices.test_N),
-            val_scores=scores.get("val"),
-            test_scores=scores.get("test"),
-            resources=_resource_use(model, trainer, self.rows, len(indices.train_N)),
-            machine=describe_machine(trainer.device),
-            weights_source=self.weights_source,
-            finished_at=now_iso(),
-        )
-
-
-def split_id(indices: SplitIndices) -> str:
-    """Return a name for a division: equal for cells that train and test on the same images."""
-    sha = hashlib.sha256()
-    for where_N in (indices.train_N, indices.val_N, indices.test_N):
-        sha.update(len(where_N).to_bytes(8, "little") + where_N.tobytes())
-    return sha.hexdigest()[:16]
-
-
-def _resource_use(
-    model: nn.Module, trainer: Trainer, rows: list[EpochRow], num_train: int
-) -> ResourceUse:
-    train_time_s = trainer.clocks.seconds("training")
-    return ResourceUse(
-        num_parameters=num_parameters(model),
-        weights_mib=weights_mib(model),
-        train_time_s=train_time_s,
-        train_images_per_s=len(rows) * num_train / train_time_s if train_time_s else None,
-        clocks=trainer.clocks.reading(),
-    )

@@ -52,7 +52,20 @@ def wants_compiling() -> bool:
     Raises:
         ResourceError: it is neither 0 nor 1.
     """
-    wish = os.environ.get("NVL_COMPILE", "0")
+    return _is_set("NVL_COMPILE")
+
+
+def wants_trials() -> bool:
+    """Return whether NVL_TRY_FORMATS asks for both memory formats to be tried.
+
+    Raises:
+        ResourceError: it is neither 0 nor 1.
+    """
+    return _is_set("NVL_TRY_FORMATS")
+
+
+def _is_set(name: str) -> bool:
+    wish = os.environ.get(name, "0")
     if wish not in ("0", "1"):
-        raise ResourceError(mould("NVL_COMPILE", "0 or 1", repr(wish[:50]), "1"))
+        raise ResourceError(mould(name, "0 or 1", repr(wish[:50]), "1"))
     return wish == "1"

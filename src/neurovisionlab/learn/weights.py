@@ -173,6 +173,26 @@ def check_unchanged(name: str, expected: str | None, is_pretrained: bool) -> str
     return None if weights is None else weights.origin
 
 
+def check_code_unchanged(name: str, expected: str | None, is_pretrained: bool) -> None:
+    """Refuse code, or a network of the table, that is another than when a cell was trained.
+
+    Args:
+        name: of the model.
+        expected: `CellSpec.model_digest`.
+        is_pretrained: whether that digest ends in one of published weights.
+
+    Raises:
+        ModelError: it changed.
+    """
+    parts = (expected or "").split("+")
+    trained_with = "+".join(parts[:-1] if is_pretrained else parts) or None
+    found = digest_of(name)
+    if found != trained_with:
+        got = f"{(found or 'none')[:12]}: it changed since it was trained"
+        was = (trained_with or "none")[:12]
+        raise ModelError(mould(name, f"code of digest {was}", got, "the code of that time"))
+
+
 def _places(source: Published) -> Iterator[tuple[Path, str]]:
     """Yield (file, whose) for every place where the weights may lie."""
     own_folder = os.environ.get("NVL_WEIGHTS")

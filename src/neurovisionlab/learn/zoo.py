@@ -55,14 +55,23 @@ class ModelShape:
     num_classes: int
 
 
-def build(name: str, shape: ModelShape, protocol: Protocol) -> nn.Module:
+def build(
+    name: str, shape: ModelShape, protocol: Protocol, reads_weights: bool = True
+) -> nn.Module:
     """Build a model; what is not pretrained is drawn from torch's global generator.
+
+    Args:
+        name: of the model.
+        shape: what goes in and what comes out.
+        protocol: of the study.
+        reads_weights: false builds the same network without the published weights that the
+            protocol asks for: it will be given others.
 
     Raises:
         ModelError: no such model, a size it cannot take, weights that are missing or do not fit.
     """
     kind = kind_of(name)
-    weights = find(name) if protocol.pretrained else None
+    weights = find(name) if protocol.pretrained and reads_weights else None
     if kind == "table":
         model = _table_model(name, shape, weights)
     elif kind == "timm":
@@ -71,7 +80,7 @@ def build(name: str, shape: ModelShape, protocol: Protocol) -> nn.Module:
         model = _torchvision_model(name, shape, weights)
     else:
         model = _own_model(name, shape, weights)
-    keeps_first = weights is not None and protocol.stem_weights == "adapt"
+    keeps_first = protocol.pretrained and protocol.stem_weights == "adapt"
     if not has_own_stem(name, protocol.stem):
         change_stem(model, protocol.stem, keeps_first)
     if weights is not None and not keeps_first:
