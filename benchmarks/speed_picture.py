@@ -1,4 +1,4 @@
-"""README's first picture: test accuracy on EMNIST letters against seconds of training.
+"""The picture of docs/speed.md: test accuracy on EMNIST letters against seconds of training.
 
     python benchmarks/speed_picture.py [RUN ...]
 

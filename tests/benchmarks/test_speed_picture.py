@@ -1,4 +1,4 @@
-"""README's first picture: what was measured before is drawn again, until it is measured anew."""
+"""The picture of docs/speed.md: what was measured is drawn again, until it is measured anew."""
 
 from __future__ import annotations
 
