@@ -94,19 +94,24 @@ def _family(process: psutil.Process) -> list[psutil.Process]:
 
 
 @contextmanager
-def _hearing_ctrl_c() -> Iterator[None]:
-    """Let processes that are started hear Ctrl-C: a script's background jobs are told not to."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+def _hearing_all_stops() -> Iterator[None]:
+    """Let processes that are started hear what a script's background job or `nohup` tells not to.
+
+    A signal that is heard here is theirs to hear, too, by default.
+    """
+    numbers = (signal.SIGINT, signal.SIGHUP)
+    before = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager
 def _running(study: Path) -> Iterator[subprocess.Popen[str]]:
     """Start `nvl run` as the head of its own group, as a terminal would."""
-    with _hearing_ctrl_c():
+    with _hearing_all_stops():
         process = subprocess.Popen(
             [str(NVL), "run", str(study), "--no-measure"],
             cwd=study.parent,
