@@ -16,6 +16,7 @@ import pytest
 from e2e.conftest import NVL, Nvl
 from e2e.studies import run_with_fakes, write_study
 from neurovisionlab import api
+from neurovisionlab.cli.options import hearing_stops
 from neurovisionlab.lab.store import Store
 
 
@@ -164,10 +165,24 @@ def _finish(study: Path) -> api.Run:
 # what a terminal, a service manager, a closed window and a person with `kill` send, and to whom
 STOPS = [
     pytest.param(os.killpg, signal.SIGINT, id="Ctrl-C"),
-    pytest.param(os.killpg, signal.SIGTERM, id="terminated-group"),
+    pytest.param(os.killpg, signal.SIGTERM, id="terminated-group", marks=pytest.mark.slow),
     pytest.param(os.kill, signal.SIGTERM, id="terminated"),
-    pytest.param(os.killpg, signal.SIGHUP, id="hung-up"),
+    pytest.param(os.killpg, signal.SIGHUP, id="hung-up", marks=pytest.mark.slow),
 ]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_command_hears_each_wish_to_end_as_ctrl_c(number: signal.Signals) -> None:
+    before = signal.signal(number, signal.SIG_DFL)
+    try:
+        with pytest.raises(KeyboardInterrupt), hearing_stops():
+            signal.raise_signal(number)
+        assert signal.getsignal(number) is signal.SIG_DFL
+        signal.signal(number, signal.SIG_IGN)  # as under `nohup`
+        with hearing_stops():
+            signal.raise_signal(number)
+    finally:
+        signal.signal(number, before)
 
 
 @pytest.mark.parametrize(("send", "number"), STOPS)
