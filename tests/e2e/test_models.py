@@ -307,6 +307,7 @@ def test_notebook_in_a_kernel(here: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert "small device" in advice
 
 
+@pytest.mark.slow  # a kernel does all of this, and more
 def test_notebook(here: Path) -> None:
     notebook = json.loads((EXAMPLES / "study_from_python.ipynb").read_text(encoding="utf-8"))
     cells = ["".join(c["source"]) for c in notebook["cells"] if c["cell_type"] == "code"]
