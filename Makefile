@@ -51,10 +51,11 @@ format: dev
 	$(BIN)/ruff check --fix .
 
 test: dev
-	$(BIN)/pytest -n $(NVL_TEST_WORKERS)
+	$(BIN)/pytest -n $(NVL_TEST_WORKERS) --dist worksteal
 
+# each worker takes a run of tests in their order, and so those that share what is dear
 test-slow: dev
-	$(BIN)/pytest --slow
+	$(BIN)/pytest --slow -n $(NVL_TEST_WORKERS) --dist worksteal
 
 test-gpu: dev
 	$(BIN)/pytest --gpu

@@ -51,7 +51,11 @@ def nvl(tmp_path: Path) -> Nvl:
 
 @pytest.fixture
 def nvl_here(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Nvl:
-    """Return a function that runs `nvl` in this process: for what ends before training."""
+    """Return a function that runs `nvl` in this process, whose server of cells' processes stays.
+
+    A process of one's own imports torch twice, for itself and for its cells: it is for what is
+    said about processes.
+    """
 
     def run(*words: str) -> Answer:
         monkeypatch.setattr(sys, "argv", ["nvl", *words])

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 from pydantic import ValidationError
@@ -18,6 +19,7 @@ from neurovisionlab.core.protocol import Protocol
 from neurovisionlab.core.spec import DataRef
 from neurovisionlab.data.home import DataHome
 from neurovisionlab.data.sources import SOURCES, describe
+from neurovisionlab.data.synthetic.handwriting import Handwriting
 
 
 def nvl_data(*words: str | Path) -> Result:
@@ -55,7 +57,13 @@ def test_list_says_what_lies_there(real_data: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["digits", "pen-kana", "emnist-letters"])
-def test_list_agrees_with_the_sets_themselves(name: str, real_data: Path) -> None:
+def test_list_agrees_with_the_sets_themselves(
+    name: str, real_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if name == "pen-kana":  # counted here, drawn elsewhere: 5,000 sheets stay blank
+        blank = np.zeros((28, 28, 1), np.uint8)
+        monkeypatch.setattr(Handwriting, "picture", lambda *_: blank)
+        monkeypatch.setenv("NVL_CACHE", str(tmp_path))
     found = describe(DataRef(name=name), DataHome.find(real_data))
     rows = {r["name"]: r for r in json.loads(output_of("list", "--json"))}
     row = rows[name]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,9 +32,9 @@ FIELDS = (
 )
 
 
-def test_a_model_by_name(nvl: Nvl) -> None:
+def test_a_model_by_name(nvl_here: Nvl) -> None:
     words = "--model glyphnet --image-px 28 --classes 26 --seconds 0.1 --json"
-    answer = nvl("measure", *words.split())
+    answer = nvl_here("measure", *words.split())
     assert answer.code == 0, answer.err
     told = json.loads(answer.out)
     assert set(FIELDS) <= set(told)
@@ -43,21 +44,24 @@ def test_a_model_by_name(nvl: Nvl) -> None:
     assert told["conditions"]["machine"]["versions"]["torch"]
 
 
-def test_a_run_is_measured_at_its_end_unless_told_otherwise(nvl: Nvl, tiny_npz: Path) -> None:
+def test_a_run_is_measured_at_its_end_unless_told_otherwise(
+    nvl_here: Nvl, tiny_npz: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tiny_npz)
     study = tiny_npz / "study.toml"
     study.write_text(
         f'name = "small"\ndatasets = ["npz:{tiny_npz}"]\nmodels = ["glyphnet-small"]\n'
         "seeds = [0, 1]\n[protocol]\nepochs = 1\nimage_px = 16\n"
     )
-    bare = nvl("run", str(study), "--no-measure")
+    bare = nvl_here("run", str(study), "--no-measure")
     assert bare.code == 0, bare.err
     assert "costs" not in bare.out
-    again = nvl("run", str(study))  # nothing to train, but to measure
+    again = nvl_here("run", str(study))  # nothing to train, but to measure
     assert again.out.count("measured glyphnet-small-16px-") == 1
     assert "p50 ms" in again.out
-    told = json.loads(nvl("measure", "runs/small", "--seconds", "0.1", "--json").out)
+    told = json.loads(nvl_here("measure", "runs/small", "--seconds", "0.1", "--json").out)
     assert [row["model"] for row in told] == ["glyphnet-small"]
-    report = next(tiny_npz.parent.rglob("runs/small/report.html")).read_text()
+    report = (tiny_npz / "runs" / "small" / "report.html").read_text(encoding="utf-8")
     assert "What does it cost?" in report
 
 
@@ -133,19 +137,21 @@ def test_mistakes_are_one_line(nvl_here: Nvl, tmp_path: Path, words: list[str], 
 
 @pytest.mark.parametrize("models", [("evil:net",), ("glyphnet-small", "evil:net")])
 def test_measuring_a_strangers_run_imports_no_code_of_theirs(
-    nvl: Nvl, tmp_path: Path, models: tuple[str, ...]
+    nvl_here: Nvl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, models: tuple[str, ...]
 ) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))  # whatever is put there is taken away again
     (tmp_path / "evil.py").write_text("import pathlib\npathlib.Path('mark').touch()\n")
     store = Store(tmp_path / "run")
     with store.writing():
         plan = fake_plan(models=models)
         store.keep_plan(plan.changed(model_digests={"evil:net": "0" * 64}))
-    told = nvl("measure", "run", "--seconds", "0.1")
+    told = nvl_here("measure", "run", "--seconds", "0.1")
     assert "evil:net" in told.err
     assert "--trust" in told.err
     assert told.code == (2 if len(models) == 1 else 0), told.err
     assert ("glyphnet-small · 16×16×1" in told.out) == (len(models) > 1)
-    refused = nvl("measure", "run", "--trust")
+    refused = nvl_here("measure", "run", "--trust")
     assert refused.code == 2
     assert "which was not imported" in refused.err
     assert "Traceback" not in told.err + refused.err

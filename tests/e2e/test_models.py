@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -265,7 +266,9 @@ def _run(folder: Path, *command: str) -> str:
     return done.stdout
 
 
-def test_page_on_extending(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_page_on_extending(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     snippets = _snippets()
     for name, text in snippets.items():
         (here / name).write_text(text, encoding="utf-8")
@@ -276,7 +279,8 @@ def test_page_on_extending(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setitem(sources.SOURCES, "noise", None)  # taken away again afterwards
         exec(snippets["own_source.py"], {})  # it checks its result itself
-    assert "own_model:two_layers" in _run(here, sys.executable, "from_python.py")
+    runpy.run_path("from_python.py", run_name="__main__")
+    assert "own_model:two_layers" in capsys.readouterr().out
 
 
 @pytest.mark.enable_socket  # a kernel is spoken to by way of sockets of this machine
@@ -303,6 +307,7 @@ def test_notebook_in_a_kernel(here: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert "small device" in advice
 
 
+@pytest.mark.slow  # a kernel does all of this, and more
 def test_notebook(here: Path) -> None:
     notebook = json.loads((EXAMPLES / "study_from_python.ipynb").read_text(encoding="utf-8"))
     cells = ["".join(c["source"]) for c in notebook["cells"] if c["cell_type"] == "code"]

@@ -82,13 +82,13 @@ def odd(tmp_path: Path) -> Path:
 
 
 def test_a_folder_of_oddities_says_each_and_trains_what_is_sound(
-    odd: Path, nvl: Nvl, nvl_here: Nvl, monkeypatch: pytest.MonkeyPatch
+    odd: Path, nvl_here: Nvl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = nvl("run", "study.toml", "--no-measure", cwd=odd)
+    monkeypatch.chdir(odd)
+    first = nvl_here("run", "study.toml", "--no-measure")
     assert first.code == 0, first.err
     assert "1 of 1 cells to run" in first.out
     _assert_said(first.out)
-    monkeypatch.chdir(odd)
     for command in ("info", "audit"):
         told = nvl_here("data", command, "folder:.", "--px", "16", "--skip-bad")
         assert told.code == 0, told.err

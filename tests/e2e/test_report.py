@@ -21,9 +21,9 @@ def _run(folder: Path) -> Path:
     return folder
 
 
-def test_a_report_in_ukrainian_with_its_exports(nvl: Nvl, tmp_path: Path) -> None:
+def test_a_report_in_ukrainian_with_its_exports(nvl_here: Nvl, tmp_path: Path) -> None:
     run = _run(tmp_path / "run")
-    answer = nvl("report", str(run), "--lang", "uk")
+    answer = nvl_here("report", str(run), "--lang", "uk")
     assert answer.code == 0, answer.err
     html = (run / "report.html").read_text(encoding="utf-8")
     assert '<html lang="uk"' in html
@@ -34,11 +34,12 @@ def test_a_report_in_ukrainian_with_its_exports(nvl: Nvl, tmp_path: Path) -> Non
 
 
 def test_the_language_can_be_set_once_and_for_all(
-    nvl: Nvl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    nvl_here: Nvl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     runs = [str(_run(tmp_path / name)) for name in ("one", "two")]
     monkeypatch.setenv("NVL_LANG", "uk")
-    answer = nvl("compare", *runs, "--out", "page.html")
+    answer = nvl_here("compare", *runs, "--out", "page.html")
     assert answer.code == 0, answer.err
     assert "Запуски поруч" in (tmp_path / "page.html").read_text(encoding="utf-8")
 
@@ -53,10 +54,15 @@ def test_the_language_can_be_set_once_and_for_all(
     ],
 )
 def test_mistakes_are_one_line_and_exit_code_2(
-    nvl: Nvl, tmp_path: Path, words: tuple[str, ...], said: str
+    nvl_here: Nvl,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    words: tuple[str, ...],
+    said: str,
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     run = _run(tmp_path / "run")
-    answer = nvl(*(str(run) if word == "RUN" else word for word in words))
+    answer = nvl_here(*(str(run) if word == "RUN" else word for word in words))
     assert answer.code == 2
     assert said in answer.err
     assert "Traceback" not in answer.err

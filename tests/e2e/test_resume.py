@@ -16,6 +16,7 @@ import pytest
 from e2e.conftest import NVL, Nvl
 from e2e.studies import run_with_fakes, write_study
 from neurovisionlab import api
+from neurovisionlab.cli.options import hearing_stops
 from neurovisionlab.lab.store import Store
 
 
@@ -94,19 +95,24 @@ def _family(process: psutil.Process) -> list[psutil.Process]:
 
 
 @contextmanager
-def _hearing_ctrl_c() -> Iterator[None]:
-    """Let processes that are started hear Ctrl-C: a script's background jobs are told not to."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+def _hearing_all_stops() -> Iterator[None]:
+    """Let processes that are started hear what a script's background job or `nohup` tells not to.
+
+    A signal that is heard here is theirs to hear, too, by default.
+    """
+    numbers = (signal.SIGINT, signal.SIGHUP)
+    before = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager
 def _running(study: Path) -> Iterator[subprocess.Popen[str]]:
     """Start `nvl run` as the head of its own group, as a terminal would."""
-    with _hearing_ctrl_c():
+    with _hearing_all_stops():
         process = subprocess.Popen(
             [str(NVL), "run", str(study), "--no-measure"],
             cwd=study.parent,
@@ -159,10 +165,24 @@ def _finish(study: Path) -> api.Run:
 # what a terminal, a service manager, a closed window and a person with `kill` send, and to whom
 STOPS = [
     pytest.param(os.killpg, signal.SIGINT, id="Ctrl-C"),
-    pytest.param(os.killpg, signal.SIGTERM, id="terminated-group"),
+    pytest.param(os.killpg, signal.SIGTERM, id="terminated-group", marks=pytest.mark.slow),
     pytest.param(os.kill, signal.SIGTERM, id="terminated"),
-    pytest.param(os.killpg, signal.SIGHUP, id="hung-up"),
+    pytest.param(os.killpg, signal.SIGHUP, id="hung-up", marks=pytest.mark.slow),
 ]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_command_hears_each_wish_to_end_as_ctrl_c(number: signal.Signals) -> None:
+    before = signal.signal(number, signal.SIG_DFL)
+    try:
+        with pytest.raises(KeyboardInterrupt), hearing_stops():
+            signal.raise_signal(number)
+        assert signal.getsignal(number) is signal.SIG_DFL
+        signal.signal(number, signal.SIG_IGN)  # as under `nohup`
+        with hearing_stops():
+            signal.raise_signal(number)
+    finally:
+        signal.signal(number, before)
 
 
 @pytest.mark.parametrize(("send", "number"), STOPS)

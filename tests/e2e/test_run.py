@@ -22,7 +22,9 @@ from neurovisionlab.lab.executors import Done, Failed, Outcome, Work
 from neurovisionlab.lab.store import Store
 
 
-def test_a_study_runs_and_can_be_read_in_every_form(nvl: Nvl, tiny_npz: Path) -> None:
+def test_a_study_runs_and_can_be_read_in_every_form(
+    nvl: Nvl, nvl_here: Nvl, tiny_npz: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     study = write_study(
         tiny_npz, f"npz:{tiny_npz}", 'models = ["mobilenetv2", "vit-tiny"]', 'color = "grey"'
     )
@@ -36,11 +38,12 @@ def test_a_study_runs_and_can_be_read_in_every_form(nvl: Nvl, tiny_npz: Path) ->
     assert not (folder / "failures.jsonl").exists()
     assert list((folder / "unfinished").glob("*")) == []
 
-    status = nvl("status", "runs/small", "--json")
+    monkeypatch.chdir(tiny_npz)
+    status = nvl_here("status", "runs/small", "--json")
     told = json.loads(status.out)
     assert (told["name"], told["cells"], told["done"], told["pending"]) == ("small", 2, 2, 0)
-    as_json = json.loads(nvl("results", "runs/small", "--json").out)
-    as_csv = list(csv.DictReader(io.StringIO(nvl("results", "runs/small", "--csv").out)))
+    as_json = json.loads(nvl_here("results", "runs/small", "--json").out)
+    as_csv = list(csv.DictReader(io.StringIO(nvl_here("results", "runs/small", "--csv").out)))
     assert [row["model"] for row in as_json] == ["mobilenetv2", "vit-tiny"]
     for one, other in zip(as_json, as_csv, strict=True):
         assert one["status"] == "done"
@@ -48,7 +51,7 @@ def test_a_study_runs_and_can_be_read_in_every_form(nvl: Nvl, tiny_npz: Path) ->
         assert one["accuracy_frac"] == float(other["accuracy_frac"])
         assert one["num_test"] == 24
 
-    again = nvl("run", str(study), "--no-measure")
+    again = nvl_here("run", str(study), "--no-measure")
     assert again.code == 0
     assert "0 of 2 cells to run" in again.out
     assert "✓" not in again.out
@@ -61,28 +64,35 @@ def test_a_study_runs_and_can_be_read_in_every_form(nvl: Nvl, tiny_npz: Path) ->
     )
 
 
-def _modules_after(*words: str, cwd: Path) -> set[str]:
-    """Return the modules that a command has loaded when it is done."""
-    code = (
-        "import sys; from neurovisionlab.cli.app import main; sys.argv[0] = 'nvl'\n"
-        "try: main()\n"
-        "except SystemExit as end: assert not end.code, end.code\n"
-        "print('LOADED', *sys.modules)"
-    )
+MODULES_AFTER_EACH = """
+import sys
+from neurovisionlab.cli.app import main
+for line in sys.argv[1:]:
+    sys.argv = ["nvl", *line.split()]
+    try:
+        main()
+    except SystemExit as end:
+        assert not end.code, (line, end.code)
+    print("LOADED", *sys.modules)
+"""
+
+
+def test_what_trains_nothing_imports_no_torch(tiny_npz: Path) -> None:
+    run_with_fakes(write_study(tiny_npz, f"npz:{tiny_npz}"), tiny_npz / "out")
+    # what one has loaded stays for the next: the one that loads most comes last
+    lines = ("status out", "results out", "run study.toml --out out --no-measure", "report out")
     done = subprocess.run(
-        [sys.executable, "-c", code, *words], cwd=cwd, capture_output=True, text=True, check=True
+        [sys.executable, "-c", MODULES_AFTER_EACH, *lines],
+        cwd=tiny_npz,
+        capture_output=True,
+        text=True,
+        check=True,
     )
-    return set(done.stdout.rpartition("LOADED")[2].split())
-
-
-@pytest.mark.parametrize("verb", ["run", "results", "status", "report"])
-def test_what_trains_nothing_imports_no_torch(tiny_npz: Path, verb: str) -> None:
-    study = write_study(tiny_npz, f"npz:{tiny_npz}")
-    run_with_fakes(study, tiny_npz / "out")
-    words = ("run", str(study), "--out", "out", "--no-measure") if verb == "run" else (verb, "out")
-    loaded = _modules_after(*words, cwd=tiny_npz)
-    assert "neurovisionlab.lab.store" in loaded
-    assert not {"torch", "torchvision", "timm"} & loaded
+    told = [line for line in done.stdout.splitlines() if line.startswith("LOADED")]
+    for line, modules in zip(lines, told, strict=True):
+        loaded = set(modules.split())
+        assert "neurovisionlab.lab.store" in loaded, line
+        assert not {"torch", "torchvision", "timm"} & loaded, line
 
 
 def _finished(tmp_path: Path) -> Path:

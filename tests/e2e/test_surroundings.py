@@ -35,7 +35,10 @@ def _shell(line: str, cwd: Path, **settings: str) -> subprocess.CompletedProcess
 
 @pytest.mark.parametrize(
     ("redirection", "encoding"),
-    [("", "ascii"), ("<&- >&- 2>&-", "utf-8")],
+    [
+        pytest.param("", "ascii", marks=pytest.mark.slow),
+        ("<&- >&- 2>&-", "utf-8"),
+    ],
 )
 def test_a_run_ends_whoever_reads_it(tiny_npz: Path, redirection: str, encoding: str) -> None:
     study = write_study(tiny_npz, f"npz:{tiny_npz}")

@@ -18,7 +18,7 @@ import disks
 import nets
 from conftest import write_tiny_npz
 from e2e.conftest import NVL
-from e2e.studies import write_study
+from e2e.studies import run_here, write_study
 from neurovisionlab.core.spec import hash_of
 from neurovisionlab.lab.store import Store
 
@@ -108,7 +108,7 @@ def test_kills_at_random_lose_nothing_and_give_the_same_logits(
 
 @pytest.mark.parametrize("wait_s", [0.05, 0.5, 1.5, 3, 4.5, 6, 8, 10])
 def test_a_stop_in_any_phase_ends_a_run_with_its_sentence(tiny_npz: Path, wait_s: float) -> None:
-    _study(tiny_npz)
+    study = _study(tiny_npz)
     with _start(tiny_npz, measures=True) as process:
         time.sleep(wait_s)
         family = _family(process.pid)
@@ -120,7 +120,8 @@ def test_a_stop_in_any_phase_ends_a_run_with_its_sentence(tiny_npz: Path, wait_s
     if process.returncode == 130:
         assert "stopped; finished cells are kept" in err
     assert _are_gone(family)
-    _whole(tiny_npz)
+    run = run_here(study, tiny_npz / "runs" / "small")  # it can go on
+    assert len(run.records()) == 2
 
 
 @pytest.mark.parametrize("wait_s", [0, 0.2, 0.7, 1.5, 2.5, 4, 6, 9])

@@ -176,7 +176,8 @@ def test_the_server_can_be_started_before_there_is_work_and_outlives_ctrl_c() ->
 
 
 HANGS = """
-import sys
+import signal
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # below `nohup` it begins by ignoring it
 from lab import workers
 from neurovisionlab.lab.executors import local
 for _, outcome in local()([1], workers.hang_hard):
@@ -196,7 +197,10 @@ def test_a_cell_that_hangs_ends_with_its_parent_however_that_ends(how: signal.Si
         assert parent.stdout is not None
         cell, server = map(int, parent.stdout.readline().split())
         parent.send_signal(how)
-        parent.wait(30)
+        try:
+            parent.wait(30)
+        finally:
+            parent.kill()  # or it would be waited for without end
     assert _is_gone(cell)
     assert _is_gone(server)
 
