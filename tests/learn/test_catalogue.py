@@ -65,7 +65,7 @@ def test_unknown_names_get_the_nearest(name: str, near: str) -> None:
 def test_table_says_which_stems_change_a_model(name: str, stem: str) -> None:
     px = 32
     with torch.device("meta"):
-        model = zoo.build(name, zoo.Shape(px, 1, 5), Protocol())
+        model = zoo.build(name, zoo.ModelShape(px, 1, 5), Protocol())
     before = str(model)
     changed = stems.change_stem(model, stem)
     assert changed == (stem in catalogue.MODELS[name].stems) == (str(model) != before)
@@ -85,7 +85,7 @@ def test_own_function_is_found_in_the_current_folder(module: Path) -> None:
     module.write_text(GOOD)
     name = f"{module.stem}:net"
     assert catalogue.digest_of(name) == hashlib.sha256(GOOD.encode()).hexdigest()
-    assert survey.check(name, zoo.Shape(8, 3, 4), Protocol()) is True
+    assert survey.check(name, zoo.ModelShape(8, 3, 4), Protocol()) is True
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_own_function_that_does_not_work(
     module.write_text(source)
     name = f"{module.stem}:{function}"
     with pytest.raises(ModelError) as caught:
-        survey.check(name, zoo.Shape(8, 1, 4), Protocol())
+        survey.check(name, zoo.ModelShape(8, 1, 4), Protocol())
     text = str(caught.value)
     assert said in text and "; try " in text and "\n" not in text
 

@@ -22,6 +22,7 @@ from neurovisionlab.api.datasets import (
     note_lines,
     sheet,
 )
+from neurovisionlab.api.evaluating import Asking, Evaluated, ask, evaluate
 from neurovisionlab.api.inspection import (
     WORKERS,
     model_facts,
@@ -46,6 +47,7 @@ from neurovisionlab.api.runs import (
 )
 from neurovisionlab.api.studies import Preset, StudyDifferences, difference, load_study, presets
 from neurovisionlab.core.costs import Costs
+from neurovisionlab.core.evaluations import Evaluation
 from neurovisionlab.core.spec import DataInfo
 from neurovisionlab.data.audit import Audit
 from neurovisionlab.data.images import ImageSet
@@ -60,6 +62,7 @@ if TYPE_CHECKING:  # its file imports torch
 __all__ = [
     "WORKERS",
     "Advised",
+    "Asking",
     "Audit",
     "Audited",
     "Claims",
@@ -68,6 +71,8 @@ __all__ = [
     "DataInfo",
     "DataSet",
     "DataSets",
+    "Evaluated",
+    "Evaluation",
     "ImageSet",
     "Limits",
     "ModelCosts",
@@ -82,6 +87,7 @@ __all__ = [
     "Verdicts",
     "Watch",
     "advise",
+    "ask",
     "audit",
     "check_tracker",
     "claims",
@@ -90,6 +96,7 @@ __all__ = [
     "data_info",
     "data_sets",
     "difference",
+    "evaluate",
     "fetch",
     "images",
     "load_study",

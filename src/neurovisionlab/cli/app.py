@@ -8,6 +8,7 @@ import typer
 
 from neurovisionlab.cli import run_commands as runs
 from neurovisionlab.cli.data_commands import data_app
+from neurovisionlab.cli.evaluate_command import evaluate
 from neurovisionlab.cli.judging_commands import advise, claims, verdicts
 from neurovisionlab.cli.measure_command import measure
 from neurovisionlab.cli.model_commands import diff, models
@@ -33,7 +34,7 @@ def _root() -> None:
 app.add_typer(data_app, name="data")
 for _command in (
     *(runs.run, runs.status, runs.results, runs.report, runs.compare, runs.presets),
-    *(measure, verdicts, claims, advise, models, diff),
+    *(evaluate, measure, verdicts, claims, advise, models, diff),
 ):
     app.command()(_command)
 

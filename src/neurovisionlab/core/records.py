@@ -316,16 +316,31 @@ def check_predictions(record: CellRecord, part: PartName, predictions: Predictio
     Raises:
         DataError: they are not.
     """
-    problem = _problem_of(record, part, predictions)
+    shape = record.num_images[part], record.cell.num_classes
+    problem = _wrong_shape(predictions, shape)
+    num_images = sum(record.cell.data.num_images.values())
+    problem = problem or _wrong_numbers(predictions, num_images)
     if problem is not None:
         expected, got = problem
         what, remedy = f"{record.cell_id}, {part} predictions", "to run the cell again"
         raise DataError(mould(what, expected, got, remedy))
 
 
-def _problem_of(record: CellRecord, part: PartName, given: Predictions) -> tuple[str, str] | None:
-    """Return what was expected of predictions and what they are; None if nothing is wrong."""
-    num, num_classes = record.num_images[part], record.cell.num_classes
+def check_answers(answers: Predictions, name: str, num_images: int) -> None:
+    """Make sure that stored arrays can be answers about a set of so many images.
+
+    Raises:
+        DataError: they cannot.
+    """
+    problem = _wrong_numbers(answers, num_images)
+    if problem is not None:
+        expected, got = problem
+        raise DataError(mould(f"{name}, its predictions", expected, got, "to ask again"))
+
+
+def _wrong_shape(given: Predictions, shape: tuple[int, int]) -> tuple[str, str] | None:
+    """Return what types and shapes were expected, and what they are; None if they are so."""
+    num, num_classes = shape
     arrays = (given.logits_NC, given.labels_N, given.indices_N)
     shapes = (num, num_classes), (num,), (num,)
     names = ("float32", "int64", "int64")
@@ -336,13 +351,16 @@ def _problem_of(record: CellRecord, part: PartName, given: Predictions) -> tuple
             ((array.dtype.name, array.shape) for array in arrays),
         )
     )
-    if got != wanted:
-        return wanted, got
+    return None if got == wanted else (wanted, got)
+
+
+def _wrong_numbers(given: Predictions, num_images: int) -> tuple[str, str] | None:
+    """Return what was expected of the numbers, and what they are; None if nothing is wrong."""
+    num, num_classes = given.logits_NC.shape
     if not np.isfinite(given.logits_NC).all():
         return "finite logits", "NaN or infinity"
     if _outside(given.labels_N, num_classes):
         return f"labels in 0..{num_classes - 1}", _range(given.labels_N)
-    num_images = sum(record.cell.data.num_images.values())
     if _outside(given.indices_N, num_images):
         return f"images in 0..{num_images - 1}", _range(given.indices_N)
     if num and np.bincount(given.indices_N).max() > 1:

@@ -20,12 +20,14 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ValidationError
 
 from neurovisionlab.core.errors import NvlError, StoreError, mould
+from neurovisionlab.core.evaluations import Evaluation
 from neurovisionlab.core.records import (
     EVALUATED,
     CellRecord,
     Predictions,
     PredictionsByPart,
     SplitIndices,
+    check_answers,
     check_predictions,
 )
 from neurovisionlab.core.spec import SCHEMA_VERSION
@@ -134,14 +136,30 @@ def read_predictions(file: BinaryIO, record: CellRecord) -> PredictionsByPart:
     told: PredictionsByPart = {}
     with _archive(file) as archive:
         for part in EVALUATED:
-            num = record.num_images[part]
-            shape = num, record.cell.num_classes
-            logits_NC = _array(archive, f"{part}_logits", np.float32, shape)
-            labels_N = _array(archive, f"{part}_labels", np.int64, (num,))
-            indices_N = _array(archive, f"{part}_indices", np.int64, (num,))
-            told[part] = Predictions(logits_NC, labels_N, indices_N)
+            shape = record.num_images[part], record.cell.num_classes
+            told[part] = _predictions(archive, part, shape)
             check_predictions(record, part, told[part])
     return told
+
+
+def read_answers(file: BinaryIO, evaluation: Evaluation) -> Predictions:
+    """Return what a cell's model answered about another set, checked against its record.
+
+    Raises:
+        DamageError: another thing than such a file.
+    """
+    scores, info = evaluation.scores, evaluation.spec.data
+    with _archive(file) as archive:
+        answers = _predictions(archive, "asked", (scores.num_images, len(scores.per_class)))
+        check_answers(answers, evaluation.spec.evaluation_id, sum(info.num_images.values()))
+    return answers
+
+
+def _predictions(archive: zipfile.ZipFile, part: str, shape: tuple[int, int]) -> Predictions:
+    logits_NC = _array(archive, f"{part}_logits", np.float32, shape)
+    labels_N = _array(archive, f"{part}_labels", np.int64, shape[:1])
+    indices_N = _array(archive, f"{part}_indices", np.int64, shape[:1])
+    return Predictions(logits_NC, labels_N, indices_N)
 
 
 def read_split(file: BinaryIO) -> SplitIndices:

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from neurovisionlab.core.bounds import PartName
 from neurovisionlab.core.costs import Costs, CostSpec
+from neurovisionlab.core.evaluations import EvaluationResult
 from neurovisionlab.core.records import CellRecord, Failure, Predictions
-from neurovisionlab.core.spec import CellSpec
+from neurovisionlab.core.spec import CellSpec, hash_of
 from neurovisionlab.data.audit import Audit
 from neurovisionlab.lab.plan import Plan
 from neurovisionlab.lab.store import Store
@@ -57,6 +58,13 @@ class Results:
             StoreError: it has no scores.
         """
         return self._store.predictions(cell_id, part)
+
+    @cached_property
+    def evaluations(self) -> tuple[EvaluationResult, ...]:
+        """What its models answered about other sets, those of cells that are finished."""
+        hashes = {hash_of(cell_id) for cell_id in self.finished_ids}
+        kept = self._store.evaluations()
+        return tuple(one for one in kept if hash_of(one.evaluation.spec.cell_id) in hashes)
 
     def costs(self, spec: CostSpec) -> Costs | None:
         """Return what was measured of a model; None where nothing was."""

@@ -6,6 +6,7 @@
     RUN/splits/SPLIT_ID.npz     train, val, test: indices into the loaded set
     RUN/audits/DIGEST.json      what was found in a data set
     RUN/costs/COST_ID.json      what a model costs on this machine
+    RUN/evaluations/ID/         record.json, predictions.npz: a cell asked about another set
     RUN/failures.jsonl          cells that ended in an exception, and why
     RUN/mistakes/DIGEST.json    pictures that the report shows of images that lie elsewhere
     RUN/page.json               the report's language
@@ -20,10 +21,10 @@ import hashlib
 import io
 import json
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pydantic_core
@@ -33,6 +34,7 @@ from pydantic import ValidationError
 from neurovisionlab.core.bounds import PartName
 from neurovisionlab.core.costs import Costs, CostSpec
 from neurovisionlab.core.errors import StoreError, mould
+from neurovisionlab.core.evaluations import Evaluation, EvaluationResult, EvaluationSpec
 from neurovisionlab.core.records import (
     CellRecord,
     CellResult,
@@ -52,12 +54,14 @@ from neurovisionlab.lab.damage import (
     Reader,
     Tell,
     are_weights,
+    read_answers,
     read_split,
 )
 from neurovisionlab.lab.folder import RunFolder, Write
 from neurovisionlab.lab.plan import Plan
 
 WEIGHTS = "weights.safetensors"
+EVALUATIONS = "evaluations"
 AT_WORK = "unfinished"
 _MOST_LOG_BYTES = 1 << 28
 
@@ -171,15 +175,7 @@ class Store:
         text = record.model_dump_json(indent=1).encode()
         parts: dict[str, Write] = {RECORD: lambda file: file.write(text)}
         if result.predictions:
-            arrays: dict[str, Any] = {
-                f"{part}_{kind}": array
-                for part, p in result.predictions.items()
-                for kind, array in (
-                    ("logits", p.logits_NC),
-                    ("labels", p.labels_N),
-                    ("indices", p.indices_N),
-                )
-            }
+            arrays = _arrays(result.predictions)
             parts[PREDICTIONS] = lambda file: np.savez(file, **arrays)
         weights = result.weights
         if weights is not None:
@@ -265,6 +261,19 @@ class Store:
         pieces = ("cells", self._cells.name_of(cell_id), WEIGHTS)
         return self._reader.read(are_weights, *pieces) is not None
 
+    def weights(self, cell_id: str) -> bytes:
+        """Return the weights of a finished cell, a safetensors file.
+
+        Raises:
+            StoreError: none are stored, or they cannot be read.
+        """
+        pieces = ("cells", self._cells.name_of(cell_id), WEIGHTS)
+        content = self._reader.read(lambda file: are_weights(file) and _whole(file), *pieces)
+        if not content:
+            what = str(self.root.joinpath(*pieces))
+            raise StoreError(mould(what, "stored weights", "none", "another cell"))
+        return content
+
     def drop_weights(self, cell_id: str) -> None:
         """Delete the weights of a finished cell; its record and predictions stay.
 
@@ -272,6 +281,48 @@ class Store:
             StoreError: they cannot be deleted.
         """
         self._folder.remove("cells", self._cells.name_of(cell_id), WEIGHTS)
+
+    # evaluations of finished cells on other sets
+
+    def put_evaluation(self, result: EvaluationResult) -> None:
+        """Keep what a cell's model answered about a set, all of it or nothing.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        text = result.evaluation.model_dump_json(indent=1).encode()
+        arrays = _arrays({"asked": result.predictions})
+        parts: dict[str, Write] = {
+            RECORD: lambda file: file.write(text),
+            PREDICTIONS: lambda file: np.savez(file, **arrays),
+        }
+        name = result.evaluation.spec.evaluation_id
+        with self._folder.said():
+            files.make_folder(self._folder.path(EVALUATIONS))
+        self._folder.put_folder(parts, (AT_WORK, name), EVALUATIONS, name)
+
+    def evaluation(self, spec: EvaluationSpec) -> Evaluation | None:
+        """Return what was kept of what is asked; None where it was not asked, or not whole."""
+        kept = self._evaluation(spec.evaluation_id)
+        return None if kept is None else kept.evaluation
+
+    def evaluations(self) -> list[EvaluationResult]:
+        """Return all that are whole, with their predictions, by name."""
+        kept = (self._evaluation(name) for name in self._folder.names(EVALUATIONS))
+        return [one for one in kept if one is not None]
+
+    def _evaluation(self, name: str) -> EvaluationResult | None:
+        pieces = (EVALUATIONS, name)
+        record = self._reader.record(Evaluation, *pieces, RECORD)
+        if record is None:
+            return None
+        if record.spec.evaluation_id != name:
+            self._reader.say(f"its id is {record.spec.evaluation_id!r:.90}", *pieces, RECORD)
+            return None
+        predictions = self._reader.read(
+            lambda file: read_answers(file, record), *pieces, PREDICTIONS
+        )
+        return None if predictions is None else EvaluationResult(record, predictions)
 
     # audits of the data
 
@@ -354,6 +405,24 @@ class Store:
             StoreError: it cannot be written.
         """
         return self._folder.write(content, *name.split("/"))
+
+
+def _arrays(predictions: Mapping[str, Predictions]) -> dict[str, Any]:
+    """Return the arrays of an .npz of predictions, by name."""
+    return {
+        f"{part}_{kind}": array
+        for part, given in predictions.items()
+        for kind, array in (
+            ("logits", given.logits_NC),
+            ("labels", given.labels_N),
+            ("indices", given.indices_N),
+        )
+    }
+
+
+def _whole(file: BinaryIO) -> bytes:
+    file.seek(0)
+    return file.read()
 
 
 def write_page(path: Path, text: str) -> None:

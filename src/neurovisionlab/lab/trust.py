@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Protocol, TypeVar
 
-from neurovisionlab.core.costs import CostSpec
 from neurovisionlab.core.errors import ModelError, mould
 from neurovisionlab.learn.own_source import check_source, is_own
 
 
-def own_models(specs: Iterable[CostSpec]) -> tuple[str, ...]:
+class WithModel(Protocol):
+    """What names a model: a cell, or what its cost is of."""
+
+    @property
+    def model(self) -> str:
+        """Its name."""
+
+    @property
+    def model_digest(self) -> str | None:
+        """What identifies it beyond its name."""
+
+
+Specified = TypeVar("Specified", bound=WithModel)
+
+
+def own_models(specs: Iterable[WithModel]) -> tuple[str, ...]:
     """Return the models among `specs` that are code, each once."""
     return tuple(dict.fromkeys(spec.model for spec in specs if is_own(spec.model)))
 
 
-def trusted(specs: Iterable[CostSpec], trust: bool) -> list[CostSpec]:
+def trusted(specs: Iterable[Specified], trust: bool) -> list[Specified]:
     """Return what may be measured: without trust all but code, with it code that did not change.
 
     Nothing is imported.
@@ -38,7 +53,7 @@ EXPECTED = "a model of the table, timm or torchvision"
 GOT = "code that the run names, which is not imported"
 
 
-def _check_all(specs: Iterable[CostSpec]) -> None:
+def _check_all(specs: Iterable[WithModel]) -> None:
     wrong = []
     for model, digest in dict.fromkeys((s.model, s.model_digest) for s in specs if is_own(s.model)):
         try:

@@ -47,6 +47,11 @@ def lines_html(title: str, lines: Mapping[str, str]) -> str:
     return f"<p><b>{_text(title)}</b></p><table><tbody>{body}</tbody></table>"
 
 
+def lists_html(lines: Iterable[str]) -> str:
+    """Return lines as a list."""
+    return f"<ul>{''.join(map(_item, lines))}</ul>"
+
+
 def files_html(paths: Iterable[Path]) -> str:
     """Return a list of files."""
     items = "".join(f"<li><code>{_text(str(path))}</code></li>" for path in paths)

@@ -18,10 +18,11 @@ from neurovisionlab.out.words import (
     claim_words,
     cost_words,
     data_words,
+    evaluation_words,
 )
 
 # what is kept with data and costs; earlier versions kept it in English
-KEPT: dict[str, Sentence] = data_words.WORDS | cost_words.WORDS
+KEPT: dict[str, Sentence] = data_words.WORDS | cost_words.WORDS | evaluation_words.WORDS
 WORDS: dict[str, Sentence] = advice_words.WORDS | claim_words.WORDS | cell_words.WORDS | KEPT
 
 

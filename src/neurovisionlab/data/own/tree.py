@@ -36,6 +36,7 @@ _OF_A_RUN = frozenset(
         "audits",
         "cells",
         "costs",
+        "evaluations",
         "figures",
         "looks",
         "splits",
