@@ -30,7 +30,7 @@ class Protocol(Identified):
             by a standard deviation per channel (of the training images unless given).
         mean, std: constants for "standardize", one per channel, on the 0..1 scale.
         val_frac: share of the training images held out for validation, stratified by class.
-        split_seed: seed of the validation split; a study's `seeds` do not affect it.
+        split_seed: seed of every split of a data set; a study's `seeds` do not affect splits.
         optimizer: torch.optim's Adam, AdamW, SGD with momentum 0.9, or Muon (Jordan et al. 2024)
             for the weights between the first and the last layer with AdamW for all others.
         learning_rate: highest learning rate of the schedule.
