@@ -1,9 +1,9 @@
-"""How a model trains fastest on this machine: tried before its training begins, and recorded.
+"""Choice of the fastest way to train on this machine, by trials before training; recorded.
 
-Two choices that change no method and only the last digits of numbers: the order of an image's
-numbers in memory, and whether torch compiles the model. Short trainings try nothing: there
-is less to win than a trial costs. Compiling takes from a quarter of a minute to a whole one and
-wants a C++ compiler, so it is tried only where NVL_COMPILE=1 asks for it.
+Two choices that change no method and only the last digits of numbers: the memory layout of images,
+and whether torch compiles the model. Short trainings try nothing: the gain is less than the cost of
+trials. Compiling takes from a quarter of a minute to a whole minute and needs a C++ compiler, so it
+is tried only with NVL_COMPILE=1.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from neurovisionlab.learn.settings import wants_compiling
 from neurovisionlab.learn.snapshot import left_as_it_was
 from neurovisionlab.learn.train import Trainer, steps_per_epoch
 
-# A trial is about a dozen steps: below this many, more than a hundredth of the training.
+# A trial is about a dozen steps: more than a hundredth of a training with fewer steps than this.
 STEPS_WORTH_A_TRIAL = 1000
 ROUNDS = 3
-# The usual choice is left only for one that is faster by this factor, so that the noise of a busy
-# machine does not decide: another choice gives other last digits.
+# Another way must be faster by this factor, so that noise of a busy machine does not decide: it
+# also changes the last digits of results.
 MARGIN = 1.1
 FORMATS: dict[MemoryFormat, torch.memory_format] = {
     "channels_last": torch.channels_last,
@@ -38,10 +38,10 @@ FORMATS: dict[MemoryFormat, torch.memory_format] = {
 
 
 class Settled(NamedTuple):
-    """A model as it will be trained, and how that was chosen.
+    """A model as it will be trained, and the way it was chosen.
 
     Attributes:
-        forward: the model itself, or its compiled form; both have the same weights.
+        forward: the model itself, or its compiled form; both share the same weights.
         execution: for the record.
     """
 
@@ -50,9 +50,9 @@ class Settled(NamedTuple):
 
 
 def settle(model: nn.Module, train: Batches, trainer: Trainer) -> Settled:
-    """Put the model into the memory format, and perhaps the compiled form, that trains fastest.
+    """Put the model into the memory format, and possibly compiled form, that trains fastest.
 
-    Weights, statistics and random numbers are left as they were.
+    Weights, statistics and random states are left unchanged.
 
     Raises:
         ResourceError: NVL_COMPILE is neither 0 nor 1.
@@ -88,7 +88,7 @@ def settle(model: nn.Module, train: Batches, trainer: Trainer) -> Settled:
 def put_into_usual_form(model: nn.Module, device: Device) -> None:
     """Prepare a model, in place, as every cell does, without a trial.
 
-    Channels last; on a CPU, convolutions that answer with one pixel become products.
+    Channels last; on a CPU, convolutions with one output pixel become matrix products.
     """
     model.to(memory_format=torch.channels_last)
     if device.torch_device.type == "cpu":
@@ -110,7 +110,7 @@ class _Trial:
         self._num_last = len(train) % trainer.protocol.batch_size
 
     def formats(self) -> dict[MemoryFormat, float]:
-        """Return the seconds of a step in each memory format, tried in turn."""
+        """Return {memory format: seconds per step}, tried in turn."""
         seconds: dict[MemoryFormat, list[float]] = {name: [] for name in FORMATS}
         for _ in range(1 + ROUNDS):
             for name, memory_format in FORMATS.items():
@@ -119,15 +119,15 @@ class _Trial:
         return {name: statistics.median(values[1:]) for name, values in seconds.items()}
 
     def compiled(self) -> _Compiled | None:
-        """Return the compiled model with the seconds of its step; None where it cannot be had."""
-        # random numbers, of dropout for one, stay those of the model that is not compiled
+        """Return the compiled model with its seconds per step; None if compiling fails."""
+        # random numbers, for instance of dropout, stay those of the uncompiled model
         options: dict[str, bool | int | str | Callable[..., None]] = {"fallback_random": True}
         forward = torch.compile(self._model, options=options)
         assert isinstance(forward, nn.Module)
         timer = Timer()
         try:
             self._seconds(forward)
-            if self._num_last > 1:  # an epoch's last batch is smaller: compiled a second time
+            if self._num_last > 1:  # an epoch's last batch is smaller: compile for it, too
                 self._seconds(forward, self._num_last)
         except Exception:  # no compiler, or code that torch cannot compile: it raises many kinds
             return None

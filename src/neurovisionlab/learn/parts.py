@@ -1,4 +1,4 @@
-"""The three parts of a cell's images, on the device."""
+"""Training, validation and test images of a cell, staged on the device."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from neurovisionlab.learn.device import Device
 
 
 class Parts(NamedTuple):
-    """The three parts of a set on the device, ready to be cut into batches."""
+    """Training, validation and test images on the device, ready to be cut into batches."""
 
     train: Batches
     val: Batches
@@ -21,10 +21,10 @@ class Parts(NamedTuple):
 
 
 def stage_parts(images: ImageSet, indices: SplitIndices, cell: CellSpec, device: Device) -> Parts:
-    """Put all parts on the device; scaling constants come from the training images alone.
+    """Stage all parts on the device; scaling constants come from the training images alone.
 
     Raises:
-        ResourceError: they do not fit.
+        ResourceError: the images do not fit into memory.
     """
     protocol = cell.protocol
     num = sum(len(where) for where in (indices.train_N, indices.val_N, indices.test_N))

@@ -1,4 +1,4 @@
-"""One cell from start to end. Read `_run_on` first: it is the method section of the study."""
+"""One cell from start to end. Start reading at `_run_on`: it is the method section of the study."""
 
 from __future__ import annotations
 
@@ -55,9 +55,9 @@ def run_cell(cell: CellSpec, watch: WatchCell, home: DataHome) -> CellResult:
     """Train one model on one data set from one seed, and test it once.
 
     Args:
-        cell: what to do, fully resolved.
-        watch: called after each epoch and now and then within.
-        home: where data sets lie.
+        cell: the cell, fully resolved.
+        watch: called after each epoch, and with progress within epochs.
+        home: folder of the data sets.
 
     Raises:
         NvlError: the data changed since the study was expanded, or something does not fit.
@@ -95,7 +95,7 @@ def _run_on(device: Device, cell: CellSpec, watch: WatchCell, home: DataHome) ->
         story.restore_tested_epoch(model)
         look = functools.partial(predict, model, device=device, clocks=clocks)
         predictions["val"] = Predictions(*look(parts.val), indices.val_N)
-        # the only time that test images are looked at: training and all choices are over
+        # the only use of test images: training and all choices are over
         predictions["test"] = Predictions(*look(parts.test), indices.test_N)
         predictions = story.judged(predictions)
     with clocks.on("saving"):
@@ -108,7 +108,7 @@ def _run_on(device: Device, cell: CellSpec, watch: WatchCell, home: DataHome) ->
 
 
 def shape_of(cell: CellSpec) -> ModelShape:
-    """Return what goes into the cell's model and what comes out."""
+    """Return the shape of the cell's model."""
     return ModelShape(cell.image_px, cell.channels, cell.num_classes)
 
 
@@ -127,13 +127,13 @@ def _load_unchanged(cell: CellSpec, home: DataHome) -> ImageSet:
 
 
 def _serialised(model: nn.Module, cell: CellSpec, built: Built) -> bytes | None:
-    """Return the weights as a safetensors file, unless the study keeps none."""
+    """Return the weights as a safetensors file; None if the study stores none."""
     if cell.protocol.keep_weights == "none":
         return None
     return to_bytes(model, {"cell_id": cell.cell_id}, built)
 
 
-# stands in the record that is tried before there is any epoch
+# placeholder in the trial record before the first epoch
 _IMAGINED = EpochRow(
     epoch=1,
     learning_rate=0.0,
@@ -148,7 +148,7 @@ _IMAGINED = EpochRow(
 
 @dataclass
 class _Story:
-    """What happened to a cell so far: its epochs, and the weights that will be tested."""
+    """Course of a cell so far: its epochs, and the weights to be tested."""
 
     cell: CellSpec
     weights_source: str | None = None
@@ -158,7 +158,7 @@ class _Story:
     best_weights: dict[str, Any] | None = None
 
     def goes_on_after(self, row: EpochRow, model: nn.Module) -> bool:
-        """Take note of an epoch; return whether training goes on."""
+        """Record an epoch; return whether training continues."""
         self.rows.append(row)
         self.diverged = has_diverged(row, self.cell.num_classes)
         if self.diverged or self.cell.protocol.keep_epoch == "last":
@@ -168,20 +168,20 @@ class _Story:
         return True
 
     def restore_tested_epoch(self, model: nn.Module) -> None:
-        """Give the model the weights of the epoch that is to be tested."""
+        """Give the model the weights of the epoch to be tested."""
         if self.best_weights is not None:
             put_back(model, self.best_weights)
 
     def judged(self, predictions: PredictionsByPart) -> PredictionsByPart:
-        """Return what was predicted; nothing, of a training that ends in no finite numbers.
+        """Return the predictions; none if any logit is not finite.
 
-        Its losses may be finite all the same: of a class that is never right, or of other images.
+        Losses may be finite all the same: for a class that is never the label, or on other images.
         """
         self.diverged = not all(np.isfinite(p.logits_NC).all() for p in predictions.values())
         return {} if self.diverged else predictions
 
     def imagined(self, model: nn.Module, trainer: Trainer, indices: SplitIndices) -> CellRecord:
-        """Return the record as far as it can be told before the first epoch."""
+        """Return the record as far as it is known before the first epoch."""
         return replace(self, rows=[_IMAGINED]).record(model, trainer, indices, {})
 
     def record(
@@ -214,7 +214,7 @@ class _Story:
 
 
 def split_id(indices: SplitIndices) -> str:
-    """Return a name for a division: equal for cells that train and test on the same images."""
+    """Return the id of a split: equal for cells that train and test on the same images."""
     sha = hashlib.sha256()
     for where_N in (indices.train_N, indices.val_N, indices.test_N):
         sha.update(len(where_N).to_bytes(8, "little") + where_N.tobytes())

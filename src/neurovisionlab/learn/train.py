@@ -1,4 +1,4 @@
-"""The one training loop, for every model alike."""
+"""The training loop, the same for every model."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from neurovisionlab.learn.clock import Stopwatches
 from neurovisionlab.learn.device import Chance, Device
 from neurovisionlab.learn.optimizers import make_optimizer
 
-# A mean training loss this many times the loss of guessing, ln(classes), will not come back.
+# A mean training loss of this many times ln(classes), the loss of guessing, does not recover.
 HOPELESS = 10.0
-STEPS_PER_SIGN = 50  # a sign of life; the clocks wait for the device then, and no number is read
+STEPS_PER_SIGN = 50  # per progress event; clocks wait for the device, but no number is copied
 
 
 @dataclass(frozen=True)
 class Trainer:
-    """All that an epoch needs beside the model: fixed for the whole training."""
+    """Everything that an epoch needs besides the model: fixed for the whole training."""
 
     protocol: Protocol
     device: Device
@@ -38,7 +38,7 @@ class Trainer:
 
 
 class Movers(typing.NamedTuple):
-    """What moves the weights, and remembers from one epoch to the next."""
+    """Optimiser, scheduler and scaler: the state that persists between epochs."""
 
     optimizer: torch.optim.Optimizer
     scheduler: lr_scheduler.LRScheduler
@@ -46,12 +46,12 @@ class Movers(typing.NamedTuple):
 
 
 class Shuffled(typing.Protocol):
-    """Whatever can be gone through in batches once per epoch: `Batches`."""
+    """A source of shuffled batches, once per epoch: `Batches`."""
 
     def shuffled(
         self, order: torch.Generator, noise: torch.Generator
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield (images_BCHW, labels_B)."""
+        """Yield (images float [B, C, H, W], labels int64 [B])."""
 
 
 def fit(
@@ -61,11 +61,11 @@ def fit(
     trainer: Trainer,
     forward: nn.Module | None = None,
 ) -> Iterator[EpochRow | Progress]:
-    """Train for the protocol's epochs, yielding a row after each and signs of life within.
+    """Train for the protocol's epochs; yield a row after each epoch and progress within.
 
-    The training clock stands still while the caller holds what was yielded. The caller ends a
-    training that diverges by not asking for more (see `has_diverged`). `forward` is the model in
-    the form in which it trains, if that is another: compiled, with the same weights.
+    The training clock stops while the caller holds a yielded value. The caller ends a diverging
+    training by no longer iterating (see `has_diverged`). `forward` is the model in its form of
+    training if different: compiled, with the same weights.
     """
     protocol, clocks = trainer.protocol, trainer.clocks
     movers = make_movers(model, trainer, steps_per_epoch(len(train), protocol))
@@ -106,7 +106,15 @@ def run_epoch(
     movers: Movers,
     sums: Tensor,
 ) -> Iterator[int]:
-    """Run one epoch, adding loss, hits and images to `sums`; yield images seen now and then."""
+    """Run one epoch, adding loss, hits and images to `sums`; yield the images so far now and then.
+
+    Args:
+        model: called on images [B, C, H, W]; returns logits [B, C].
+        train: the batches.
+        trainer: fixed settings of the training.
+        movers: updated at each step.
+        sums: tensor [3] on the device, from `new_sums`.
+    """
     device, chance = trainer.device, trainer.chance
     optimizer, scheduler, scaler = movers
     smoothing = trainer.protocol.label_smoothing
@@ -137,14 +145,14 @@ def run_epoch(
 
 def new_sums(device: Device) -> Tensor:
     """Return zeros [3] on the device, for an epoch's loss, hits and images."""
-    # MPS has no float64; float32 counts up to 16 million images without a gap
+    # MPS has no float64; float32 represents integers exactly up to 16 million
     has_doubles = device.torch_device.type != "mps"
     dtype = torch.float64 if has_doubles else torch.float32
     return torch.zeros(3, dtype=dtype, device=device.torch_device)
 
 
 def _count(sums: Tensor, loss: Tensor, logits_BC: Tensor, labels_B: Tensor) -> None:
-    """Add a batch's loss, hits and images to the sums on the device, without waiting for it."""
+    """Add a batch's loss, hits and images to the sums on the device, without synchronisation."""
     hits = (logits_BC.detach().argmax(dim=1) == labels_B).sum()
     sums[0] += loss.detach() * len(labels_B)
     sums[1] += hits
@@ -156,7 +164,7 @@ def _finite(value: float) -> float | None:
 
 
 def has_diverged(row: EpochRow, num_classes: int) -> bool:
-    """Return whether a loss is not finite, or training's hopelessly above that of guessing.
+    """Return whether a loss is not finite, or the training loss far above that of guessing.
 
     A high validation loss alone is no divergence: batch statistics may lag behind for an epoch.
     """
@@ -171,12 +179,12 @@ def _cross_entropy(logits_NC: NDArray[np.float32], labels_N: NDArray[np.int64]) 
 
 def steps_per_epoch(num_images: int, protocol: Protocol) -> int:
     """Return the steps of an epoch; a last batch of a single image is left out."""
-    full, rest = divmod(num_images, protocol.batch_size)  # with a batch of 1, rest is 0
+    full, rest = divmod(num_images, protocol.batch_size)  # with a batch size of 1, rest is 0
     return max(1, full + (rest > 1))
 
 
 def make_movers(model: nn.Module, trainer: Trainer, steps: int) -> Movers:
-    """Return what a training of so many steps an epoch needs beside the model."""
+    """Return optimiser, scheduler and scaler for a training of `steps` steps per epoch."""
     optimizer = make_optimizer(model, trainer.protocol)
     schedule = make_schedule(optimizer, trainer.protocol, steps)
     return Movers(optimizer, schedule, trainer.device.scaler())
@@ -185,7 +193,7 @@ def make_movers(model: nn.Module, trainer: Trainer, steps: int) -> Movers:
 def make_schedule(
     optimizer: torch.optim.Optimizer, protocol: Protocol, steps: int
 ) -> lr_scheduler.LRScheduler:
-    """Return the learning rate over all steps of the training (`steps` are those of one epoch)."""
+    """Return the learning rate schedule of the whole training (`steps` are those of one epoch)."""
     total = steps * protocol.epochs
     if protocol.schedule == "cosine":
         return lr_scheduler.CosineAnnealingLR(optimizer, T_max=total)
