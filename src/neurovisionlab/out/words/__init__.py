@@ -1,7 +1,9 @@
-"""The words of what was concluded: tables of sentences by key, and sentences about verdicts.
+"""Text of conclusions: tables of sentences by key, and functions for verdicts.
 
-advice      of `judge.advice`
-cells       of cells that have no part in a judgement
-claims      of `claims`
-verdicts    estimates, pairs and ranks; these have fields of their own instead of statements
+advice_words    of `judge.advice`
+cell_words      of cells that have no part in a judgement
+claim_words     of `claims`
+cost_words      of notes on measured costs
+data_words      of notes on data sets and splits
+verdict_words   estimates, pairs and ranks, from records instead of statements
 """
