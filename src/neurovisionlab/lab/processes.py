@@ -215,4 +215,4 @@ def _end_the_living() -> None:
                 process.kill()
 
 
-atexit.register(_end_the_living)  # after multiprocessing's handler, so that it runs before it
+atexit.register(_end_the_living)  # after multiprocessing's handler, so that it runs earlier
