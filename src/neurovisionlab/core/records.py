@@ -125,10 +125,10 @@ class Execution(Frozen):
 class CellRecord(Frozen):
     """The stored result of one cell, apart from its arrays.
 
-    `diverged` cells have no scores: a loss that is not finite, or far above its initial level, is
-    an outcome of the protocol and not a result. `tested_epoch` counts from 1. `weights_source` is
-    the origin of the pretrained weights, null without any; `execution` is null in records older
-    than the field.
+    `diverged` cells have no scores: a loss that is not finite, or far above that of guessing, is an
+    outcome of the protocol and not a result. `tested_epoch` counts from 1. `weights_source` is the
+    origin of the pretrained weights, null without any; `execution` is null in records older than
+    the field.
     """
 
     schema_version: ThisVersion = SCHEMA_VERSION

@@ -20,7 +20,7 @@ ELASTIC_POINTS = 4  # control points along a side; few, so that strokes bend and
 
 
 def no_augmentation(images_BCHW: Tensor, noise: torch.Generator) -> Tensor:
-    """Return the batch unchanged."""
+    """Return the batch [B, C, H, W] unchanged."""
     return images_BCHW
 
 
@@ -82,7 +82,7 @@ def _elastic_offsets(images_BCHW: Tensor, noise: torch.Generator, strength: floa
 
 
 def gentle(images_BCHW: Tensor, noise: torch.Generator) -> Tensor:
-    """Change images like `character_safe`, at half of its strength."""
+    """Change images [B, C, H, W] like `character_safe`, at half of its strength."""
     return character_safe(images_BCHW, noise, strength=0.5)
 
 

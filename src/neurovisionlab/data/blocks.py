@@ -63,6 +63,11 @@ def _fill_flat(out: Array, stream: Stream) -> None:
 def rows(shape: tuple[int, ...], dtype: np.dtype[Any], stream: Stream) -> Iterator[Array]:
     """Yield an array of `shape`, stored in C order, in pieces of about 1 MiB along its first axis.
 
+    Args:
+        shape: of the whole array; pieces have shape [n, *shape[1:]].
+        dtype: of the array and of the stream's numbers.
+        stream: the numbers.
+
     Raises:
         EOFError: the stream has fewer numbers.
     """

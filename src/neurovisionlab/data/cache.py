@@ -52,7 +52,7 @@ class _DamagedError(Exception):
     """An entry differs from what was stored."""
 
 
-# ── what is known of a set ───────────────────────────────────────────────────────────────────
+# ── descriptions of data sets ────────────────────────────────────────────────────────────────
 
 
 def cached_info(home: DataHome, key: str) -> DataInfo | None:
@@ -236,7 +236,7 @@ def _unsealed(path: Path) -> dict[str, Any]:
     return content
 
 
-# ── drafts, and what is taken away ───────────────────────────────────────────────────────────
+# ── drafts, and removal ──────────────────────────────────────────────────────────────────────
 
 
 def _take_away(path: Path) -> None:

@@ -81,7 +81,7 @@ def exact_copies(images: ImageSet, contents_N: NDArray[np.int64]) -> Copies:
 
     Args:
         images: the data set.
-        contents_N: from `contents_of`.
+        contents_N: int64, from `contents_of`.
     """
     first_PG = _first_places(images, contents_N)
     own = np.arange(len(contents_N))
@@ -107,8 +107,8 @@ def near_copies(
 
     Args:
         images: the data set.
-        contents_N: from `contents_of`.
-        constant_N: whether an image is constant.
+        contents_N: int64, from `contents_of`.
+        constant_N: bool, whether an image has a single value.
     """
     is_chosen_G = np.ones(contents_N.max(initial=-1) + 1, np.bool_)
     is_chosen_G[contents_N[constant_N]] = False

@@ -65,7 +65,8 @@ class Extremes:
         file_bits: bits per value of its format, for integers.
         low, high: smallest and largest finite value.
         is_finite: no value is infinite or NaN.
-        counts_V: number of occurrences of the integers 0..65535; larger ones count as the last.
+        counts_V: int64 [65536], number of occurrences of each integer; larger ones count as the
+            last.
     """
 
     family: Family
@@ -182,7 +183,7 @@ class Wide:
             yield np.asarray(strip).astype(np.uint16) << np.uint16(8)
 
     def strips(self, multiple: int = 1) -> Iterator[NDArray[np.uint16]]:
-        """Yield strips like `high_strips`, with complete values."""
+        """Yield strips uint16 [h, W, 3 or 4] like `high_strips`, with complete values."""
         with opened_picture(self._path, [self._form]) as again:
             again.tile = [_swapped(tile) for tile in again.tile]
             low = Upright(again)
@@ -217,7 +218,7 @@ class Survey:
     Attributes:
         num_train: number of training images, which come first.
         found: {position of the image: its range, without counts}.
-        counts_V: sum of the counts of the training images.
+        counts_V: int64 [65536], sum of the counts of the training images.
     """
 
     num_train: int

@@ -89,7 +89,7 @@ def idx_shape(path: Path) -> tuple[int, ...]:
 
 
 def fill_idx(path: Path, out: NDArray[np.uint8]) -> None:
-    """Read the bytes of an idx file into `out`, of the announced shape and any strides.
+    """Read the bytes of an idx file into `out`, uint8 of the announced shape and any strides.
 
     Raises:
         DataError: a truncated or damaged file, or more bytes than announced.

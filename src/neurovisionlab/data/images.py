@@ -114,7 +114,7 @@ class ImageSet:
 
 
 def shared_groups(images: ImageSet) -> NDArray[np.int64]:
-    """Return the numbers of the groups with images in more than one of the data set's parts."""
+    """Return the groups with images in several of the data set's own parts, int64, ascending."""
     if images.groups_N is None:
         return np.zeros(0, np.int64)
     groups = [np.unique(images.groups_N[first:stop]) for first, stop in images.parts.values()]
@@ -123,7 +123,7 @@ def shared_groups(images: ImageSet) -> NDArray[np.int64]:
 
 
 def take(images: ImageSet, indices_N: NDArray[np.int64]) -> ImageSet:
-    """Return the data set with only the images at `indices_N` (ascending), parts adjusted."""
+    """Return the data set with only the images at `indices_N` (int64, ascending), parts adapted."""
     parts: dict[str, Span] = {}
     for name, bounds in images.parts.items():
         first, stop = np.searchsorted(indices_N, bounds)

@@ -88,7 +88,7 @@ def chunks(num: int, num_pixels: int) -> Iterator[slice]:
 
 
 def num_bits(words: NDArray[np.uint64]) -> NDArray[np.uint8]:
-    """Return the number of set bits of each word."""
+    """Return the number of set bits of each word, uint8 of the same shape."""
     if hasattr(np, "bitwise_count"):  # numpy 2
         counts: NDArray[np.uint8] = np.bitwise_count(words)
         return counts

@@ -83,8 +83,8 @@ class SvhnFile:
         """Read images and labels (10 becomes 0) into the given arrays.
 
         Args:
-            images_NHWC: array for the images.
-            labels_N: array for the labels.
+            images_NHWC: uint8, receives the images.
+            labels_N: int64, receives the labels 0..9.
 
         Raises:
             DataError: a damaged file, or labels outside of 0..10.

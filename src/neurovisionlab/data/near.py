@@ -46,7 +46,7 @@ Places = NDArray[np.int64]
 
 
 class Blocks(NamedTuple):
-    """For each query a block of members: position of its first member, and its length."""
+    """For each query a block of members: position of its first member, and its length (int64)."""
 
     members: Places
     first_Q: Places
@@ -87,7 +87,7 @@ class NearSearch:
             self._join_rest(order, bucket_M, band)
 
     def partners(self, queries_Q: Places, among: Blocks) -> Places:
-        """Return for each query a near image among the members of its block, or -1.
+        """Return for each query [Q] a near image among the members of its block, or -1.
 
         Members are tried one after the other: most images of a group are near to most others.
         """

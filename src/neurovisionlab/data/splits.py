@@ -93,7 +93,7 @@ def stratified_order(labels_N: NDArray[np.int64], seed: int) -> Indices:
 
 
 def prefix(labels_N: NDArray[np.int64], indices: Indices, count: int | None, seed: int) -> Indices:
-    """Return a stratified `count` of `indices` (all if None or more than there are)."""
+    """Return a stratified `count` of `indices`, int64 [n] (all if None or more than there are)."""
     if count is None or count >= len(indices):
         return indices
     return indices[stratified_order(labels_N[indices], seed)[:count]]

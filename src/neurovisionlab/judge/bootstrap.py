@@ -50,8 +50,8 @@ def patterns_of(predicted_RN: NDArray[np.integer], labels_N: NDArray[np.integer]
     """Group images into patterns, in an order independent of the order of images.
 
     Args:
-        predicted_RN: predicted classes.
-        labels_N: true classes.
+        predicted_RN: predicted classes, integers [R, N].
+        labels_N: true classes, integers [N].
     """
     columns = np.ascontiguousarray(np.vstack([labels_N, predicted_RN]).T.astype(">u2"))
     keys = columns.view(np.dtype((np.void, columns.shape[1] * 2))).ravel()

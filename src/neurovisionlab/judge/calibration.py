@@ -75,8 +75,8 @@ def reliability(
     """Return the reliability curve of one network: its non-empty bins, lowest confidence first.
 
     Args:
-        logits_NC: logits of any float type.
-        labels_N: true classes, 0..C-1.
+        logits_NC: logits [N, C] of any float type.
+        labels_N: true classes [N], 0..C-1.
     """
     found = []
     for num, confidence, right in _bins(logits_NC, labels_N):
@@ -155,6 +155,10 @@ def fit_temperature(logits_NC: NDArray[np.floating], labels_N: NDArray[np.intege
 
     Guo et al. 2017, "On Calibration of Modern Neural Networks", section 4.2. The NLL is convex in
     1/T: the search over log T finds the unique minimum.
+
+    Args:
+        logits_NC: logits [N, C] of any float type.
+        labels_N: true classes [N], 0..C-1.
     """
     logits_NC = logits_NC.astype(np.float64)
     rows_N = np.arange(len(labels_N))

@@ -108,7 +108,7 @@ def sample_of_means(values_SN: NDArray[np.generic]) -> Sample:
     """Return the sample of a score that is a mean over images: accuracy, NLL, Brier score.
 
     Args:
-        values_SN: value of each network on each image.
+        values_SN: value of each network on each image [S, N], of any numeric type.
     """
     values = np.asarray(values_SN, dtype=np.float64)
     return Sample(values.mean(axis=1), values, values.shape[1])

@@ -309,7 +309,7 @@ class Store:
                 failures.append(Failure.model_validate_json(line))
         return failures
 
-    # what people read
+    # files for readers
 
     def keep_language(self, code: str) -> None:
         """Store the report's language for later rewrites, outside of the page itself."""

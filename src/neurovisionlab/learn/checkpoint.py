@@ -55,7 +55,7 @@ def _place(value: object) -> object | None:
 
 
 def once_each(tensors: Iterable[Tensor]) -> Iterator[Tensor]:
-    """Yield tensors without repetition of shared ones."""
+    """Yield tensors, shared ones once."""
     seen = set()
     for tensor in tensors:
         place = _place(tensor) or id(tensor)

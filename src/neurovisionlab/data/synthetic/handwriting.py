@@ -23,7 +23,7 @@ from neurovisionlab.data.synthetic.writers import (
 
 
 class Writer(NamedTuple):
-    """One writer: average style, and for each class the preferred form (0..1)."""
+    """One writer: average style, and the position of the preferred form, 0..1, per class [C]."""
 
     style: Style
     tastes_C: NDArray[np.float64]

@@ -47,13 +47,13 @@ def ink_depth(points_P2: Points, radii_P: NDArray[np.float64], size: int) -> Pla
 
 
 def coverage(depth_HW: Plane, softness: float) -> Plane:
-    """Return the coverage of each pixel by ink, 0..1, with an edge `softness` pixels wide."""
+    """Return the coverage of pixels [H, W] by ink, 0..1, with an edge `softness` pixels wide."""
     ramp_HW: Plane = np.clip(0.5 + depth_HW / softness, 0, 1)
     return ramp_HW * ramp_HW * (3 - 2 * ramp_HW)  # smoothstep
 
 
 def cloud(shape: tuple[int, ...], size: float, rng: np.random.Generator) -> Plane:
-    """Return smooth noise of zero mean and unit variance, blots about `size` pixels wide."""
+    """Return float32 noise, smooth, of zero mean and unit variance, blots about `size` px wide."""
     noise_HW = rng.standard_normal(shape, dtype=np.float32)
     smooth_HW = gaussian_filter(noise_HW, size, mode="wrap")
     return np.asarray((smooth_HW - smooth_HW.mean()) / (smooth_HW.std() + 1e-6), dtype=np.float32)

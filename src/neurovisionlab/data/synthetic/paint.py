@@ -62,7 +62,7 @@ def _colour(grey: float, street: Street, rng: np.random.Generator) -> Colour:
 
 
 def wall(paint: Paint, street: Street, rng: np.random.Generator) -> Photo:
-    """Return the wall behind the digits: blots, and sometimes the edge of the sign."""
+    """Return the wall behind the digits, [32, 32, 3]: blots, and sometimes the edge of the sign."""
     shape = (STREET_SIZE, STREET_SIZE)
     blots_HW = street.clutter * cloud(shape, rng.uniform(1.0, 5.0), rng)
     wall_HW3 = paint.wall_3 + blots_HW[..., None]
@@ -83,7 +83,7 @@ def _slope(rng: np.random.Generator) -> Plane:
 
 
 def painted(wall_HW3: Photo, depth_HW: Plane, paint: Paint) -> Photo:
-    """Paint digits on a wall: first their shadow, then the rim, then the inside."""
+    """Paint digits on a wall [H, W, 3]: first their shadow, then the rim, then the inside."""
     photo_HW3 = wall_HW3
     if paint.shadow_2.any():
         fallen_HW = shift(depth_HW, paint.shadow_2, order=1, mode="nearest")

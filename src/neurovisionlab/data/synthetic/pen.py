@@ -21,7 +21,7 @@ Widths = NDArray[np.float64]
 
 
 class Written(NamedTuple):
-    """A drawn character: its points in pixels around (0, 0), and the pen's radius at each."""
+    """A drawn character: points [P, 2] in pixels around (0, 0), and the pen's radius at each."""
 
     points_P2: Points
     radii_P: Widths

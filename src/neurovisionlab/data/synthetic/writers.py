@@ -109,7 +109,7 @@ def choose_form(
 
 
 def balanced_labels(count: int, classes: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Return `count` labels in random order; class sizes differ by at most one."""
+    """Return `count` labels in random order, int64; class sizes differ by at most one."""
     return rng.permutation(np.arange(count, dtype=np.int64) % classes)
 
 

@@ -36,7 +36,8 @@ def difference_chart(more_CC: Floats, class_names: Sequence[str], legend: str) -
     """Return a difference of two confusion matrices, in images; None as for `confusion_chart`.
 
     Args:
-        more_CC: images of one model minus images of another, by (true class, predicted class).
+        more_CC: float64 [C, C], images of one model minus images of another, by (true class,
+            predicted class).
         class_names: C names.
         legend: title of the difference.
     """

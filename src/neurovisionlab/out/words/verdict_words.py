@@ -181,7 +181,7 @@ def short_pair(pair: PairVerdict, model: str) -> str:
     low, high, size = pair.low, pair.high, pair.difference
     if model == pair.b:
         low, high, size = -high, -low, -size
-    kind = pair.about_models  # of trained networks alone the sentences speak
+    kind = pair.about_models  # only sentences cover trained networks
     key = kind if kind != "better" else "is better" if pair.better == model else "is worse"
     is_shown = any(digit in "123456789" for digit in show.bare(size))
     sign = "+" if size > 0 and is_shown else ""
