@@ -3,7 +3,7 @@
 import sys
 
 if sys.argv[:1] == ["-m"] and "neurovisionlab" in sys.orig_argv and not sys.flags.safe_path:
-    # `python -m` looks for modules in the current folder first, which may be a stranger's
+    # `python -m` puts the current folder first on the module path, and it may hold untrusted code
     del sys.path[0]
 
 from neurovisionlab.core.protocol import Protocol

@@ -1,4 +1,4 @@
-"""`python -m neurovisionlab`: the command `nvl`, also where its script is not on the path."""
+"""`python -m neurovisionlab`: the command `nvl`, for where its script is not on PATH."""
 
 from neurovisionlab.cli.app import main
 

@@ -1,11 +1,11 @@
-"""The laboratory from Python: what the command line calls, and all it calls.
+"""The Python interface: every function that the command line calls.
 
 >>> from neurovisionlab import Study, api
 >>> run = api.prepare(Study(name="mini", datasets=("digits",), models=("vit-tiny",)))
 >>> for cell, event in run.events():   # doctest: +SKIP
 ...     print(cell.cell_id, event)
 
-What takes a run takes its folder as well: `api.results("runs/quick")`.
+Functions that take a run also take the path of its folder: `api.results("runs/quick")`.
 """
 
 from typing import TYPE_CHECKING
@@ -56,7 +56,7 @@ from neurovisionlab.data.pictures import Watch
 from neurovisionlab.judge.candidates import Limits
 from neurovisionlab.out.track import check_tracker
 
-if TYPE_CHECKING:  # its file imports torch
+if TYPE_CHECKING:  # this module imports torch
     from neurovisionlab.learn.survey import Facts as Facts
 
 __all__ = [

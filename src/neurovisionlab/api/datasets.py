@@ -1,4 +1,4 @@
-"""Data sets: which there are, getting them, looking at them, and whether to trust them."""
+"""Data sets: listing, downloading, reading, and searching for flaws."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from neurovisionlab.out.notebook import lines_html, paragraphs_html, tables_html
 if TYPE_CHECKING:
     from neurovisionlab.out.tables import Table
 
-# given the name of a file that is fetched: what is told of its bytes (done, total) meanwhile
+# takes a file's name; the context yields a callback for its progress in bytes, (done, total)
 Bar = Callable[[str], AbstractContextManager[Watch]]
 
 
 def _unwatched(done: int, total: int) -> None:
-    """Take no notice of how far something is."""
+    """Ignore progress."""
 
 
 class DataSets(tuple[DataSet, ...]):
-    """Data sets known by name."""
+    """The data sets known by name."""
 
     __slots__ = ()
 
     @property
     def table(self) -> Table:
-        """All of them as people read them."""
+        """The data sets as a table to print."""
         from neurovisionlab.out.data_sets import data_sets_table
 
         return data_sets_table(self)
@@ -46,36 +46,36 @@ class DataSets(tuple[DataSet, ...]):
 
 
 def data_sets(data_dir: str | Path | None = None) -> DataSets:
-    """Return the data sets known by name, and how to get each.
+    """Return the data sets known by name, with the way to obtain each.
 
     Args:
-        data_dir: where data sets lie; else NVL_DATA, else the user's cache folder.
+        data_dir: folder of the data sets; by default NVL_DATA, else the user's cache folder.
 
     Raises:
-        DataError: there is no such folder.
+        DataError: the folder does not exist.
     """
     return DataSets(listed(DataHome.find(data_dir)))
 
 
 @dataclass(frozen=True)
 class DataFacts:
-    """What is known of a data set.
+    """Description of a data set.
 
     Attributes:
-        info: all of it as data.
+        info: the description as a record.
     """
 
     info: DataInfo
 
     @property
     def lines(self) -> dict[str, str]:
-        """All of it as people read it: {what: line}."""
+        """The description as text to print: {name of the fact: line}."""
         from neurovisionlab.out.data_sets import data_set_lines
 
         return data_set_lines(self.info)
 
     def as_json(self) -> dict[str, object]:
-        """Return all of it as JSON holds it, notes in English."""
+        """Return the description as JSON-compatible values, notes in English."""
         from neurovisionlab.out.said import json_of
 
         return json_of(self.info)
@@ -90,16 +90,17 @@ def data_info(
     image_px: int | None = None,
     skip_bad: bool = False,
 ) -> DataFacts:
-    """Say what is known of a data set: size, classes, source, licence, digest.
+    """Return the size, classes, source, licence and digest of a data set.
 
     Args:
-        name: of `data_sets`, folder:DIR or npz:DIR.
+        name: name from `data_sets`, folder:DIR or npz:DIR.
         data_dir: see `data_sets`.
-        image_px: the square that a folder's pictures are resized to; else as they are.
-        skip_bad: leave out a folder's pictures that cannot be read, instead of stopping.
+        image_px: side of the square that a folder's images are resized to; by default their own
+            size.
+        skip_bad: leave out unreadable images of a folder instead of stopping.
 
     Raises:
-        DataError: no such data set, or it is not there, or broken.
+        DataError: the data set is unknown, missing or broken.
     """
     return DataFacts(describe(_ref(name, image_px, skip_bad), DataHome.find(data_dir)))
 
@@ -115,7 +116,10 @@ def images(
 
     Args:
         name, data_dir, image_px, skip_bad: see `data_info`.
-        watch: told of pictures read, (done, total).
+        watch: progress callback, (images read, total).
+
+    Returns:
+        The images as uint8 [N, H, W, C] with int64 labels [N] in 0..C-1, by part.
 
     Raises:
         DataError: see `data_info`.
@@ -130,7 +134,7 @@ def _ref(name: str, image_px: int | None, skip_bad: bool) -> DataRef:
 
 
 def note_lines(images: ImageSet) -> tuple[str, ...]:
-    """Return what a reader of results must know of how images were read, a line each."""
+    """Return the notes on how the images were read, one line each."""
     from neurovisionlab.out.said import note_text
 
     return tuple(map(note_text, images.provenance.notes))
@@ -138,30 +142,30 @@ def note_lines(images: ImageSet) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Audited:
-    """What a search for flaws came to.
+    """Result of a search for flaws in a data set.
 
     Attributes:
-        audit: all of it as data.
+        audit: the result as a record.
     """
 
     audit: Audit
 
     @property
     def table(self) -> Table:
-        """How many images of each class each part has."""
+        """Number of images per class and part, as a table to print."""
         from neurovisionlab.out.data_sets import audit_table
 
         return audit_table(self.audit)
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """All of it in words, gravest first after the counts."""
+        """The result in sentences: counts first, then the flaws, most serious first."""
         from neurovisionlab.out.data_sets import audit_lines
 
         return tuple(audit_lines(self.audit))
 
     def as_json(self) -> dict[str, object]:
-        """Return all of it as JSON holds it, notes in English."""
+        """Return the result as JSON-compatible values, notes in English."""
         from neurovisionlab.out.said import json_of
 
         return json_of(self.audit)
@@ -174,7 +178,7 @@ def audit(data: ImageSet | str, data_dir: str | Path | None = None) -> Audited:
     """Search a data set for copies, contradicting labels, empty images and imbalance.
 
     Args:
-        data: its images, or its name as `data_info` takes it.
+        data: the images, or a name as in `data_info`.
         data_dir: see `data_sets`.
 
     Raises:
@@ -187,12 +191,12 @@ def sheet(data: ImageSet | str, file: str | Path, data_dir: str | Path | None = 
     """Write a contact sheet, ten random images of every class, and return its path.
 
     Args:
-        data: its images, or its name as `data_info` takes it.
-        file: the picture to write, FILE.png.
+        data: the images, or a name as in `data_info`.
+        file: path of the PNG file to write.
         data_dir: see `data_sets`.
 
     Raises:
-        DataError: see `data_info`; or a file that does not end in .png or cannot be written.
+        DataError: see `data_info`; or the file does not end in .png or cannot be written.
     """
     from neurovisionlab.data.sheets import write_sheet
 
@@ -205,18 +209,18 @@ def fetch(
     bar: Bar = lambda path: nullcontext(_unwatched),
     tell: Callable[[Path], None] = lambda path: None,
 ) -> Path:
-    """Download a published data set, or what is missing of it; return its folder.
+    """Download the missing files of a published data set and return its folder.
 
-    Goes on where an earlier attempt stopped.
+    Resumes interrupted downloads.
 
     Args:
-        name: of `data_sets`.
+        name: name from `data_sets`.
         data_dir: see `data_sets`.
-        bar: shows how far each file is.
-        tell: told of each file that has arrived.
+        bar: context manager that shows the progress of each file.
+        tell: callback for the path of each file that is complete.
 
     Raises:
-        DataError: it is none that can be fetched, or no server gives it.
+        DataError: the data set cannot be downloaded, or no server provides it.
         ResourceError: the disk is full.
     """
     from neurovisionlab.data.fetch import downloads_of, missing, obtain

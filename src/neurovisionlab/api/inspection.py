@@ -1,6 +1,6 @@
-"""What is known of models before anything trains: names, code, weights, whether they suit images.
+"""Facts about models before training: names, digests, weights, and whether they fit the images.
 
-Code is asked in processes of its own.
+Model code of users runs in separate processes.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from neurovisionlab.lab.apart import asked
 if TYPE_CHECKING:
     from neurovisionlab.learn.survey import Facts
 
-# imported once by the server that processes are forked from
+# modules preloaded by the server from which worker processes are forked
 WORKERS = ("neurovisionlab.learn.run", "neurovisionlab.learn.measure")
 
 
 def take_weights_from(folder: str | Path) -> None:
-    """Look for pretrained weights in a folder, here and in all processes that start from here.
+    """Look for pretrained weights in a folder, in this process and all processes started from it.
 
     Args:
-        folder: need not be there unless a study takes pretrained weights.
+        folder: may be missing unless a study uses pretrained weights.
 
     Raises:
-        SpecError: no folder can have that name.
+        SpecError: the name cannot be that of a folder.
     """
     try:
         path = possible_path(folder, "--weights").absolute()
@@ -42,13 +42,14 @@ def take_weights_from(folder: str | Path) -> None:
 
 
 def model_names(pattern: str | None = None) -> list[str]:
-    """Return the names of models that match.
+    """Return the names of the models that match a pattern.
 
     Args:
-        pattern: such as "res*", "timm:convnext*", "torchvision:*"; else our own table.
+        pattern: such as "res*", "timm:convnext*", "torchvision:*"; by default the models of the
+            catalogue.
 
     Raises:
-        ModelError: nothing matches.
+        ModelError: no name matches.
     """
     from neurovisionlab.learn.survey import list_names
 
@@ -56,22 +57,22 @@ def model_names(pattern: str | None = None) -> list[str]:
 
 
 def models(pattern: str | None = None) -> list[Facts]:
-    """Return what is known of the models that match: each is built, which takes a while.
+    """Return facts about the models that match a pattern; each is built, which takes a while.
 
     Args:
         pattern: see `model_names`.
 
     Raises:
-        ModelError: nothing matches, or one cannot be built.
+        ModelError: no name matches, or a model cannot be built.
     """
     return [model_facts(name) for name in model_names(pattern)]
 
 
 def model_facts(name: str) -> Facts:
-    """Return what is known of a model; a user's own is asked in a process of its own.
+    """Return facts about a model; a user's own model is built in a separate process.
 
     Raises:
-        ModelError: no such model, or it cannot be built.
+        ModelError: the model is unknown or cannot be built.
     """
     from neurovisionlab.learn import questions, survey
     from neurovisionlab.learn.catalogue import kind_of
@@ -85,9 +86,12 @@ def model_facts(name: str) -> Facts:
 
 
 def look_at_models(study: Study) -> tuple[dict[str, str], list[str]]:
-    """Return what identifies models beyond their names, and whose pretrained weights they take.
+    """Return digests of a study's models and notes on the origin of their pretrained weights.
 
-    Names of the table are looked up without torch.
+    Models of the catalogue are looked up without torch.
+
+    Returns:
+        ({model or `weights_key`: digest}, a line for each model with pretrained weights).
     """
     from neurovisionlab.learn.weights import find
 
@@ -106,10 +110,12 @@ def look_at_models(study: Study) -> tuple[dict[str, str], list[str]]:
 
 
 def identified(model: str) -> str | None:
-    """Return what identifies a model beyond its name; code is asked in a process of its own.
+    """Return the digest that identifies a model beyond its name; None if the name suffices.
+
+    Code outside the catalogue is imported in a separate process.
 
     Raises:
-        ModelError: nothing stands for that name, or its code ends the process.
+        ModelError: the name is unknown, or the model's code ends the process.
     """
     from neurovisionlab.learn.catalogue import digest_of, kind_of
     from neurovisionlab.learn.current_folder import make_findable
@@ -125,14 +131,14 @@ def identified(model: str) -> str | None:
 
 
 def checked(model: str, builds: list[tuple[int, int, int, Protocol]]) -> list[bool]:
-    """Build a model in a process of its own; return of each build whether `stem` changed it.
+    """Build a model in a separate process and return, for each build, whether `stem` changed it.
 
     Args:
         model: its name.
-        builds: (image_px, channels, num_classes, protocol) of each.
+        builds: (image_px, channels, num_classes, protocol) of each build.
 
     Raises:
-        ModelError: it does not suit, or it ends the process.
+        ModelError: the model does not fit the images, or ends the process.
     """
     from neurovisionlab.learn import questions
 
@@ -141,13 +147,13 @@ def checked(model: str, builds: list[tuple[int, int, int, Protocol]]) -> list[bo
 
 
 def check_models(cells: Sequence[CellSpec], todo: Sequence[CellSpec]) -> list[str]:
-    """Refuse models that do not suit the images; return a line where `stem` has no effect.
+    """Refuse models that do not fit the images; return a line for each `stem` without effect.
 
-    A stem that a recipe brings along is nobody's wish for one model: it is passed over in silence.
+    A stem that comes from a recipe is not reported: the user did not choose it for a single model.
     """
     from neurovisionlab.learn.catalogue import kind_of, patch_side, recipe_of
 
-    unchanged: dict[str, dict[str, None]] = {}  # by stem, in the order of the study
+    unchanged: dict[str, dict[str, None]] = {}  # stem -> models, in the order of the study
     for cell in cells:
         stem = cell.protocol.stem
         if kind_of(cell.model) == "table":
@@ -167,7 +173,7 @@ def check_models(cells: Sequence[CellSpec], todo: Sequence[CellSpec]) -> list[st
 
 
 def _unlike(cells: Sequence[CellSpec]) -> dict[str, list[CellSpec]]:
-    """Return {model: cells} where a model must be built to be checked, one cell of each build."""
+    """Return {model: cells} for models that must be built to be checked, one cell per build."""
     from neurovisionlab.learn.catalogue import kind_of
 
     kinds: dict[object, CellSpec] = {}

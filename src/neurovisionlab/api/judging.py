@@ -1,4 +1,4 @@
-"""What the numbers allow one to say: verdicts, advice, and what becomes of published claims."""
+"""Conclusions from results: verdicts, advice, and the outcome of published claims."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Verdicts:
-    """What a run's results allow one to say.
+    """Conclusions that a run's results support.
 
     Attributes:
-        found: all of it as data.
+        found: the conclusions as a record.
     """
 
     found: Judgements
 
     @property
     def paragraphs(self) -> tuple[Paragraph, ...]:
-        """All of it in words, headlines first."""
+        """The conclusions in sentences, headlines first."""
         from neurovisionlab.out.verdict_paragraphs import paragraphs
 
         return tuple(paragraphs(self.found))
 
     def as_json(self) -> dict[str, object]:
-        """Return all of it as JSON holds it, what is stated in English."""
+        """Return the conclusions as JSON-compatible values, statements in English."""
         from neurovisionlab.out.said import json_of
 
         return json_of(self.found)
@@ -45,14 +45,17 @@ class Verdicts:
 
 
 def verdicts(run: RunLike) -> Verdicts:
-    """Say which model is better on each data set, and where it cannot be told.
+    """Compare the models of a run on each data set.
 
     Args:
         run: a run, or its folder.
 
+    Returns:
+        For each data set, which models are better and which differences remain undecided.
+
     Raises:
-        StoreError: there is no run in that folder, or nothing of it is finished.
-        DataError: predictions are missing or not of the same test images.
+        StoreError: the folder holds no run, or no cell of it is finished.
+        DataError: predictions are missing, or of different test images.
     """
     from neurovisionlab.lab.judgements import judge_run
 
@@ -61,22 +64,22 @@ def verdicts(run: RunLike) -> Verdicts:
 
 @dataclass(frozen=True)
 class Advised:
-    """Which model to take.
+    """Recommended models.
 
     Attributes:
-        datasets: {data set: its advice, one for each case that was asked about}.
+        datasets: {data set: advice, one entry for each case asked about}.
     """
 
     datasets: dict[str, tuple[Advice, ...]]
 
     def lines(self, dataset: str) -> list[str]:
-        """Return the advice on one data set in words."""
+        """Return the advice for one data set in sentences."""
         from neurovisionlab.out.verdict_paragraphs import advice_paragraph
 
         return [line for one in self.datasets[dataset] for line in advice_paragraph(one)]
 
     def as_json(self) -> dict[str, list[dict[str, object]]]:
-        """Return all of it as JSON holds it, reasons in English."""
+        """Return the advice as JSON-compatible values, reasons in English."""
         from neurovisionlab.out.said import json_of
 
         return {name: [json_of(one) for one in given] for name, given in self.datasets.items()}
@@ -86,15 +89,17 @@ class Advised:
 
 
 def advise(run: RunLike, limits: Limits | None = None, prefer: Prefer | None = None) -> Advised:
-    """Say which model to take, and why; without limits or preference for the three usual cases.
+    """Recommend a model for each data set, with reasons.
+
+    Without limits and preference, the advice covers the three usual cases.
 
     Args:
         run: a run, or its folder.
-        limits: what a model may cost at most, and must reach at least.
-        prefer: what decides among the models within the limits; else accuracy.
+        limits: the highest costs allowed and the lowest quality accepted.
+        prefer: criterion among the models within the limits; by default accuracy.
 
     Raises:
-        SpecError: no such preference.
+        SpecError: the preference is unknown.
         StoreError, DataError: see `verdicts`.
     """
     from neurovisionlab.judge.advice import Prefer
@@ -111,23 +116,23 @@ def advise(run: RunLike, limits: Limits | None = None, prefer: Prefer | None = N
 
 @dataclass(frozen=True)
 class Claims:
-    """What became of a publication's claims.
+    """Outcome of a publication's claims.
 
     Attributes:
-        rows: one of each claim.
+        rows: one row per claim.
     """
 
     rows: tuple[ClaimRow, ...]
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """Two lines for each claim: what became of it, and why."""
+        """Two lines per claim: its outcome and the reason."""
         from neurovisionlab.out.claim_lines import claim_lines
 
         return tuple(claim_lines(self.rows))
 
     def as_json(self) -> list[dict[str, object]]:
-        """Return the rows as JSON holds them, reasons in English."""
+        """Return the rows as JSON-compatible values, reasons in English."""
         from neurovisionlab.out.claim_lines import claims_json
 
         return claims_json(self.rows)
@@ -145,11 +150,11 @@ def claims(name_or_path: str, run: RunLike | None = None) -> Claims:
     """Check a publication's claims against its own text, or against a run.
 
     Args:
-        name_or_path: a claims file, or one that ships: tretiakov-2025.
+        name_or_path: path of a claims file, or the name of a shipped one: tretiakov-2025.
         run: a run, or its folder.
 
     Raises:
-        SpecError: no such file, or it has mistakes; all of them are named.
+        SpecError: the file does not exist or has mistakes; all of them are listed.
         StoreError, DataError: see `verdicts`.
     """
     from neurovisionlab.claims.checks import check_text

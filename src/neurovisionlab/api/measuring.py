@@ -1,4 +1,4 @@
-"""What models cost: of a run, or of models alone."""
+"""Costs of models, within a run or on their own."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from neurovisionlab.out.notebook import paragraphs_html
 
 @dataclass(frozen=True)
 class ModelCosts:
-    """What one model costs.
+    """Costs of one model.
 
     Attributes:
-        costs: all of it as data.
+        costs: the costs as a record.
     """
 
     costs: Costs
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """All of it as people read it."""
+        """The costs as lines to print."""
         from neurovisionlab.out.cost_tables import costs_lines
 
         return tuple(costs_lines(self.costs))
 
     def as_json(self) -> dict[str, object]:
-        """Return all of it as JSON holds it, notes in English."""
+        """Return the costs as JSON-compatible values, notes in English."""
         from neurovisionlab.out.cost_tables import costs_json
 
         return costs_json(self.costs)
@@ -47,10 +47,10 @@ class ModelCosts:
 
 
 def check_settings() -> None:
-    """Refuse settings with which every cell would fail; torch is asked only about a device.
+    """Refuse settings with which every cell would fail; import torch only if a device is named.
 
     Raises:
-        ResourceError: one of them names what cannot be, or is not there.
+        ResourceError: a setting has an invalid value, or names a device that is missing.
     """
     num_threads()
     wants_compiling()
@@ -62,13 +62,13 @@ def check_settings() -> None:
 
 
 def code_of(run: RunLike) -> tuple[str, ...]:
-    """Return the models of a run that are code of somebody's own, "module:function".
+    """Return the models of a run that are users' own code, as "module:function".
 
     Args:
         run: a run, or its folder.
 
     Raises:
-        StoreError: there is no run in that folder.
+        StoreError: the folder holds no run.
     """
     return own_models(cost_spec(cell) for cell in store_of(run).plan().cells())
 
@@ -76,20 +76,21 @@ def code_of(run: RunLike) -> tuple[str, ...]:
 def measure_run(
     run: RunLike, seconds: float, anew: bool = True, trust: bool = False
 ) -> Iterator[ModelCosts]:
-    """Measure what each model of a run costs, once for each shape of data; keep and yield.
+    """Measure the costs of each model of a run, once per shape of data; store and yield them.
 
-    Nothing else should be running: others are noticed, and named in the conditions.
+    Nothing else should run on the machine meanwhile: load by other processes is detected and
+    recorded in the conditions.
 
     Args:
         run: a run, or its folder.
-        seconds: about how long each timing takes.
-        anew: measure again what is known already.
-        trust: import the code that the run names (`code_of`), if it is still what the run was
-            made with; otherwise such models are left out.
+        seconds: approximate duration of each timing.
+        anew: repeat measurements that are already stored.
+        trust: import the code that the run names (`code_of`) if it is unchanged since the run;
+            otherwise such models are left out.
 
     Raises:
-        StoreError: there is no run in that folder, or it cannot be written to.
-        ModelError: a model cannot be built, or code changed, or code is all that there is.
+        StoreError: the folder holds no run, or is not writable.
+        ModelError: a model cannot be built, its code changed, or all models are untrusted code.
     """
     store = store_of(run)
     specs = distinct(cost_spec(cell) for cell in store.plan().cells())
@@ -110,16 +111,16 @@ def measure_run(
 def measure_models(
     models: Sequence[str], shape: tuple[int, int, int], batch_size: int, seconds: float
 ) -> Iterator[ModelCosts]:
-    """Measure what models cost, without a study; yield as they are done.
+    """Measure the costs of models without a study; yield each result as soon as it is complete.
 
     Args:
         models: their names.
         shape: (image_px, channels, num_classes).
-        batch_size: of a training step.
-        seconds: about how long each timing takes.
+        batch_size: images per training step.
+        seconds: approximate duration of each timing.
 
     Raises:
-        ModelError: no such model, or one that does not take such images.
+        ModelError: a model is unknown, or does not accept such images.
     """
     from neurovisionlab.learn.measure import measure_part
 

@@ -1,4 +1,4 @@
-"""A run's folder, opened to be read: every call that tells of a run takes one."""
+"""A run's folder, opened for reading; every function that reads a run accepts one."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from neurovisionlab.out.notebook import run_html
 
 
 class HasStore(Protocol):
-    """Something that results lie in: a `Run`, an `OpenRun`."""
+    """An object with a folder of results: a `Run` or an `OpenRun`."""
 
     @property
     def store(self) -> Store:
         """The folder of results."""
 
 
-# a run, or where it lies
+# a run, or the path of its folder
 RunLike = HasStore | Store | str | Path
 
 
 class OpenRun:
-    """A run's folder that was opened; what calls have read of it is not read again.
+    """An opened run folder; what was read once is cached.
 
     Attributes:
         store: the folder of results.
@@ -37,10 +37,10 @@ class OpenRun:
 
     @cached_property
     def found(self) -> Results:
-        """The study, and as much of it as is finished.
+        """The study and its results so far.
 
         Raises:
-            StoreError: there is no study that can be read.
+            StoreError: the folder holds no readable study.
         """
         return read(self.store)
 
@@ -49,14 +49,14 @@ class OpenRun:
 
 
 def open(folder: str | Path, tell: Tell = warn) -> OpenRun:  # noqa: A001  # as `api.open`
-    """Open a run's folder, to ask several things of it while reading it once.
+    """Open a run's folder, so that several calls read it only once.
 
     Args:
         folder: such as runs/quick.
-        tell: told, a line each, what is damaged in the folder and counts as absent.
+        tell: callback for one line per damaged file, which is treated as absent.
 
     Raises:
-        StoreError: there is no run in that folder.
+        StoreError: the folder holds no run.
     """
     return OpenRun(Store.existing(possible_path(folder, "RUN"), tell))
 
@@ -65,7 +65,7 @@ def store_of(run: RunLike) -> Store:
     """Return the folder of results of a run.
 
     Raises:
-        StoreError: there is no run in that folder.
+        StoreError: the folder holds no run.
     """
     if isinstance(run, Store):
         return run
@@ -73,9 +73,9 @@ def store_of(run: RunLike) -> Store:
 
 
 def results_of(run: RunLike) -> Results:
-    """Return what a run's folder says now; of an `OpenRun` what it said at first.
+    """Return a run's results: the current ones, or those that an `OpenRun` has cached.
 
     Raises:
-        StoreError: there is no run in that folder, or no study that can be read.
+        StoreError: the folder holds no run, or no readable study.
     """
     return run.found if isinstance(run, OpenRun) else read(store_of(run))

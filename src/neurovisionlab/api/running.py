@@ -1,4 +1,4 @@
-"""A study that is run: looking at all it needs first, then cell by cell."""
+"""Running a study: check everything it needs first, then run cell by cell."""
 
 from __future__ import annotations
 
@@ -37,21 +37,22 @@ from neurovisionlab.out.notebook import run_html
 from neurovisionlab.out.said import said
 from neurovisionlab.out.track import check_tracker, to_tensorboard
 
-# what the reader of the digits and unbroken groups or folds import late: a second for each cell
+# imported lazily by the reader of "digits" and by group or fold splits: a second per cell
 WITH_SKLEARN = (*WORKERS, "sklearn.datasets", "sklearn.model_selection")
-QUICK_S = 0.3  # a timing at the end of a run; `nvl measure` takes longer and is more exact
+QUICK_S = 0.3  # seconds per timing at the end of a run; `nvl measure` uses more and is more exact
 
 
 @dataclass(frozen=True)
 class Run:
-    """A study, its folder, and what is still to do.
+    """A study, its folder, and its unfinished cells.
 
     Attributes:
-        plan: the study and what is known of its data.
+        plan: the study and the descriptions of its data sets.
         store: the folder of results.
+        home: the folder of data sets.
         cells: all cells of the study.
-        pending: those that are not finished.
-        messages: what a person should know before it starts.
+        pending: the unfinished cells.
+        messages: warnings and notes to read before the run starts.
     """
 
     plan: Plan
@@ -64,14 +65,15 @@ class Run:
     def events(
         self, execute: Execute | None = None, track: str | None = None
     ) -> Iterator[tuple[CellSpec, Event]]:
-        """Run what is missing; yield (cell, epoch, sign of life, record or failure).
+        """Run the pending cells; yield (cell, event): epoch row, progress, record or failure.
 
         Args:
-            execute: what runs cells; else each gets a process of its own, one after the other.
-            track: "tensorboard", to write epochs as they happen into a folder of the run.
+            execute: executor of the cells; by default each cell runs in its own process, one at a
+                time.
+            track: "tensorboard" to log epochs into a folder of the run as they end.
 
         Raises:
-            SpecError: no such tracker.
+            SpecError: the tracker is unknown.
             ResourceError: the tracker is not installed.
         """
         if not self.pending:
@@ -86,9 +88,9 @@ class Run:
         yield from events
 
     def audit_data(self) -> Iterator[Audit]:
-        """Look for copies, conflicts and oddities in data sets not looked at yet; keep and yield.
+        """Search data sets without a stored audit for flaws; store and yield each audit.
 
-        The report shows what was found. Reads every image once more: seconds for 100,000.
+        The report shows the result. Every image is read once more: seconds for 100,000.
         """
         with self.store.writing():
             for ref, info in self.plan.infos:
@@ -98,12 +100,12 @@ class Run:
                     yield found
 
     def measure(self, seconds: float = QUICK_S) -> Iterator[Costs]:
-        """Measure what each model costs on each shape of data, unless it is known; keep and yield.
+        """Measure costs that are not stored yet, per model and shape of data; store and yield them.
 
         Args:
-            seconds: about how long each timing takes.
+            seconds: approximate duration of each timing.
         """
-        # the models are those of the study that the user gave
+        # trusted: the models are those of the study that the caller passed
         for measured in measure_run(self.store, seconds, anew=False, trust=True):
             yield measured.costs
 
@@ -111,7 +113,7 @@ class Run:
         """Write the run's report.html and return its path; images are read wherever they lie."""
         from neurovisionlab.out.page.report import write_report
 
-        return write_report(self.store, self.home, is_own=True)  # of the study that the user gave
+        return write_report(self.store, self.home, is_own=True)  # the caller's own study
 
     def records(self) -> list[CellRecord]:
         """Return the records of the study's finished cells."""
@@ -128,22 +130,22 @@ def prepare(
     watch: Watch = lambda done, total: None,
     tell: Tell = warn,
 ) -> Run:
-    """Look at data, models and folder; write down what is to be run. Trains nothing.
+    """Check data, models and folder, and store the plan. Trains nothing.
 
     Args:
-        study: what to compare.
-        data_dir: where data sets lie; else NVL_DATA, else the user's cache folder.
-        out_dir: where results go; else runs/NAME.
-        watch: told of pictures read, (done, total).
-        tell: told, a line each, what is damaged in the folder and counts as absent.
+        study: the comparison to run.
+        data_dir: folder of the data sets; by default NVL_DATA, else the user's cache folder.
+        out_dir: folder for results; by default runs/NAME.
+        watch: progress callback, (images read, total).
+        tell: callback for one line per damaged file of the folder, which is treated as absent.
 
     Raises:
-        NvlError: anything a user can mend.
+        NvlError: any problem that the user can fix.
     """
     refuse_while_main_is_read()
     home = DataHome.find(data_dir)
     store = Store(possible_path(out_dir or Path("runs") / study.name, "--out"), tell)
-    if not is_there(store.root):  # there will be something to train: seconds of imports, meanwhile
+    if not is_there(store.root):  # cells will train: overlap seconds of imports with the checks
         start_early(_workers(study))
     digests, notes = look_at_models(study)
     plan = make_plan(study, home, watch).model_copy(update={"model_digests": digests})
@@ -163,13 +165,13 @@ def prepare(
 
 
 def _local(study: Study) -> Execute:
-    """Return what runs a study's cells; models that the main program defines need it in each."""
+    """Return the executor of a study's cells; models from `__main__` need it in each process."""
     with_main = any(model.startswith("__main__:") for model in study.models)
     return local(_workers(study), with_main)
 
 
 def _workers(study: Study) -> tuple[str, ...]:
-    """Return what the server of the study's processes should import."""
+    """Return the modules that the study's fork server should preload."""
     own_kinds = ("npz:", "folder:")
     embedded = any(
         not name.startswith(own_kinds) and name not in OFFICIAL for name in study.datasets
@@ -178,10 +180,10 @@ def _workers(study: Study) -> tuple[str, ...]:
 
 
 def _check_splits(cells: Iterable[CellSpec], home: DataHome) -> list[str]:
-    """Divide each data set as its cells will, so that what cannot be divided is said at once.
+    """Split each data set as its cells will, so that an impossible split fails before training.
 
-    Returns a line for each thing that came out otherwise than asked; of several folds or varied
-    shares the first that says it.
+    Returns a line for each deviation from the requested split, once per data set and kind of
+    deviation.
     """
     by_ref: dict[DataRef, dict[str, CellSpec]] = {}
     for cell in cells:

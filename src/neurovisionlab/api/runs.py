@@ -1,4 +1,4 @@
-"""What a run has come to: how far it is, its tables, its pages, and several runs side by side."""
+"""State and outcome of a run: progress, tables, pages, and comparison of several runs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from neurovisionlab.out.tables import ResultRow, Table, result_rows, summary_tab
 
 
 class Status(Frozen):
-    """How far a run is: of its cells, how many are in which state."""
+    """Number of cells of a run, in all and by state."""
 
     name: str
     cells: int
@@ -34,13 +34,13 @@ class Status(Frozen):
 
 
 def status(run: RunLike) -> Status:
-    """Say how far a run is.
+    """Count the cells of a run by state.
 
     Args:
         run: a run, or its folder.
 
     Raises:
-        StoreError: there is no run in that folder.
+        StoreError: the folder holds no run.
     """
     found = results_of(run)
     states = [row.status for row in _rows(found)]
@@ -50,10 +50,10 @@ def status(run: RunLike) -> Status:
 
 @dataclass(frozen=True)
 class ResultTables:
-    """A run's results: a row for each cell as data, and tables as people read them.
+    """A run's results: a row per cell as data, and tables to print.
 
     Attributes:
-        rows: of every planned cell, finished or not.
+        rows: one per planned cell, finished or not.
     """
 
     rows: tuple[ResultRow, ...]
@@ -62,7 +62,7 @@ class ResultTables:
 
     @cached_property
     def tables(self) -> tuple[Table, ...]:
-        """One of quality for each data set, then one of costs for each that has any."""
+        """A table of quality per data set, then a table of costs per data set that has any."""
         costs = cost_tables(self._found, self._target_frac)
         return (*summary_tables(self.rows), *costs)
 
@@ -75,15 +75,15 @@ class ResultTables:
 
 
 def results(run: RunLike, target_frac: float | None = None) -> ResultTables:
-    """Return what a run's cells have scored, and what its models cost.
+    """Return the scores of a run's cells and the costs of its models.
 
     Args:
         run: a run, or its folder.
-        target_frac: the validation accuracy, 0 to 1, for which the tables tell the seconds of
-            training; else 0.9 times the best model's.
+        target_frac: validation accuracy, 0..1, for which the tables give the training seconds; by
+            default 0.9 times the best model's.
 
     Raises:
-        StoreError: there is no run in that folder.
+        StoreError: the folder holds no run.
     """
     found = results_of(run)
     return ResultTables(tuple(_rows(found)), found, target_frac)
@@ -94,13 +94,13 @@ def _rows(found: Results) -> list[ResultRow]:
 
 
 def page(run: RunLike) -> Path:
-    """Return the path of a run's report.html, which is written if there is none.
+    """Return the path of a run's report.html; write the report if it is missing.
 
     Args:
         run: a run, or its folder.
 
     Raises:
-        StoreError: there is no run in that folder, or it cannot be written to.
+        StoreError: the folder holds no run, or is not writable.
     """
     store = store_of(run)
     path = store.root / "report.html"
@@ -115,14 +115,17 @@ def page(run: RunLike) -> Path:
 def page_writer(
     data_dir: str | Path | None = None, language: str | None = None
 ) -> Callable[[RunLike], Path]:
-    """Return what writes a run's report.html anew: checked now, for what takes long until then.
+    """Return a function that rewrites a run's report.html.
+
+    The arguments are checked now, so that a long computation does not end in an error.
 
     Args:
-        data_dir: where the data sets of which mistakes are shown lie; else as `write_report` says.
-        language: en or uk; else that of the page that is there.
+        data_dir: folder of the data sets from which mistakes are shown; by default as in
+            `write_report`.
+        language: "en" or "uk"; by default that of the existing page.
 
     Raises:
-        SpecError: no such language.
+        SpecError: the language is unknown.
     """
     from neurovisionlab.out.page.report import write_report
 
@@ -133,11 +136,11 @@ def page_writer(
 
 @dataclass(frozen=True)
 class Report:
-    """Where a run's report lies.
+    """Paths of a run's report.
 
     Attributes:
         page: report.html.
-        exports: CSV, Parquet, LaTeX, Markdown; then the figures.
+        exports: CSV, Parquet, LaTeX and Markdown files, then the figures.
     """
 
     page: Path
@@ -148,16 +151,16 @@ class Report:
 
 
 def report(run: RunLike, data_dir: str | Path | None = None, language: str = "en") -> Report:
-    """Write a run's report.html anew, and its exports.
+    """Rewrite a run's report.html and its exports.
 
     Args:
         run: a run, or its folder.
-        data_dir: where the data sets of which mistakes are shown lie.
-        language: en or uk.
+        data_dir: folder of the data sets from which mistakes are shown.
+        language: "en" or "uk".
 
     Raises:
-        SpecError: no such language.
-        StoreError: there is no run in that folder, or it cannot be written to.
+        SpecError: the language is unknown.
+        StoreError: the folder holds no run, or is not writable.
     """
     from neurovisionlab.lab.judgements import Conclusions
     from neurovisionlab.out.exports import write_exports
@@ -173,16 +176,16 @@ def report(run: RunLike, data_dir: str | Path | None = None, language: str = "en
 
 
 def compare(runs: Sequence[RunLike], path: str | Path, language: str = "en") -> Path:
-    """Write a page that sets runs side by side: accuracies, costs, and what differs in settings.
+    """Write a page that compares runs: accuracies, costs, and differences in settings.
 
     Args:
-        runs: two or more, or their folders.
-        path: of the page.
-        language: en or uk.
+        runs: two or more runs, or their folders.
+        path: path of the page.
+        language: "en" or "uk".
 
     Raises:
-        SpecError: no such language, or fewer than two runs.
-        StoreError: there is no run in one of the folders, or the page cannot be written.
+        SpecError: the language is unknown, or there are fewer than two runs.
+        StoreError: a folder holds no run, or the page cannot be written.
     """
     from neurovisionlab.out.page.compare import compare_runs
 

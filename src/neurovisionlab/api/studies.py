@@ -1,4 +1,4 @@
-"""Studies: found by name or path, those that ship with the package, and what differs in two."""
+"""Studies: loading by name or path, shipped presets, and differences between two studies."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 def load_study(name_or_path: str) -> Study:
-    """Return the study of a preset's name or a TOML file's path.
+    """Load the study of a preset's name or a TOML file's path.
 
     Raises:
-        SpecError: neither exists, or the study has mistakes; all of them are named.
+        SpecError: neither exists, or the study has mistakes; all of them are listed.
     """
     from neurovisionlab.learn.catalogue import MODELS
 
@@ -32,7 +32,7 @@ class Preset:
     """A study that ships with the package.
 
     Attributes:
-        name: as `load_study` takes it.
+        name: as accepted by `load_study`.
         text: its TOML.
     """
 
@@ -41,7 +41,7 @@ class Preset:
 
     @property
     def description(self) -> str:
-        """What the study is for, in a line."""
+        """The purpose of the study, in one line."""
         return parse_study(self.text, self.name).description
 
 
@@ -57,7 +57,7 @@ class StudyDifferences(tuple[Difference, ...]):
 
     @property
     def table(self) -> Table:
-        """All of them as people read them; values of the first study, then of the second."""
+        """The differences as a table to print, the first study's values before the second's."""
         from neurovisionlab.out.tables import differences_table
 
         return differences_table(self)
@@ -67,12 +67,9 @@ class StudyDifferences(tuple[Difference, ...]):
 
 
 def difference(first: str, second: str) -> StudyDifferences:
-    """Return every difference in protocol and data between two studies, given as to `load_study`.
+    """Return the settings in which two studies differ, given as to `load_study`.
 
     Names and descriptions of the studies do not count.
-
-    Raises:
-        SpecError: see `load_study`.
     """
     found = differences(load_study(first), load_study(second))
     return StudyDifferences(one for one in found if one.setting not in ("name", "description"))

@@ -1,9 +1,9 @@
-"""What a publication claims, checked against its own text and against measured records.
+"""A publication's claims, checked against its own text and against measured records.
 
-publication         what a claims file holds, and the rows that come out
+publication         contents of a claims file, and the resulting rows
 publication_file    TOML → Publication, all mistakes at once
-checks              the text against itself; memory_table has rules of its own
-measured            what a run measured, in the publication's terms
-contrasts           what a sentence compares, and how each comparison turns out
-claim_verdicts      each claim against what was measured
+checks              the text against itself; memory_table has its own rules
+measured            measurements of a run, in the publication's terms
+contrasts           comparisons that a sentence makes, and their outcomes
+claim_verdicts      each claim against the measurements
 """

@@ -1,5 +1,8 @@
-"""A publication held against itself: its sentences against its tables, its tables against
-arithmetic, what it states and what others published."""
+"""Checks of a publication against itself.
+
+Sentences are checked against its tables, tables against arithmetic, and its numbers against those
+published by others.
+"""
 
 from __future__ import annotations
 
@@ -37,23 +40,23 @@ from neurovisionlab.claims.publication import (
 from neurovisionlab.core.statements import Stated, Statement, state
 from neurovisionlab.judge.quantities import Quantity, half_unit, printed
 
-# of a printed number and an end of a range, both exact in decimals
+# tolerance between a printed number and an end of a range, both exact decimals
 ROUND_OFF = 1e-9
 
 
 def check_text(publication: Publication) -> tuple[ClaimRow, ...]:
-    """Return what the text alone shows: a row per sentence, then one per general finding.
+    """Return the findings from the text alone: a row per sentence, then a row per general finding.
 
-    Verdicts: "consistent" with the tables, "inconsistent" with them, "no evidence" where what is
-    offered shows nothing, "suspect" where numbers speak against what is stated, "cannot tell"
-    where the text has nothing to hold the sentence against.
+    Verdicts: "consistent" with the tables, "inconsistent" with them, "no evidence" if the offered
+    evidence shows nothing, "suspect" if numbers contradict the text, "cannot tell" if the text has
+    nothing to check the sentence against.
     """
     rows = [_check(claim, publication) for claim in publication.claims]
     return (*rows, *best_known_rows(publication), *memory_rows(publication))
 
 
 def look_up(publication: Publication) -> LookUp:
-    """Return how to look up what the tables print, as intervals of rounding."""
+    """Return a look-up function for the printed tables, with intervals of rounding."""
     texts = publication.printed()
 
     def look(dataset: str, model: str, metric: str) -> Quantity | None:
@@ -103,7 +106,7 @@ def _plain(part: JudgedContrast) -> Statement:
 
 
 def _check_order(claim: Comparing, publication: Publication, look: LookUp) -> ClaimRow:
-    """Hold "best", "worst" and "order" against the tables."""
+    """Check "best", "worst" and "order" against the tables."""
     parts = _parts(claim, publication, look)
     present = [part for part in parts if part.quantity is not None]
     if not present:
@@ -137,7 +140,7 @@ def _value(part: JudgedContrast) -> float:
 
 
 def _check_range(claim: RangeClaim, publication: Publication, look: LookUp) -> ClaimRow:
-    """Hold both ends of a range against the tables, at the precision in which each is printed."""
+    """Check both ends of a range against the tables, at the precision of each printed end."""
     said = state("claims.range", low=as_printed(claim.low), high=as_printed(claim.high))
     parts = _parts(claim, publication, look)
     present = [part for part in parts if part.quantity is not None]
@@ -164,7 +167,7 @@ def _check_range(claim: RangeClaim, publication: Publication, look: LookUp) -> C
 
 
 def _rounds_to(part: JudgedContrast, said: str) -> bool:
-    """Return whether a value that the printed digits allow rounds to `said`."""
+    """Return whether a value compatible with the printed digits rounds to `said`."""
     quantity = part.quantity
     assert quantity is not None and quantity.low is not None and quantity.high is not None
     reach = half_unit(said) + ROUND_OFF
@@ -199,7 +202,7 @@ def _end_words(end: str, part: JudgedContrast, said: str) -> Statement:
 def _one_seed(
     parts: list[JudgedContrast], publication: Publication, look: LookUp
 ) -> Statement | None:
-    """Return a warning if one training each cannot bear the smallest of these gaps."""
+    """Return a warning if a single training per model cannot support the smallest of these gaps."""
     if publication.num_seeds != 1 or parts[0].contrast.metric != "accuracy":
         return None
     weakest: tuple[float, Contrast, int] | None = None
@@ -229,7 +232,7 @@ def _unpaired_p(contrast: Contrast, look: LookUp, num: int) -> float | None:
 
 
 def _check_agreement(claim: AgreementClaim, publication: Publication) -> ClaimRow:
-    """Hold agreement of metrics against the tables, and against what it is offered for."""
+    """Check agreement of metrics against the tables, and against the conclusion drawn from it."""
     most = largest_spread(claim, publication)
     if most is None:
         names = tuple(state(f"claims.names.{metric}") for metric in claim.metrics)
@@ -253,7 +256,7 @@ def _check_agreement(claim: AgreementClaim, publication: Publication) -> ClaimRo
 
 
 def largest_spread(claim: AgreementClaim, publication: Publication) -> tuple[str, str] | None:
-    """Return the largest distance between the metrics in a row of the tables, and where."""
+    """Return the largest difference between the metrics in a row of the tables, and the row."""
     texts = publication.printed()
     found: list[tuple[Decimal, str]] = []
     for dataset in claim.datasets or tuple(publication.datasets):
@@ -269,7 +272,7 @@ def largest_spread(claim: AgreementClaim, publication: Publication) -> tuple[str
 
 
 def _num_recall_is_accuracy(claim: AgreementClaim, publication: Publication) -> int:
-    """Return the number of rows if recall equals accuracy in all of them, three at least."""
+    """Return the number of rows if recall equals accuracy in all, three at least; else 0."""
     if not {"accuracy", "recall"} <= set(claim.metrics):
         return 0
     texts = publication.printed()
@@ -283,7 +286,7 @@ def _num_recall_is_accuracy(claim: AgreementClaim, publication: Publication) -> 
 
 
 def _check_advice(claim: AdviceClaim, publication: Publication, look: LookUp) -> ClaimRow:
-    """Hold advice against what the tables' own numbers would advise."""
+    """Check advice against the advice that follows from the tables' own numbers."""
     holds: dict[str, bool | None] = {}
     words: list[Statement] = []
     for dataset in claim.datasets or tuple(publication.datasets):
@@ -315,7 +318,7 @@ def _check_reported(claim: ReportedClaim, publication: Publication) -> ClaimRow:
 
 
 def best_known_rows(publication: Publication) -> Iterator[ClaimRow]:
-    """Yield a row for each data set on which an accuracy lies above the best known."""
+    """Yield a row for each data set with an accuracy above the best known."""
     texts = publication.printed()
     for dataset, stated in publication.datasets.items():
         best = _best_of(publication, stated.known_as)
@@ -349,7 +352,7 @@ def best_known_rows(publication: Publication) -> Iterator[ClaimRow]:
 
 
 def _best_of(publication: Publication, name: str) -> tuple[float, str, str] | None:
-    """Return the best known accuracy of a data set: value, as printed, by which method."""
+    """Return the best known accuracy of a data set: value, printed text, method."""
     known = [r for r in publication.references if r.dataset == name]
     if not known:
         return None

@@ -1,4 +1,4 @@
-"""A publication's sentences held against a run: a verdict for each, with its reason."""
+"""A publication's sentences checked against a run: a verdict for each, with its reason."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ from neurovisionlab.judge.quantities import Quantity, half_unit
 
 
 class Finding(NamedTuple):
-    """One piece of a sentence as the run has it.
+    """Outcome of one part of a sentence in the run.
 
-    `holds`: whether this piece is as claimed; `points`: whether its direction is; None where
-    that cannot be told. `differs`: in what the run's conditions are not the published ones.
+    `holds`: whether this part is as claimed; `points`: whether its direction is; None if undecided.
+    `differs`: differences between the run's conditions and the published ones.
     """
 
     statement: Statement
@@ -49,18 +49,18 @@ class Finding(NamedTuple):
     points: bool | None
     differs: tuple[Statement, ...]
     quantity: Quantity | None = None
-    weight: float = 0.0  # among equals, the least weighty decides
+    weight: float = 0.0  # among equals, the lowest weight decides
     printed: str | Statement = ""
 
 
 def judge_claims(publication: Publication, evidence: Evidence) -> tuple[ClaimRow, ...]:
-    """Return a verdict for each sentence, in their order.
+    """Return a verdict for each sentence, in order.
 
-    Under the published conditions (every setting that the publication states, its data, its
-    models; for costs its device) a sentence is "supported" if each of its comparisons holds with
-    the whole of its interval, "refuted" if one fails with the whole of it, else "cannot tell".
-    Under other conditions it is "not comparable"; the reason names them, and says whether the
-    direction (`ClaimRow.direction`) is the published one.
+    Under the published conditions (every setting that the publication states, its data, its models;
+    for costs its device) a sentence is "supported" if each of its comparisons holds over the whole
+    interval, "refuted" if a comparison fails over the whole interval, else "cannot tell". Under
+    other conditions it is "not comparable"; the reason names them, and says whether the direction
+    (`ClaimRow.direction`) is the published one.
     """
     side = side_by_side(publication, evidence)
     return tuple(_judge(claim, side) for claim in publication.claims)
@@ -82,7 +82,7 @@ def _judge(claim: Claim, side: MatchedEvidence) -> ClaimRow:
 def _verdict(
     claim: Claim, found: Sequence[Finding], missing: Sequence[str | Statement]
 ) -> ClaimRow:
-    """Join what was found to one verdict: what decides goes into the row, all into the reason."""
+    """Combine findings into one verdict: the decisive one fills the row, all are in the reason."""
     if not found:
         reason = state("claims.not_in_run", names=tuple(missing))
         return ClaimRow(id=claim.id, text=claim.text, verdict="cannot tell", reasons=(reason,))
@@ -120,7 +120,7 @@ def _verdict(
 
 
 def _rounded(value: float | None) -> float | None:
-    """Return a number without the noise of binary fractions."""
+    """Round off the noise of binary fractions."""
     return None if value is None else round(value, 6)
 
 
@@ -144,7 +144,7 @@ def _together(found: Iterable[Finding]) -> Statement:
 def _compared(
     claim: Comparing, side: MatchedEvidence
 ) -> tuple[list[Finding], list[str | Statement]]:
-    """Return the comparisons of a sentence about pairs of models, and what the run lacks."""
+    """Return the comparisons of a sentence about pairs of models, and names missing in the run."""
     printed = look_up(side.publication)
     found: list[Finding] = []
     missing: dict[str | Statement, None] = {}
@@ -175,7 +175,7 @@ def _compared(
 
 
 def _lacking(contrast: Contrast, side: MatchedEvidence) -> Iterable[str | Statement]:
-    """Yield what a comparison wants and the run has not: a data set, a model, or a value."""
+    """Yield what a comparison needs and the run lacks: a data set, a model, or a value."""
     if contrast.dataset not in side.datasets:
         yield contrast.dataset
         return
@@ -194,7 +194,7 @@ def _differences(contrast: Contrast, side: MatchedEvidence) -> list[Statement]:
 
 
 def _in_range(claim: RangeClaim, quantity: Quantity) -> bool | None:
-    """Return whether a whole interval lies in the printed range, ends widened by rounding."""
+    """Return whether an interval lies in the printed range (rounded ends), False if outside it."""
     low = float(claim.low) - half_unit(claim.low)
     high = float(claim.high) + half_unit(claim.high)
     if quantity.low is None or quantity.high is None:
@@ -207,7 +207,7 @@ def _in_range(claim: RangeClaim, quantity: Quantity) -> bool | None:
 def _same_side(
     claim: Comparing, contrast: Contrast, quantity: Quantity, above: bool | None
 ) -> bool | None:
-    """Return whether the direction is the published one; a range has that of both its ends."""
+    """Return whether the direction is the published one; for a range, that of both its ends."""
     if not isinstance(claim, RangeClaim):
         return above
     if float(claim.low) > contrast.none:
@@ -218,7 +218,7 @@ def _same_side(
 
 
 def _weight(claim: Comparing, quantity: Quantity) -> float:
-    """Return how far inside a range a value lies, or how far it is on the claimed side."""
+    """Return the distance to the nearer end of a range, else the value on the claimed side."""
     if not isinstance(claim, RangeClaim):
         return quantity.value
     return min(quantity.value - float(claim.low), float(claim.high) - quantity.value)
@@ -227,7 +227,7 @@ def _weight(claim: Comparing, quantity: Quantity) -> float:
 def _agreement(
     claim: AgreementClaim, side: MatchedEvidence
 ) -> tuple[list[Finding], list[str | Statement]]:
-    """Return how far apart the metrics are; for balance, how far apart the classes are."""
+    """Return the spread of the metrics; for claims of balance, the spread of class recalls."""
     most = largest_spread(claim, side.publication)
     limit = claim.within or (None if most is None else most[0])
     found: list[Finding] = []
@@ -258,7 +258,7 @@ def _agreement(
 def _absent(
     dataset: str, model: str, names: Sequence[str], side: MatchedEvidence
 ) -> Iterable[str | Statement]:
-    """Yield what the run has not: the data set, else the model, else the scores."""
+    """Yield what the run lacks: the data set, else the model, else the scores."""
     if dataset not in side.datasets:
         yield dataset
     elif model not in side.models:
@@ -268,7 +268,7 @@ def _absent(
 
 
 def _within(values: Sequence[Quantity], limit: float) -> bool | None:
-    """Return whether values lie within `limit`, wherever in their intervals each may be."""
+    """Return whether values lie within `limit` of each other; None if undecided."""
     lows, highs = [v.low for v in values], [v.high for v in values]
     known_lows = [low for low in lows if low is not None]
     known_highs = [high for high in highs if high is not None]
@@ -282,7 +282,7 @@ def _within(values: Sequence[Quantity], limit: float) -> bool | None:
 def _advice(
     claim: AdviceClaim, side: MatchedEvidence
 ) -> tuple[list[Finding], list[str | Statement]]:
-    """Return what would be advised from the run's numbers, data set by data set."""
+    """Return the advice from the run's numbers, per data set."""
     found: list[Finding] = []
     missing: dict[str | Statement, None] = {}
     if claim.model not in side.models:

@@ -1,4 +1,4 @@
-"""What a sentence compares: pairs of models on one data set, and how each comparison turns out."""
+"""Comparisons made by a sentence: pairs of models on one data set, and their outcomes."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from neurovisionlab.judge.advice import CASES, advise
 from neurovisionlab.judge.candidates import Advice, Candidate, Duel
 from neurovisionlab.judge.quantities import Quantity, Uncertainty, difference, ratio, side
 
-# (data set, model, metric) → what is known of it; None for nothing
+# (data set, model, metric) → value with its interval; None if unknown
 LookUp = Callable[[str, str, str], Quantity | None]
 Comparing = ExtremeClaim | OrderClaim | RangeClaim
 
 
 class Contrast(NamedTuple):
-    """Two models on one data set, put so that the sentence claims `first` above `second`."""
+    """Two models on one data set, ordered so that the sentence claims `first` above `second`."""
 
     dataset: str
     metric: str
@@ -34,32 +34,32 @@ class Contrast(NamedTuple):
 
     @property
     def none(self) -> float:
-        """What the contrast is where the two are equal."""
+        """Value of the contrast for two equal models."""
         return 0.0 if self.scale == "difference" else 1.0
 
     @property
     def label(self) -> Statement:
-        """The contrast in signs."""
+        """The contrast as a formula."""
         key = "claims.difference" if self.scale == "difference" else "claims.ratio"
         return state(key, first=self.first, second=self.second)
 
 
 class JudgedContrast(NamedTuple):
-    """A contrast with what came out: None where a value is missing, or cannot be told."""
+    """A contrast with its outcome: None for a missing value, or an undecided comparison."""
 
     contrast: Contrast
     quantity: Quantity | None
     holds: bool | None
 
     def statement(self) -> Statement:
-        """Return the part, said as "SVHN: MobileNet − ResNet 1.50 (0.99 to 2.01)"."""
+        """Return the part, printed as "SVHN: MobileNet − ResNet 1.50 (0.99 to 2.01)"."""
         value = "" if self.quantity is None else stated(self.quantity)
         dataset, label = self.contrast.dataset, self.contrast.label
         return state("claims.on", dataset=dataset, label=label, value=value)
 
 
 def contrasts(claim: Comparing, publication: Publication) -> Iterator[Contrast]:
-    """Yield what a sentence compares, data set by data set."""
+    """Yield the comparisons made by a sentence, data set by data set."""
     scale: Literal["difference", "ratio"] = "ratio"
     if METRICS[claim.metric].depends == "quality" or claim.kind == "difference_range":
         scale = "difference" if claim.kind != "ratio_range" else "ratio"
@@ -69,7 +69,7 @@ def contrasts(claim: Comparing, publication: Publication) -> Iterator[Contrast]:
 
 
 def _pairs(claim: Comparing, publication: Publication) -> Iterator[tuple[str, str]]:
-    """Yield (larger, smaller) pairs of models as the sentence has them."""
+    """Yield the (larger, smaller) pairs of models that the sentence claims."""
     if isinstance(claim, RangeClaim):
         yield from ((model, claim.base) for model in claim.models)
     elif isinstance(claim, OrderClaim):
@@ -83,7 +83,7 @@ def _pairs(claim: Comparing, publication: Publication) -> Iterator[tuple[str, st
 
 
 def compare(contrast: Contrast, look: LookUp, kind: Uncertainty) -> Quantity | None:
-    """Return the difference or ratio of the two models; None where one is missing."""
+    """Return the difference or ratio of the two models; None if a value is missing."""
     first, second = (
         look(contrast.dataset, model, contrast.metric)
         for model in (contrast.first, contrast.second)
@@ -96,7 +96,7 @@ def compare(contrast: Contrast, look: LookUp, kind: Uncertainty) -> Quantity | N
 
 
 def has_sign(contrast: Contrast, quantity: Quantity | None) -> bool | None:
-    """Return whether `first` is above `second` as claimed; None if that cannot be told."""
+    """Return whether `first` is above `second` as claimed; None if undecided."""
     where = None if quantity is None else side(quantity, contrast.none)
     return None if where is None else where == "above"
 
@@ -108,7 +108,7 @@ def advice_on(
     look: LookUp,
     duels: Sequence[Duel] = (),
 ) -> dict[str, Advice]:
-    """Return the advice on one data set in each case that the sentence speaks of.
+    """Return {case: advice} on one data set for the cases that the sentence covers.
 
     Models without an accuracy are left out.
     """
@@ -118,7 +118,7 @@ def advice_on(
 
 
 def advice_holds(claim: AdviceClaim, advice: Mapping[str, Advice]) -> bool | None:
-    """Return whether the choices bear the sentence out; a tie that matters cannot tell."""
+    """Return whether the choices confirm the sentence; None if a tie leaves it undecided."""
     chosen = [claim.model == one.choice for one in advice.values()]
     tied = [
         claim.model in one.tie or (claim.model == one.choice and one.tie) for one in advice.values()
@@ -153,7 +153,7 @@ def _candidate(model: str, dataset: str, look: LookUp) -> Candidate | None:
 
 
 def stated(quantity: Quantity) -> Statement:
-    """Return a number with its interval; without where it is known exactly."""
+    """Return a number with its interval; without interval if it is exact."""
     if quantity.low is None or quantity.high is None:
         return state("claims.no_interval", value=number(quantity.value))
     if quantity.low == quantity.high:
@@ -163,17 +163,17 @@ def stated(quantity: Quantity) -> Statement:
 
 
 def number(value: float) -> Statement:
-    """Return a number, said to two digits behind the point; to none from 1,000 on."""
+    """Return a number, printed with two decimals; without decimals from 1,000 on."""
     return state("claims.number", value=value)
 
 
 def digits(value: float, num_decimals: int) -> Statement:
-    """Return a number, said to so many digits behind the point."""
+    """Return a number, printed with the given number of decimals."""
     return state("claims.digits", value=value, num_decimals=num_decimals)
 
 
 def count(num: int) -> Statement:
-    """Return a number of things, said with marks between thousands."""
+    """Return a count, printed with separators between thousands."""
     return state("claims.count", num=num)
 
 
@@ -183,5 +183,5 @@ def as_printed(text: str) -> Statement:
 
 
 def state_all(parts: Iterable[Statement]) -> Statement:
-    """Return several statements as one."""
+    """Combine several statements into one."""
     return state("claims.and", parts=tuple(parts))

@@ -1,4 +1,4 @@
-"""What a run brings to a publication's claims: measured values, and how its conditions differ."""
+"""A run's evidence for a publication's claims: measured values, and differing conditions."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from neurovisionlab.judge.quantities import Quantity, side
 
 
 class Measured(Frozen):
-    """One value that a run measured, with its 95 % interval; none where it is not known.
+    """One measured value with its 95 % interval; ends are None if unknown.
 
     `dataset` and `model` are the run's names, `metric` and its unit those of `claims.METRICS`:
     qualities in per cent. F1, precision and recall are macro averages. The recalls of the lowest
-    and the highest class need intervals that hold for all classes at once, say Bonferroni's.
+    and the highest class need simultaneous intervals for all classes, such as Bonferroni's.
     """
 
     dataset: str
@@ -49,9 +49,9 @@ class Measured(Frozen):
 
 
 class MeasuredGap(Frozen):
-    """A difference `first` − `second` in a metric, with its own (say, paired) interval.
+    """A difference `first` − `second` in a metric, with its own (for instance paired) interval.
 
-    It goes before the difference of two `Measured`, whose intervals know nothing of each other.
+    It takes precedence over the difference of two `Measured`, whose intervals are separate.
     """
 
     dataset: str
@@ -64,7 +64,7 @@ class MeasuredGap(Frozen):
 
 
 class Evidence(Frozen):
-    """What a run measured, under which protocol, on which data, on which device."""
+    """Measurements of a run with their protocol, data sets and device."""
 
     measured: tuple[Measured, ...]
     gaps: tuple[MeasuredGap, ...] = ()
@@ -75,14 +75,14 @@ class Evidence(Frozen):
 
 
 class Match(NamedTuple):
-    """The run's counterpart of a published data set or model, and whether it is the same."""
+    """The run's counterpart of a published data set or model, and whether it is identical."""
 
     name: str
     is_same: bool
 
 
 class MatchedEvidence(NamedTuple):
-    """A publication and the evidence, side by side; all look-ups go by the publication's names."""
+    """A publication matched with evidence; all look-ups use the publication's names."""
 
     publication: Publication
     evidence: Evidence
@@ -90,7 +90,7 @@ class MatchedEvidence(NamedTuple):
     models: Mapping[str, Match]
 
     def look(self, dataset: str, model: str, metric: str) -> Quantity | None:
-        """Return what the run measured; sizes, which are counted, hold exactly."""
+        """Return the run's measurement; None if there is none. Sizes are exact."""
         if dataset not in self.datasets or model not in self.models:
             return None
         key = (self.datasets[dataset].name, self.models[model].name, metric)
@@ -102,7 +102,7 @@ class MatchedEvidence(NamedTuple):
         return None
 
     def gap(self, contrast: Contrast) -> Quantity | None:
-        """Return the run's own interval of a difference, if it has one."""
+        """Return the run's own interval of a difference; None if there is none."""
         if contrast.scale == "ratio" or contrast.dataset not in self.datasets:
             return None
         if not {contrast.first, contrast.second} <= self.models.keys():
@@ -119,7 +119,7 @@ class MatchedEvidence(NamedTuple):
         return None
 
     def duels(self, dataset: str) -> list[Duel]:
-        """Return what the run's own intervals of differences say of accuracies."""
+        """Return verdicts on accuracies from the run's own intervals of differences."""
         names = {match.name: name for name, match in self.models.items()}
         return [
             Duel(
@@ -134,9 +134,9 @@ class MatchedEvidence(NamedTuple):
         ]
 
     def differences(self, dataset: str, models: set[str], metric: str) -> list[Statement]:
-        """Return how the run's conditions differ from the published ones, as far as they matter.
+        """Return the differences from the published conditions that matter for a metric.
 
-        The size of a model depends on the model alone; a cost on the device, too.
+        The size of a model depends on the model alone; a cost also depends on the device.
         """
         depends = METRICS[metric].depends
         found = [] if depends == "size" else list(self._protocol_fields())
@@ -209,10 +209,10 @@ def side_by_side(publication: Publication, evidence: Evidence) -> MatchedEvidenc
 
 
 def _matches(stated: Mapping[str, StatedData | StatedModel], here: list[str]) -> dict[str, Match]:
-    """Return {published name: counterpart}, the same one before related ones in their order.
+    """Return {published name: counterpart}; the same name first, then related names in order.
 
-    Folders and arrays are known by the last piece of their path. They may hold anything: even
-    under the name of the published set they are other data.
+    Folders and arrays are known by the last component of their path. Their content is arbitrary:
+    even under the name of the published data set they count as other data.
     """
     found: dict[str, Match] = {}
     for name, one in stated.items():
@@ -231,7 +231,7 @@ def _is_met(name: str, setting: Setting, here: object, evidence: Evidence) -> bo
     if isinstance(setting, Between):
         return isinstance(here, (int, float)) and setting.low <= here <= setting.high
     if name == "color" and setting == "native":
-        # runs store what "native" came to: one channel or three, as the data have it
+        # runs store the resolved value of "native": one channel or three, as in the data
         known = {"grey": {1}, "rgb": {3}}.get(str(here))
         return known is None or {info.channels for info in evidence.datasets} == known
     return setting == here

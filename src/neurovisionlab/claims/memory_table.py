@@ -1,4 +1,4 @@
-"""What a table of resources gives away: offsets that no model causes, and the true batch size."""
+"""Checks of a table of resources: offsets that no model explains, and the true batch size."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from neurovisionlab.claims.publication import METRICS, ClaimRow, Publication
 from neurovisionlab.core.statements import Stated, Statement, state
 from neurovisionlab.judge.quantities import Quantity, difference, printed
 
-BYTES_PER_VALUE = 4  # 32-bit floats
+BYTES_PER_VALUE = 4  # float32
 BYTES_PER_MIB = 2**20
-CLOSE_FRAC = 0.01  # differences that are equal but for allocation and rounding
-# models whose needs differ less than this could well differ by a constant
+CLOSE_FRAC = 0.01  # tolerance for allocation and rounding
+# values of similar models may well differ by a constant
 DIFFERENT_NEEDS = 1.5
 ENOUGH_MODELS = 3
 
 
 class Gap(NamedTuple):
-    """One metric of two data sets, `second` − `first`, model by model (models in both only)."""
+    """One metric of two data sets, `second` − `first`, per model (models with both values only)."""
 
     first: str
     second: str
@@ -35,13 +35,13 @@ class Gap(NamedTuple):
         return median(one.value for one in self.by_model.values())
 
     def near(self, offset: float) -> list[str]:
-        """Return the models whose difference is as good as `offset`."""
+        """Return the models whose difference equals `offset` within tolerance."""
         reach = CLOSE_FRAC * abs(offset)
         return [m for m, one in self.by_model.items() if abs(one.value - offset) <= reach]
 
     @property
     def is_constant(self) -> bool:
-        """Whether the difference is the same for all models, though their needs are not."""
+        """Whether the difference is the same for all models although their values differ."""
         enough = len(self.by_model) >= ENOUGH_MODELS and self.needs >= DIFFERENT_NEEDS
         clear = all(
             one.low is not None and one.high is not None and one.low * one.high > 0
@@ -51,13 +51,13 @@ class Gap(NamedTuple):
 
 
 def memory_rows(publication: Publication) -> Iterator[ClaimRow]:
-    """Yield a row for each constant offset, and each input that memory has no room for."""
+    """Yield a row for each constant offset, and for each implausible amount of input memory."""
     yield from offset_rows(publication)
     yield from input_rows(publication)
 
 
 def gap_between(publication: Publication, first: str, second: str, metric: str) -> Gap | None:
-    """Return how the columns of two data sets differ; None unless two models are in both."""
+    """Return the differences between two data sets' columns; None unless two models have both."""
     texts = publication.printed()
     pairs = {
         model: (printed(texts[second, model, metric]), printed(texts[first, model, metric]))
@@ -72,9 +72,9 @@ def gap_between(publication: Publication, first: str, second: str, metric: str) 
 
 
 def inputs_mib(publication: Publication, dataset: str, batch_size: int) -> float | None:
-    """Return the memory of one batch of inputs in MiB; None where size or channels are unknown.
+    """Return the memory of one batch of inputs in MiB; None if size or channels are unknown.
 
-    batch × channels × height × width × 4 bytes, at the protocol's `image_px` if there is one.
+    batch × channels × height × width × 4 bytes, at the protocol's `image_px` if given.
     """
     stated, settings = publication.datasets[dataset], publication.settings()
     size = settings.get("image_px")
@@ -91,7 +91,7 @@ def inputs_mib(publication: Publication, dataset: str, batch_size: int) -> float
 
 
 def _expected(publication: Publication, first: str, second: str) -> float | None:
-    """Return by how much one batch of inputs is larger on `second`, in MiB; 0 for equal sizes."""
+    """Return how much larger a batch of inputs is on `second`, in MiB; 0 for equal sizes."""
     batch = publication.settings().get("batch_size")
     sizes = [inputs_mib(publication, one, 1) for one in (first, second)]
     if sizes[0] is None or sizes[1] is None:
@@ -103,7 +103,7 @@ def _expected(publication: Publication, first: str, second: str) -> float | None
 
 
 def _gaps(publication: Publication, unit: str = "") -> Iterator[Gap]:
-    """Yield the gaps of every cost (of one unit) and pair of data sets, most often upwards."""
+    """Yield the gaps of every cost (of one unit) and pair of data sets, with median above 0."""
     for metric, facts in METRICS.items():
         if facts.depends != "cost" or unit not in ("", facts.unit):
             continue
@@ -116,10 +116,11 @@ def _gaps(publication: Publication, unit: str = "") -> Iterator[Gap]:
 
 
 def offset_rows(publication: Publication) -> Iterator[ClaimRow]:
-    """Yield a row where one data set needs the same amount more for every model.
+    """Yield a row where one data set needs the same additional amount for every model.
 
-    A need that is caused by the data grows with the model, save for the inputs themselves. Where
-    one metric shows such an offset, another is held against it even if a model falls out.
+    Additional needs that the data cause grow with the model, except for the inputs themselves.
+    Where one metric shows such an offset, other metrics are checked against it even if a model
+    deviates.
     """
     gaps = list(_gaps(publication))
     constant = [gap for gap in gaps if gap.is_constant and not _explained(publication, gap)]
@@ -140,7 +141,7 @@ def _unit(gap: Gap) -> str:
 
 
 def _explained(publication: Publication, gap: Gap) -> bool:
-    """Return whether the inputs' own memory accounts for a constant difference."""
+    """Return whether the memory of the inputs explains a constant difference."""
     expected = _expected(publication, gap.first, gap.second)
     return bool(expected) and _unit(gap) == "MiB" and bool(gap.near(expected or 0.0))
 
@@ -189,9 +190,10 @@ def _outlier(gap: Gap, offset: float, model: str) -> Statement:
 def input_rows(publication: Publication) -> Iterator[ClaimRow]:
     """Yield a row where memory differs by less, or by another amount, than one batch of inputs.
 
-    A data set of larger inputs needs one batch of them more, at least, whatever the model: the
-    first layer's weights and other things can but add to it. Of several pairs that differ in the
-    same way the least difference counts, for memory carried over can but add to it, too.
+    Whatever the model, a data set of larger inputs needs at least as much more as one batch of
+    them: the first layer's weights and other effects only add to it. Of several pairs with the same
+    expected difference the smallest observed one counts, since memory carried over also only adds
+    to it.
     """
     batch = publication.settings().get("batch_size")
     if not isinstance(batch, int) or isinstance(batch, bool):
@@ -218,7 +220,7 @@ def _least(gap: Gap) -> list[Quantity]:
 
 
 def _has_one_size(publication: Publication) -> bool:
-    """Return whether all inputs have one size: else activations differ with the data, too."""
+    """Return whether all inputs have the same size: else activations depend on the data, too."""
     return isinstance(publication.settings().get("image_px"), int)
 
 

@@ -1,7 +1,7 @@
-"""A publication as a machine can hold it to account: tables, stated protocol, sentences.
+"""A publication in machine-readable form: tables, stated protocol, sentences.
 
-Numbers are kept as the text that was printed, for "89.7" and "89.70" do not claim the same.
-`claims.checks` holds a publication against itself, `claims.claim_verdicts` against a run;
+Numbers are kept as printed text, since "89.7" and "89.70" claim different precision.
+`claims.checks` checks a publication against itself, `claims.claim_verdicts` against a run;
 `docs/claims.md` describes the file.
 """
 
@@ -19,10 +19,10 @@ from neurovisionlab.judge.quantities import NUMBER
 
 
 class PrintedMetric(NamedTuple):
-    """What is known of a column.
+    """Properties of a column of a table.
 
-    `depends`: a "quality" depends on data and protocol, a "cost" on the machine, too, a "size"
-    on the model alone.
+    `depends`: a "quality" depends on data and protocol, a "cost" also on the machine, a "size" on
+    the model alone.
     """
 
     unit: str
@@ -74,7 +74,7 @@ def _number_text(value: Any) -> Any:
     raise ValueError(f"expected a number as text, to keep its digits, got {value!r}; try {hint}")
 
 
-# far beyond what is published, so that sums, ratios and roots can hold it
+# far beyond published numbers, so that sums, ratios and roots stay finite
 PrintedCount = Annotated[int, Field(ge=1, le=MOST)]
 NumberText = Annotated[str, BeforeValidator(_number_text)]
 NamesOfModels = Annotated[tuple[str, ...], Field(min_length=1)]
@@ -82,9 +82,9 @@ TwoNames = Annotated[tuple[str, ...], Field(min_length=2)]
 
 
 class StatedData(Frozen):
-    """What a publication says of a data set, under which name a run has it, and what is like it.
+    """A publication's statements about a data set, its name in runs, and related data sets.
 
-    `related` sets are other data: what is measured on them can agree in direction at most.
+    `related` sets are other data: measurements on them can at most agree in direction.
     """
 
     known_as: str
@@ -98,14 +98,14 @@ class StatedData(Frozen):
 
 
 class StatedModel(Frozen):
-    """Under which name a run has a publication's model, and which models are like it."""
+    """The name of a publication's model in runs, and the names of related models."""
 
     known_as: str
     related: tuple[str, ...] = ()
 
 
 class Reference(Frozen):
-    """An accuracy somebody else published; `dataset` is a run's name, `accuracy` in per cent."""
+    """An accuracy published elsewhere; `dataset` is a run's name, `accuracy` in per cent."""
 
     dataset: str
     method: str
@@ -115,8 +115,8 @@ class Reference(Frozen):
 class PrintedTable(Frozen):
     """A printed table: `rows` is text, a line per row, cells divided by "|", "–" for none.
 
-    The first two columns are `dataset` and `model`, the others names of `METRICS`. `average`
-    says how F1, precision and recall were averaged over classes, as far as the text does.
+    The first two columns are `dataset` and `model`, the others names of `METRICS`. `average` is the
+    average of F1, precision and recall over classes, as far as the text states it.
     """
 
     title: str = ""
@@ -132,7 +132,7 @@ class PrintedTable(Frozen):
 
 
 class _Claim(Frozen):
-    """A sentence: `text` says it in our words; no `datasets` means all of the publication's."""
+    """A sentence: `text` paraphrases it; empty `datasets` means all of the publication's."""
 
     id: str
     text: str
@@ -186,7 +186,7 @@ class AgreementClaim(_Claim):
 
 
 class AdviceClaim(_Claim):
-    """`model` is the one to take in `case`; or, not `advised`, in none of the cases."""
+    """`model` is the recommended choice in `case`; or, not `advised`, in no case."""
 
     kind: Literal["advice"]
     model: str
@@ -203,7 +203,7 @@ class AdviceClaim(_Claim):
 
 
 class ReportedClaim(_Claim):
-    """The publication says that it assessed `metrics`: it should print them."""
+    """The publication says that it assessed `metrics`: its tables should contain them."""
 
     kind: Literal["reported"]
     metrics: NamesOfModels
@@ -216,7 +216,7 @@ Claim = Annotated[
 
 
 class Between(Frozen):
-    """A setting that is stated as a range, ends included."""
+    """A setting stated as a range, ends included."""
 
     low: float
     high: float
@@ -226,15 +226,15 @@ Setting = Between | bool | int | float | str | tuple[float, ...]
 
 
 class Publication(Frozen):
-    """A claims file, read.
+    """A parsed claims file.
 
     Attributes:
-        title, source: what it is and where it stands.
+        title, source: title and location of the publication.
         num_seeds: trainings behind each number of the tables.
-        device: on which machine; None where it is not said.
-        protocol: settings as stated, by the names of `core.protocol.Protocol`; what is not
-            stated is not here.
-        implied: settings that the text does not state but cannot do without.
+        device: the machine; None if not stated.
+        protocol: settings as stated, by the names of `core.protocol.Protocol`; unstated settings
+            are missing.
+        implied: settings that are not stated but necessarily follow from the text.
     """
 
     title: str
@@ -250,11 +250,11 @@ class Publication(Frozen):
     claims: tuple[Claim, ...] = ()
 
     def settings(self) -> dict[str, Setting]:
-        """Return stated and implied settings; a stated one goes before an implied one."""
+        """Return stated and implied settings; stated ones take precedence."""
         return self.implied | self.protocol
 
     def printed(self) -> dict[tuple[str, str, str], str]:
-        """Return the printed number of each (data set, model, metric), as text."""
+        """Return {(data set, model, metric): printed number as text}."""
         found: dict[tuple[str, str, str], str] = {}
         for table in self.tables:
             for dataset, model, *numbers in table.cells():
@@ -265,11 +265,11 @@ class Publication(Frozen):
 
 
 class ClaimRow(Frozen):
-    """What became of one claim or check.
+    """Outcome of one claim or check.
 
-    `printed` is as published; `measured`, `low`, `high` are the run's: the comparison that
-    decides, in points for qualities, as a ratio for costs and sizes. Null where the run says
-    nothing, or where there is no run. `direction` is told where a claim is not comparable.
+    `printed` is as published; `measured`, `low`, `high` are the run's: the decisive comparison, in
+    points for qualities, as a ratio for costs and sizes. Null if the run has no such comparison, or
+    without a run. `direction` is set for claims that are not comparable.
     """
 
     id: str
@@ -284,5 +284,5 @@ class ClaimRow(Frozen):
 
     @property
     def is_flagged(self) -> bool:
-        """Whether the text alone speaks against it."""
+        """Whether the text alone contradicts the claim."""
         return self.verdict in FLAGS

@@ -1,4 +1,4 @@
-"""Reading a claims file: every mistake at once, each where it stands."""
+"""Parsing of a claims file: all mistakes at once, each with its place."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ KINDS: dict[str, type[Frozen]] = {
     "advice": AdviceClaim,
     "reported": ReportedClaim,
 }
-# what a table leaves empty
+# an empty cell of a table
 NO_NUMBER = frozenset({"", "-", "–", "—"})
 
 Document = Mapping[str, Any]
@@ -51,7 +51,7 @@ def parse_claims(text: str, where: str = "claims") -> Publication:
 
     Args:
         text: the file's content.
-        where: what to call it in messages, say the file's name.
+        where: name of the file in messages.
 
     Raises:
         SpecError: not TOML, or one line for every key, type, number or name that is wrong.
@@ -64,7 +64,7 @@ def parse_claims(text: str, where: str = "claims") -> Publication:
 
 
 def _problems(document: Document) -> Iterator[str]:
-    """Yield a line for every mistake: first of form, then of names that lead nowhere."""
+    """Yield a line for every mistake: first of form, then of undeclared names."""
     top = {key: value for key, value in document.items() if key not in _PARTS}
     yield from _form(top | {"datasets": {}, "models": {}}, Publication, "")
     for key, shape in _PARTS.items():
@@ -96,7 +96,7 @@ _PARTS: dict[str, type] = {
 
 
 def _form(entry: Any, model: type[Frozen], path: str) -> list[str]:
-    """Return the mistakes of one entry taken alone, each with its path before it."""
+    """Return the mistakes of a single entry, each prefixed with its path."""
     try:
         model.model_validate_json(json.dumps(entry, default=str), strict=True)
     except ValidationError as error:
@@ -105,7 +105,7 @@ def _form(entry: Any, model: type[Frozen], path: str) -> list[str]:
 
 
 def _below(path: str, line: str) -> str:
-    """Put a path before a line that names a field, or that speaks of the entry as a whole."""
+    """Prefix a line about a field, or about the entry as a whole, with a path."""
     if line.startswith(("expected", ": expected")):
         return f"{path}: {line.removeprefix(': ')}"
     return f"{path}.{line}" if path else line
@@ -127,7 +127,7 @@ def _unknown(path: str, known: Iterable[str]) -> str:
 
 
 def _settings_problems(document: Document) -> Iterator[str]:
-    """Judge settings by the protocol's own rules; both ends of a range must be allowed."""
+    """Validate settings by the protocol's own rules; both ends of a range must be valid."""
     for key in ("protocol", "implied"):
         given = _table(document, key)
         plain = {name: value for name, value in given.items() if not isinstance(value, dict)}

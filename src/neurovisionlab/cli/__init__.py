@@ -1,1 +1,1 @@
-"""The command `nvl`: parse, call one thing of `api`, print; a file for each group of commands."""
+"""The command `nvl`: parse, call one function of `api`, print; a module per group of commands."""

@@ -1,4 +1,4 @@
-"""All commands together, and what holds for each: how they end, and what stops them."""
+"""All commands, and their common handling of errors and signals."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from neurovisionlab.cli.options import forget_odd_sizes, hear_no_more, hearing_s
 from neurovisionlab.core.errors import NvlError
 from neurovisionlab.out.neutral import echo
 
-STOPPED = 130  # as shells say it of Ctrl-C: 128 and the signal's number
+STOPPED = 130  # exit code of shells after Ctrl-C: 128 plus the signal's number
 
 app = typer.Typer(
     help="Which image classifier should I use for these images, and how sure can I be?",
@@ -42,7 +42,7 @@ for _command in (
 def main() -> None:
     """Run the command line; a user's mistake is one message and exit code 2.
 
-    What is printed never ends or stops it, whether anybody can read it or not.
+    Failures to print neither end nor block the command.
     """
     from neurovisionlab.out.streams import unfailing
 
@@ -53,7 +53,7 @@ def main() -> None:
         lost = next((one.failure for one in streams if one.failure is not None), None)
         if lost is not None:
             echo(f"warning: not all could be printed: {lost.strerror}", err=True)
-            if sys.argv[1:2] != ["run"]:  # what a run keeps is in its folder
+            if sys.argv[1:2] != ["run"]:  # results of a run are in its folder
                 code = code or 1
     sys.exit(code)
 
@@ -65,17 +65,17 @@ def _answer() -> int:
     except NvlError as error:
         echo(f"error: {error}", err=True)
         return 2
-    except KeyboardInterrupt:  # before typer listens, or after
+    except KeyboardInterrupt:  # before typer handles it, or after
         return _stopped()
     except SystemExit as end:
-        if end.code == STOPPED:  # what typer makes of Ctrl-C
+        if end.code == STOPPED:  # typer's exit code for Ctrl-C
             return _stopped()
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     return 0
 
 
 def _stopped() -> int:
-    """Say what a stop leaves behind; return its exit code."""
+    """Print what an interruption leaves behind; return its exit code."""
     hear_no_more()
     echo("\nstopped; finished cells are kept, the same command goes on", err=True)
     return STOPPED

@@ -1,4 +1,4 @@
-"""The commands `nvl data …`: look at data sets, get them, and see whether to trust them."""
+"""The commands `nvl data …`: list, download, inspect and audit data sets."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ def _show_audit(found: Audited) -> None:
 
 @contextlib.contextmanager
 def _bar(path: str) -> Iterator[Watch]:
-    """Show a bar of a file's bytes, speed and time left."""
+    """Show a progress bar of a file's bytes, with speed and time left."""
     from rich.progress import (
         BarColumn,
         DownloadColumn,

@@ -1,4 +1,4 @@
-"""What the numbers allow one to say: `nvl verdicts`, `nvl claims`, `nvl advise`."""
+"""Commands for conclusions from results: `nvl verdicts`, `nvl claims`, `nvl advise`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command `nvl measure`: what models cost, of a run or without a study."""
+"""The command `nvl measure`: costs of the models of a run, or of models without a study."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def measure(
 
 
 def _refuse_of_runs(data: Path | None, trust: bool) -> None:
-    """Refuse options that mean something for runs alone."""
+    """Refuse options that apply only to runs."""
     if trust:
         remedy = "it without --trust: what is asked for by name is imported"
         raise SpecError(mould("--trust", "a run, which may name code", "--model", remedy))
@@ -96,7 +96,7 @@ def _say_left_out(models: Sequence[str]) -> None:
 def _told(
     measured: Iterable[ModelCosts], quietly: bool, mistakes: list[NvlError]
 ) -> list[ModelCosts]:
-    """Collect measurements, saying each as it is done; what ended them goes to `mistakes`."""
+    """Collect measurements, printing each as it is complete; an error goes to `mistakes`."""
     found = []
     try:
         for one in measured:
@@ -106,5 +106,5 @@ def _told(
     except NvlError as error:
         if not found:
             raise
-        mistakes.append(error)  # what was measured is not lost
+        mistakes.append(error)  # earlier measurements are not lost
     return found

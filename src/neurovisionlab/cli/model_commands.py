@@ -1,4 +1,4 @@
-"""Commands about what can be compared: `nvl models` and `nvl diff`."""
+"""Commands on models and studies: `nvl models` and `nvl diff`."""
 
 from __future__ import annotations
 

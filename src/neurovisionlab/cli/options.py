@@ -1,4 +1,4 @@
-"""What several commands have in common: arguments, options, the console, opening a run."""
+"""Arguments, options and functions shared by several commands."""
 
 from __future__ import annotations
 
@@ -38,23 +38,23 @@ RunArgument = Annotated[Path, typer.Argument(help="A run's folder, such as runs/
 
 
 def new_console(stderr: bool = False) -> Console:
-    """Return where a command prints."""
+    """Return the console of a command."""
     # a file or a pipe has no width of its own: keep tables whole
     return neutral_console(width=None if sys.stdout.isatty() else 140, stderr=stderr)
 
 
 def forget_odd_sizes() -> None:
-    """Take a terminal's size from the terminal where the environment tells none that can be."""
+    """Ignore sizes of the terminal in the environment if they are invalid."""
     for name in ("COLUMNS", "LINES"):
         if not re.fullmatch("[1-9][0-9]{0,4}", os.environ.get(name, "80")):
             del os.environ[name]
 
 
 def open_run(folder: Path) -> OpenRun:
-    """Return a run; what is damaged in it is said.
+    """Open a run, with warnings about damaged files.
 
     Raises:
-        StoreError: there is no run in that folder.
+        StoreError: the folder holds no run.
     """
     from neurovisionlab import api
 
@@ -62,20 +62,20 @@ def open_run(folder: Path) -> OpenRun:
 
 
 def tell(line: str) -> None:
-    """Print a warning beside what was asked for."""
+    """Print a warning to standard error."""
     echo(f"warning: {line}", fg="yellow", err=True)
 
 
 def echo_json(value: object) -> None:
-    r"""Print JSON in ASCII (other letters as \u2713): the same on every terminal."""
+    r"""Print JSON in ASCII (other characters as \u2713): the same on every terminal."""
     echo(json.dumps(value, indent=1))
 
 
 @contextlib.contextmanager
 def hearing_stops() -> Iterator[None]:
-    """Let a wish to end (SIGTERM) and a closed terminal (SIGHUP) end a command as Ctrl-C does.
+    """Handle SIGTERM and SIGHUP (a closed terminal) like Ctrl-C inside the block.
 
-    Where they are ignored, as under `nohup`, they stay so.
+    Ignored signals, as under `nohup`, stay ignored.
     """
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, *_STOPS)}
     for number, handler in before.items():
@@ -89,6 +89,6 @@ def hearing_stops() -> Iterator[None]:
 
 
 def hear_no_more() -> None:
-    """Let nothing interrupt the last words: a group's end is often said more than once."""
+    """Ignore signals during the last output: a process group may be signalled repeatedly."""
     for number in (signal.SIGINT, *_STOPS):
         signal.signal(number, signal.SIG_IGN)

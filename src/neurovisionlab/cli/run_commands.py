@@ -1,4 +1,4 @@
-"""Runs: `nvl run`, `status`, `results`, `report`, `compare`, and the presets to begin with."""
+"""Commands for runs: `nvl run`, `status`, `results`, `report`, `compare`, and presets."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def run(
     if weights is not None:
         api.take_weights_from(weights)
     wanted = api.load_study(study)
-    if wanted.num_cells >= MANY_CELLS:  # looking at them takes a while: say so first
+    if wanted.num_cells >= MANY_CELLS:  # expanding them takes a while: print the number first
         console.print(wanted.count(), markup=False)
     with screen.counting("reading pictures", console) as watch:
         prepared = api.prepare(wanted, data, out, watch, tell)
@@ -77,7 +77,7 @@ def run(
 
 
 def _measured(prepared: Run, console: Console) -> list[Costs]:
-    """Measure what is not known; what cannot be measured is said, and costs no report."""
+    """Measure missing costs; failures are printed and do not prevent the report."""
     found = []
     try:
         for costs in prepared.measure():

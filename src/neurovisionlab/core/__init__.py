@@ -1,1 +1,1 @@
-"""Nouns and rules of a study: what it is, and what happened. No torch, no disk, no clock."""
+"""Types and rules of studies and their results. No torch, no disk access, no clock."""

@@ -1,8 +1,8 @@
-"""What fields of stored records may hold: all that a cell can leave, nothing that breaks a reader.
+"""Bounds on the fields of stored records: wide enough for any cell, safe for every reader.
 
-Records are read from folders that strangers may have made. Numbers are bounded far beyond what
-anybody measures, so that sums, squares, tables, charts and exports can hold them; what becomes
-the name of a file is spelt so that it can be nothing else.
+Records may come from folders of unknown origin. Bounds on numbers lie far beyond real measurements,
+so that sums, squares, tables, charts and exports stay finite; strings that become file names are
+restricted to safe characters.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-MOST = 2**53  # up to here every whole number is exact in a float, a chart, a browser
+MOST = 2**53  # integers up to here are exact in a float64, a chart, a browser
 MOST_CLASSES = 100_000
 _LONGEST_FAILURE = 100_000
 
@@ -29,7 +29,7 @@ Hex = Annotated[str, Field(pattern=r"^[0-9a-f]{8,128}\z")]
 FileName = Annotated[str, Field(pattern=r"^[a-z0-9_][a-z0-9._-]{0,199}\z")]
 PartName = Annotated[str, Field(pattern=r"^(train|val|test)\z")]
 
-# control characters, line and paragraph separators, bytes that are no UTF-8
+# control characters, lone surrogates, line and paragraph separators
 _UNPRINTABLE = frozenset(("Cc", "Cs", "Zl", "Zp"))
 
 
@@ -39,12 +39,12 @@ def _in_one_line(name: str) -> str:
     return name
 
 
-# of what a person names in a study: a data set, with its path, or a model
+# what a study names: a data set, possibly with its path, or a model
 Name = Annotated[str, Field(min_length=1, max_length=5_000), AfterValidator(_in_one_line)]
 
 
 def _of_a_library(name: str) -> str:
-    """Refuse what timm would take for an address to load from: local-dir:, hf-hub: and others."""
+    """Refuse timm names that would load from an address, such as local-dir: and hf-hub:."""
     for kind, example in (("timm", "convnext_atto"), ("torchvision", "resnet18")):
         if name.startswith(f"{kind}:") and not _LIBRARY_NAME.fullmatch(name, len(kind) + 1):
             expected = f"{kind}:NAME of letters, digits, dots, dashes and underscores"
@@ -62,7 +62,7 @@ def _moment(text: str) -> str:
         found = datetime.fromisoformat(text) if len(text) < 40 else None
     except ValueError:
         found = None
-    # a day of slack on both sides: whoever shows it may move it to another zone
+    # a day of slack at both ends: a reader may convert to another time zone
     if found is None or found.tzinfo is None or not 2 <= found.year <= 9998:
         raise ValueError(f"{expected}, got {text[:80]!r}; try that form")
     return text
@@ -78,5 +78,5 @@ def _cut(text: object) -> object:
     return text
 
 
-# what an exception says may be of any length: its middle is left out
+# exception texts have no maximum length: the middle of long ones is cut out
 FailureText = Annotated[str, BeforeValidator(_cut)]

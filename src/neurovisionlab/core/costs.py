@@ -1,4 +1,4 @@
-"""What a model costs: size, time, memory, energy, each with its conditions."""
+"""Costs of a model: size, time, memory, energy, and the conditions of each measurement."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from neurovisionlab.core.records import EpochRow, Machine
 from neurovisionlab.core.spec import SCHEMA_VERSION, CellSpec, ThisVersion, slug
 from neurovisionlab.core.statements import Note, Notes
 
-CONTENTION_LIMIT = 0.05  # share of all cores; above it a time is an upper bound, not for ranking
-SPREAD_LIMIT = 0.10  # between rounds of one measurement; above it the machine is too noisy
+CONTENTION_LIMIT = 0.05  # share of all cores; above it, times are upper bounds and not ranked
+SPREAD_LIMIT = 0.10  # relative spread of rounds; above it the machine is too noisy
 
-# settings of the protocol that cannot change what a step costs
+# protocol settings that cannot change the cost of a step
 _COSTS_NOTHING = frozenset(
     (
         "val_frac",
@@ -36,7 +36,7 @@ _COSTS_NOTHING = frozenset(
         "schedule",
         "epochs",
         "label_smoothing",
-        "unaugmented_frac",  # a step is measured with augmentation, the dearer one
+        "unaugmented_frac",  # a step is measured with augmentation, the more expensive kind
         "keep_epoch",
         "mean",
         "std",
@@ -45,13 +45,13 @@ _COSTS_NOTHING = frozenset(
 
 
 class CostSpec(Identified):
-    """What is measured: a model, the images it sees, and the settings that change its cost.
+    """What is measured: a model, the shape of its images, and the settings that affect its cost.
 
     Attributes:
         model: its name, as in a study.
-        model_digest: what identifies the model beyond its name, as in `CellSpec`.
-        image_px, channels, num_classes: shape of what goes in and comes out.
-        source_px: side of the stored images; resizing them is part of a training step.
+        model_digest: identifies the model beyond its name, as in `CellSpec`.
+        image_px, channels, num_classes: side and channels of the input, size of the output.
+        source_px: side of the stored images in pixels; a training step includes resizing them.
         protocol: with image size and colour resolved.
     """
 
@@ -65,7 +65,7 @@ class CostSpec(Identified):
 
     @property
     def cost_id(self) -> str:
-        """Readable name and the hash of everything that can change the cost."""
+        """Readable name plus a hash of everything that can change the cost."""
         content = self.identity(without={"protocol"})
         content["protocol"] = self.protocol.identity(without=_COSTS_NOTHING)
         canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
@@ -74,7 +74,7 @@ class CostSpec(Identified):
 
 
 def cost_spec(cell: CellSpec) -> CostSpec:
-    """Return what to measure for a cell; cells that differ in their seed share it."""
+    """Return the cost specification of a cell; cells that differ only in their seed share it."""
     return CostSpec(
         model=cell.model,
         model_digest=cell.model_digest,
@@ -87,19 +87,19 @@ def cost_spec(cell: CellSpec) -> CostSpec:
 
 
 class Window(Frozen):
-    """Conditions of one measurement, taken in a process of its own.
+    """Conditions of one measurement, taken in a separate process.
 
     Attributes:
-        window_s: how long it took.
-        contention_frac: share of all cores' time that other processes took meanwhile; null where
-            the system does not tell.
+        window_s: duration in seconds.
+        contention_frac: share of all cores' time used by other processes meanwhile, 0..1; null
+            where the system does not report it.
         num_warm_up, num_repeats: calls before and within the measurement.
-        num_processes: fresh processes whose median counts; one cannot see what differs between
-            processes.
-        spread_frac: what its repeats differ by: the interquartile range of rounds within a process,
-            or the range between processes if that is more, ÷ the median; null for memory.
-        memory_spread_mib: range of peak memory between processes, where it is too wide to trust
-            the peak (`memory_differs`); else null.
+        num_processes: number of fresh processes whose median counts; a single process cannot show
+            variation between processes.
+        spread_frac: interquartile range of the rounds within a process, or the range between
+            processes if larger, ÷ the median; null for memory.
+        memory_spread_mib: range of peak memory between processes, in MiB, where it is too wide to
+            trust the peak (`memory_differs`); else null.
     """
 
     window_s: Measure
@@ -112,22 +112,22 @@ class Window(Frozen):
 
     @property
     def is_contended(self) -> bool:
-        """Return whether others took so much that times would be shorter alone."""
+        """Return whether other processes used so much that times alone would be shorter."""
         return self.contention_frac is not None and self.contention_frac > CONTENTION_LIMIT
 
     @property
     def is_noisy(self) -> bool:
-        """Return whether the measurement's own rounds disagree."""
+        """Return whether the rounds of the measurement disagree."""
         return self.spread_frac is not None and self.spread_frac > SPREAD_LIMIT
 
 
 CostPart = Literal["training", "inference memory", "speed"]
 PARTS: tuple[CostPart, ...] = ("training", "inference memory", "speed")
-TIMED: tuple[CostPart, ...] = ("training", "speed")  # memory does not mind company
+TIMED: tuple[CostPart, ...] = ("training", "speed")  # memory is not affected by other processes
 
 
 class Request(Frozen):
-    """One part to measure; `seconds` is about how long each of its timings takes."""
+    """One part to measure; `seconds` is the approximate duration of each of its timings."""
 
     spec: CostSpec
     part: CostPart
@@ -135,7 +135,7 @@ class Request(Frozen):
 
 
 class Measurements(Frozen):
-    """What one part measured: fields of `Costs` and of `Conditions`. Unset: not of this part."""
+    """Results of one measured part: fields of `Costs` and `Conditions`. Unset: not of this part."""
 
     num_parameters: Amount | None = None
     weights_mib: Measure | None = None
@@ -159,15 +159,15 @@ class Measurements(Frozen):
 
     @property
     def fields(self) -> dict[str, Any]:
-        """What this part measured, by name."""
+        """The values that this part measured: {field: value}."""
         return {name: getattr(self, name) for name in self.model_fields_set}
 
 
 class PartResult(Frozen):
-    """What one part measured, and its conditions.
+    """Measurements of one part, and their conditions.
 
-    `does_not_fit_mib` is the memory that did not suffice; null where it did. `machine` is null
-    for a process that was killed.
+    `does_not_fit_mib` is the memory, in MiB, that did not suffice; null if it sufficed. `machine`
+    is null if the process was killed.
     """
 
     measured: Measurements = Measurements()
@@ -178,21 +178,21 @@ class PartResult(Frozen):
 
 
 def memory_differs(spread_mib: float, middle_mib: float) -> bool:
-    """Return whether peaks of several processes lie too far apart: over 4 MiB and over 3 %."""
+    """Return whether peaks of several processes differ by more than 4 MiB and more than 3 %."""
     return spread_mib > max(4.0, 0.03 * middle_mib)
 
 
 class Conditions(Frozen):
-    """Under which conditions a model's costs were measured. Unknown is null.
+    """Conditions under which a model's costs were measured. Unknown is null.
 
     Attributes:
         machine: device, processor, threads, versions.
-        driver: of the GPU.
-        windows: {"training", "inference memory", "speed"}: each in a process of its own.
-        training_batch: images a step in training memory and images/s.
+        driver: version of the GPU driver.
+        windows: {"training", "inference memory", "speed"}: each from a separate process.
+        training_batch: images per training step, for training memory and images/s.
         memory_method: how peak memory was read.
         gpu_temperature_c, gpu_clock_mhz: at the end of the speed measurement.
-        warnings: what a reader must know before using a number.
+        warnings: restrictions on the use of the numbers.
         measured_at: UTC, ISO 8601.
     """
 
@@ -208,21 +208,23 @@ class Conditions(Frozen):
 
 
 class Costs(Frozen):
-    """What one model costs on one machine. Null: not measured or not measurable, never 0.
+    """Costs of one model on one machine. Null means not measured or not measurable, never 0.
 
     Attributes:
-        weights_mib: file of fp32 weights and buffers.
+        weights_mib: size of the file of fp32 weights and buffers.
         macs: multiply-accumulates of matrix products and convolutions for one image; 2 FLOPs each.
         train_images_per_s: median over rounds, batch preparation included.
-        train_peak_mib: peak of training above the process's baseline; on a GPU what the
-            allocator had handed out at most.
-        train_reserved_mib, train_process_mib: on a GPU all that the allocator held, and by how
-            much the driver's count of the process grew above the baseline.
-        infer_peak_mib: the same for weights and one image at a time, nothing else alive.
+        train_peak_mib: peak of training above the process's baseline; on a GPU, peak memory
+            allocated by the caching allocator.
+        train_reserved_mib, train_process_mib: on a GPU, memory reserved by the allocator, and
+            growth of the process's memory above the baseline as reported by the driver.
+        infer_peak_mib: as `train_peak_mib`, for the weights and a batch of one image alone.
         latency_*_ms: percentiles over single images.
-        throughput_images_per_s: at the best batch, `best_batch`; `throughput_by_batch` has all.
-        energy_j_per_image: at the best batch; `energy_note` says by which counter, or why not.
-        does_not_fit: how much memory did not suffice.
+        throughput_images_per_s: at the best batch size, `best_batch`; `throughput_by_batch` has
+            all.
+        energy_j_per_image: at the best batch size; `energy_note` names the counter, or the reason
+            for a missing value.
+        does_not_fit: note on the amount of memory that did not suffice; null if it did.
     """
 
     schema_version: ThisVersion = SCHEMA_VERSION
@@ -250,7 +252,7 @@ class Costs(Frozen):
 
     @property
     def is_for_ranking(self) -> bool:
-        """Return whether its times may be held against another model's."""
+        """Return whether the times are reliable enough to rank the model against others."""
         timed = [w for part, w in self.conditions.windows.items() if part in TIMED]
         return not any(window.is_contended or window.is_noisy for window in timed)
 
@@ -258,13 +260,13 @@ class Costs(Frozen):
 def seconds_to(
     rows: Sequence[EpochRow], accuracy_frac: float, epoch_s: float | None = None
 ) -> float | None:
-    """Return training seconds until validation accuracy first reached a level; None: never.
+    """Return the training seconds until validation accuracy first reached a level; None if never.
 
     Args:
         rows: epochs in order.
         accuracy_frac: the level, 0..1.
-        epoch_s: seconds of an epoch measured alone; without it the cell's own clocks are added
-            up, which hold whatever else the machine did.
+        epoch_s: seconds per epoch, measured alone; by default the cell's own clocks are summed,
+            which include the effect of other load on the machine.
     """
     spent_s = 0.0
     for row in rows:
@@ -275,5 +277,5 @@ def seconds_to(
 
 
 def distinct(specs: Iterable[CostSpec]) -> tuple[CostSpec, ...]:
-    """Return each cost once, in order."""
+    """Return the specifications without repeated costs, in order."""
     return tuple({spec.cost_id: spec for spec in specs}.values())

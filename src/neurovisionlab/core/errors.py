@@ -1,13 +1,13 @@
-"""The error tree.
+"""The exception hierarchy.
 
-    NvlError                 a user can mend it: one clear message, exit code 2, no traceback
-    ├── SpecError            a study says something that cannot be run
-    ├── DataError            a data set is missing, broken or does not fit
-    ├── ModelError           a model or its weights cannot be built as asked
-    ├── ResourceError        the machine is too small for what is asked
+    NvlError                 the user can fix it: one clear message, exit code 2, no traceback
+    ├── SpecError            a study asks for something that cannot be run
+    ├── DataError            a data set is missing, broken or unsuitable
+    ├── ModelError           a model or its weights cannot be built as requested
+    ├── ResourceError        the machine is too small for the request
     └── StoreError           a results folder cannot be read or written
 
-Anything else that is raised is a bug and shows its traceback.
+Any other exception is a bug and shows its traceback.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from difflib import get_close_matches
 
 
 class NvlError(Exception):
-    """A mistake that the user can mend; its text says what, where, and how."""
+    """An error that the user can fix; its text says what, where, and how."""
 
 
 class SpecError(NvlError):
@@ -29,11 +29,11 @@ class DataError(NvlError):
 
 
 class ModelError(NvlError):
-    """A model, or its weights, that cannot be built as asked."""
+    """A model, or its weights, that cannot be built as requested."""
 
 
 class ResourceError(NvlError):
-    """Memory, disk or device too small for what is asked."""
+    """Memory, disk or device too small for the request."""
 
 
 class StoreError(NvlError):
@@ -41,7 +41,7 @@ class StoreError(NvlError):
 
 
 def mould(what: str, expected: str, got: str, remedy: str) -> str:
-    """Return the one sentence every error of this project is made of.
+    """Return an error message in the form shared by all errors of this project.
 
     >>> mould("batch_size", "a whole number of at least 1", "0", "64")
     'batch_size: expected a whole number of at least 1, got 0; try 64'
@@ -50,5 +50,5 @@ def mould(what: str, expected: str, got: str, remedy: str) -> str:
 
 
 def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
-    """Return the `count` known names (fewer only if fewer exist) most like `name`, best first."""
+    """Return the `count` known names most similar to `name` (all, if fewer), best first."""
     return get_close_matches(name[:200], list(known), n=count, cutoff=0.0)

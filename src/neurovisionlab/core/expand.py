@@ -1,4 +1,4 @@
-"""From a study and what is known of its data to its cells."""
+"""Expansion of a study, with the descriptions of its data sets, into cells."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ def expand(
     infos: Mapping[DataRef, DataInfo],
     model_digests: Mapping[str, str] | None = None,
 ) -> tuple[CellSpec, ...]:
-    """Return the study's cells, each once, models innermost so that they finish side by side.
+    """Return the study's distinct cells, models innermost so that they finish side by side.
 
     Args:
-        study: what is asked for.
-        infos: for every `DataRef` of the study, what is known of the set.
-        model_digests: by name, what identifies models beyond it (a digest of the user's own code,
-            a revision of the table's); by `weights_key(name)`, digests of pretrained weights.
+        study: the study to expand.
+        infos: the description of the data set for every `DataRef` of the study.
+        model_digests: by name, digests that identify models beyond it (of the user's own code, or a
+            revision in the catalogue); by `weights_key(name)`, digests of pretrained weights.
 
     Raises:
-        SpecError: an image size that cannot be told, constants that do not fit the channels, or
-            a data set of which nothing is known.
+        SpecError: an image size that cannot be resolved, constants that do not match the channels,
+            or a data set without a description.
     """
     folds: Iterable[int | None] = range(study.split.folds) if study.split.folds else (None,)
     cells: dict[str, CellSpec] = {}
@@ -58,22 +58,22 @@ def _known(ref: DataRef, infos: Mapping[DataRef, DataInfo]) -> DataInfo:
 
 
 def weights_key(model: str) -> str:
-    """Return the key under which the digest of a model's pretrained weights is kept."""
+    """Return the key under which the digest of a model's pretrained weights is stored."""
     return f"weights of {model}"
 
 
 def _model_digest(model: str, protocol: Protocol, digests: Mapping[str, str]) -> str | None:
-    """Return what identifies a model beyond its name: its code, and weights that are used."""
+    """Return the digest of a model's code joined with that of the pretrained weights in use."""
     keys = (model, weights_key(model)) if protocol.pretrained else (model,)
     return "+".join(digests[key] for key in keys if key in digests) or None
 
 
 def resolve(protocol: Protocol, info: DataInfo) -> Protocol:
-    """Return the protocol with "native" replaced by what the data set has.
+    """Return the protocol with "native" replaced by the data set's own values.
 
     Raises:
-        SpecError: "native" for images that are not square, or of no size a model may see;
-            constants for other channels.
+        SpecError: "native" for images that are not square or whose side is out of range; constants
+            for a different number of channels.
     """
     image_px = _native_px(info) if protocol.image_px == "native" else protocol.image_px
     color = protocol.color
@@ -94,7 +94,7 @@ def resolve(protocol: Protocol, info: DataInfo) -> Protocol:
 
 
 def _native_px(info: DataInfo) -> int:
-    """Return the side of a set's own images, in pixels; refuse what no study may ask for."""
+    """Return the side of a data set's images in pixels; refuse sizes outside a study's range."""
     size = f"images of {info.width_px}×{info.height_px} px"
     native = 'for image_px = "native"'
     if info.height_px != info.width_px:

@@ -1,4 +1,4 @@
-"""What all records have in common: they never change, and those that identify say by what."""
+"""Base classes of records: immutable, and with an identity built from selected fields."""
 
 from __future__ import annotations
 
@@ -9,40 +9,40 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Frozen(BaseModel):
-    """A record that never changes and knows no field but its own."""
+    """An immutable record that refuses unknown fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     def changed(self, **fields: Any) -> Self:
-        """Return the record with other values, checked as in a new one (`model_copy` is not).
+        """Return a copy with other values, validated like a new record (`model_copy` does not).
 
         Raises:
-            ValidationError: a value that the record could not be read again with.
+            ValidationError: a value that could not be read back from a stored record.
         """
         return type(self).model_validate(dict(self) | fields)
 
     def is_default(self, name: str) -> bool:
-        """Return whether a field has the value that it has where nothing is said of it."""
+        """Return whether a field has its default value."""
         return bool(getattr(self, name) == type(self).model_fields[name].default)
 
 
 class Identified(Frozen):
-    """A record whose fields are part of the id under which results are kept.
+    """A record whose fields are part of the id under which results are stored.
 
     Attributes:
         FREE: fields that change no result: never part of an id.
-        YOUNGER: fields that are younger than the first results: left out at their defaults, so
-            that results of before keep their ids.
+        YOUNGER: fields added after the first results: left out of the id at their defaults, so that
+            older results keep their ids.
     """
 
     FREE: ClassVar[frozenset[str]] = frozenset()
     YOUNGER: ClassVar[frozenset[str]] = frozenset()
 
     def identity(self, without: Collection[str] = ()) -> dict[str, Any]:
-        """Return the fields that identify, as JSON has them.
+        """Return the fields that identify the record, as JSON-compatible values.
 
         Args:
-            without: more fields that change nothing where this is asked.
+            without: further fields to leave out, which change nothing for the caller.
         """
         unsaid = {name for name in self.YOUNGER if self.is_default(name)}
         return self.model_dump(mode="json", exclude={*self.FREE, *unsaid, *without})

@@ -1,10 +1,10 @@
-"""Which shares of whole groups one fold of several comes near to."""
+"""Shares that one of several folds approximates when whole groups must stay together."""
 
 from __future__ import annotations
 
 
 def fold_count(frac: float) -> int:
-    """Return how many folds there are of which one holds about `frac`; at least two.
+    """Return the number of folds, at least two, of which one holds about `frac` (0..1).
 
     >>> fold_count(0.3)
     3
@@ -13,7 +13,7 @@ def fold_count(frac: float) -> int:
 
 
 def is_one_fold(frac: float) -> bool:
-    """Return whether one of `fold_count` folds comes near enough to a share, for whole groups.
+    """Return whether one of `fold_count` folds is close enough to a share, for whole groups.
 
     >>> is_one_fold(0.3), is_one_fold(0.4)
     (True, False)

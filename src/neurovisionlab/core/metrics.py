@@ -1,7 +1,7 @@
-"""Scores from logits: numpy alone, so that reading results needs no torch.
+"""Scores from logits with numpy alone, so that reading results needs no torch.
 
 Shape suffixes: N images, C classes, B bins.
-Conventions follow scikit-learn (a class never predicted has precision 0) and are checked
+Conventions follow scikit-learn (a class that is never predicted has precision 0) and are checked
 against scikit-learn and torchmetrics in tests/reference.
 """
 
@@ -24,7 +24,7 @@ NUM_ECE_BINS = 15  # Guo et al. 2017, "On Calibration of Modern Neural Networks"
 
 
 class ClassScores(Frozen):
-    """How one class was recognised. A class without images has recall and F1 of 0."""
+    """Scores of one class, shares in 0..1. A class without images has recall and F1 of 0."""
 
     num_images: Amount
     precision_frac: Fraction
@@ -33,11 +33,11 @@ class ClassScores(Frozen):
 
 
 class Scores(Frozen):
-    """What a set of predictions is worth; shares are between 0 and 1.
+    """Scores of a set of predictions; shares are in 0..1.
 
-    `nll` is the mean negative log-likelihood in nats, `brier` the mean squared distance between
-    the probabilities and the one-hot truth (0 to 2; Brier 1950), `ece_frac` the expected
-    calibration error over 15 equal-width bins (Guo et al. 2017).
+    `nll` is the mean negative log-likelihood in nats, `brier` the mean squared distance between the
+    probabilities and the one-hot label (0 to 2; Brier 1950), `ece_frac` the expected calibration
+    error over 15 equal-width bins (Guo et al. 2017).
     """
 
     num_images: Amount
@@ -49,7 +49,7 @@ class Scores(Frozen):
     weighted_recall_frac: Fraction
     weighted_f1_frac: Fraction
     nll: Loss
-    brier: Annotated[float, Field(ge=0, le=2.01)]  # 2, and what rounding adds
+    brier: Annotated[float, Field(ge=0, le=2.01)]  # 2 plus rounding error
     ece_frac: Fraction
     per_class: Annotated[tuple[ClassScores, ...], Field(min_length=1, max_length=MOST_CLASSES)]
 
@@ -63,13 +63,23 @@ class Scores(Frozen):
 
 
 def confusion(predicted_N: Ints, labels_N: Ints, num_classes: int) -> Ints:
-    """Count images by (true class, predicted class): int64 [C, C], rows are the truth."""
+    """Count images by (true class, predicted class): int64 [C, C], rows are true classes.
+
+    Args:
+        predicted_N, labels_N: class numbers, 0..C-1.
+        num_classes: C.
+    """
     cells = np.bincount(labels_N * num_classes + predicted_N, minlength=num_classes**2)
     return cells.reshape(num_classes, num_classes).astype(np.int64)
 
 
 def calibration_bins(confidence_N: Floats, right_N: NDArray[np.bool_]) -> Floats:
-    """Return [B, 3]: images, summed confidence, right answers in 15 equal-width bins (lo, hi]."""
+    """Return [B, 3]: images, summed confidence, correct answers in 15 equal-width bins (lo, hi].
+
+    Args:
+        confidence_N: probability of the predicted class, 0..1.
+        right_N: whether the prediction is correct.
+    """
     edges = np.linspace(0, 1, NUM_ECE_BINS + 1)
     bins = np.clip(np.searchsorted(edges, confidence_N, side="left") - 1, 0, NUM_ECE_BINS - 1)
     columns = [None, confidence_N, right_N.astype(np.float64)]
@@ -77,11 +87,11 @@ def calibration_bins(confidence_N: Floats, right_N: NDArray[np.bool_]) -> Floats
 
 
 def score(logits_NC: NDArray[np.floating], labels_N: NDArray[np.integer]) -> Scores:
-    """Score raw network outputs.
+    """Score logits against labels.
 
     Args:
-        logits_NC: finite, any float type; scored in float64.
-        labels_N: whole numbers in 0..C-1.
+        logits_NC: finite, of any float type; scored in float64.
+        labels_N: integers in 0..C-1.
 
     Raises:
         ValueError: no images, shapes that do not match, a label outside the classes, or a logit
@@ -108,7 +118,7 @@ def score(logits_NC: NDArray[np.floating], labels_N: NDArray[np.integer]) -> Sco
 
 
 def _class_averages(counts_CC: Ints) -> dict[str, Any]:
-    """Return the counting scores, averaged over classes that occur in truth or prediction."""
+    """Return the scores that count images, averaged over classes among labels or predictions."""
     hits_C = np.diag(counts_CC).astype(np.float64)
     truth_C = counts_CC.sum(axis=1)
     guess_C = counts_CC.sum(axis=0)

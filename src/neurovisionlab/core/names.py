@@ -1,4 +1,4 @@
-"""Names of classes where only plain ASCII can be shown: contact sheets, files, old terminals."""
+"""ASCII forms of class names, for contact sheets, files and old terminals."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _KANA = dict(zip("おきすつなはまやれを", _ROMAJI, strict=True))
 
 
 def ascii_form(class_name: str) -> str:
-    """Return a readable ASCII form: itself, kana in Latin letters, accents dropped, else U+….
+    """Return a readable ASCII form: ASCII unchanged, kana romanised, accents dropped, else U+….
 
     >>> [ascii_form(name) for name in ("A", "つ", "é", "ж")]
     ['A', 'tsu', 'e', 'U+0436']

@@ -1,4 +1,4 @@
-"""From TOML text or plain values to a study: strictly, and all mistakes at once."""
+"""Strict parsing of TOML text or plain values into a study, with all mistakes reported at once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def parse_study(
 
     Args:
         text: the TOML document.
-        where: what to call it in messages, say the file's name.
+        where: name of the document in messages, such as its file name.
         known: valid names for "datasets" and "models"; names with a colon are not looked up.
 
     Raises:
@@ -32,7 +32,7 @@ def parse_study(
 def study_from(
     document: Mapping[str, Any], where: str, known: Mapping[str, Iterable[str]] | None = None
 ) -> Study:
-    """Build a study from plain values, strictly: no text where a number belongs.
+    """Build a study from plain values, with strict types: no text in place of a number.
 
     Raises:
         SpecError: one line for every mistake.
@@ -40,7 +40,7 @@ def study_from(
     check_plain(document, where)
     context = {key: list(names) for key, names in (known or {}).items()}
     try:
-        # by way of JSON: strict about types, yet lists may stand for tuples
+        # by way of JSON: strict about types, but accepts lists for tuples
         as_json = json.dumps(document, default=str)
         return Study.model_validate_json(as_json, strict=True, context=context)
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""pydantic's findings, told in the project's mould: one line for every field that is wrong."""
+"""Validation errors of pydantic as messages in the project's form, one line per wrong field."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from neurovisionlab.core.protocol import Protocol
 
 
 def problem_lines(error: ValidationError, root: type[Frozen]) -> list[str]:
-    """Return one line in the project's mould for every field that pydantic found wrong."""
+    """Return one message per field that pydantic found wrong."""
     by_field: dict[str, list[Any]] = {}
     for item in error.errors(include_url=False):
-        # a union reports once per member, under the member's name: keep the field's path alone
+        # a union reports once per member, under the member's name: keep only the field's path
         path, known = _field_path(item["loc"], root)
         by_field.setdefault(path, []).append((item, known))
     lines: list[str] = []
     for path, items in by_field.items():
         item, known = items[0]
         if item["type"] == "too_short" and f"{path}[0]" in by_field:
-            continue  # pydantic counts what is right
+            continue  # pydantic counts only the valid entries
         if item["type"] == "value_error":
             text = str(item["ctx"]["error"])
             lines += [f"{path}: {line}" if path else line for line in text.splitlines()]
         elif item["type"] == "extra_forbidden":
-            # of very many the first are told, and looking for names takes a while
+            # suggestions are slow: give them only for the first hundred lines
             close = ", ".join(nearest(path.split(".")[-1], known if len(lines) < 100 else ["none"]))
             lines.append(mould(path, "a known key", "an unknown one", close))
         else:
@@ -41,7 +41,7 @@ def problem_lines(error: ValidationError, root: type[Frozen]) -> list[str]:
 
 
 def shown(value: Any) -> str:
-    """Return a value as a message shows it: as it is written, the middle of long ones left out.
+    """Return a value as shown in messages: its repr, long ones without their middle.
 
     >>> shown("a"), shown(10**5000)
     ("'a'", 'a number of some 5,000 digits')
@@ -50,7 +50,7 @@ def shown(value: Any) -> str:
         return f"a number of some {round(value.bit_length() * 0.30103, -3):,.0f} digits"
     try:
         text = repr(value)
-    except (ValueError, RecursionError):  # such a number, or more brackets, somewhere within
+    except (ValueError, RecursionError):  # such an integer, or deep nesting, inside the value
         return f"a {type(value).__name__}"
     return _short(text)
 
@@ -63,19 +63,19 @@ _LONGEST_SHOWN = 120
 
 
 def endless(number: int) -> bool:
-    """Return whether a number has more digits than Python is ready to write (4,300)."""
+    """Return whether an integer has more digits than Python converts to text (4,300)."""
     return number.bit_length() > 12_000
 
 
 def _field_path(loc: tuple[int | str, ...], root: type[Frozen]) -> tuple[str, list[str]]:
-    """Return the dotted path of a field, and the names that are valid where it stands."""
+    """Return the dotted path of a field, and the valid names at its place."""
     model: Any = root
     parts: list[str] = []
     known: list[str] = list(root.model_fields)
     for piece in loc:
         if isinstance(piece, int):
             parts[-1] += f"[{piece}]"
-        elif parts == ["vary"]:  # a table whose keys are the user's
+        elif parts == ["vary"]:  # a table with keys chosen by the user
             parts.append(piece)
         elif model is not None:
             parts.append(piece)
@@ -121,7 +121,7 @@ def _expectation(item: Mapping[str, Any]) -> str:
 
 
 def _remedy(items: list[tuple[Mapping[str, Any], list[str]]]) -> str:
-    """Suggest the nearest allowed word, or the field's default, or a look at the list of fields."""
+    """Suggest the nearest allowed value, else the field's default, else an example."""
     item = items[0][0]
     for one, _ in items:
         if one["type"] == "literal_error":

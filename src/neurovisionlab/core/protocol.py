@@ -1,4 +1,4 @@
-"""The protocol: how every model of a study is trained. One for all, every default decided here."""
+"""The protocol: how every model of a study is trained, with all defaults."""
 
 from __future__ import annotations
 
@@ -12,52 +12,53 @@ from neurovisionlab.core.recipes import RECIPES, RecipeName
 Fraction = Annotated[float, Field(ge=0, le=1)]
 PositiveInt = Annotated[int, Field(ge=1)]
 Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
-# far beyond what anybody trains with, and within what single precision and every export can hold
+# far beyond real training settings, and within the range of float32 and every export
 Magnitude = Annotated[float, Field(ge=-1e30, le=1e30)]
 Channels = Annotated[tuple[Magnitude, ...], Field(max_length=16)]
-LEAST_PX, MOST_PX = 8, 1024  # sides of the image a model sees
+LEAST_PX, MOST_PX = 8, 1024  # range of the side of a model's input, in pixels
 
 
 class Protocol(Identified):
-    """Everything about training that is the same for all models of a study.
+    """Training settings shared by all models of a study.
 
     Attributes:
-        recipe: name of a base (`core.recipes`) for all fields that are not set beside it; for
-            people, since the fields themselves hold what it stands for.
-        image_px: side of the square image a model sees, in pixels; "native" keeps the set's own.
+        recipe: name of a base (`core.recipes`) for all fields that are not set explicitly; for
+            readers only, since the fields themselves hold the values.
+        image_px: side of the square input image, in pixels; "native" keeps the data set's own size.
         color: "grey" (one channel, ITU-R 601 luma), "rgb" (three), or "native".
-        scaling: "unit" divides bytes by 255; "standardize" then subtracts a mean and divides by
-            a standard deviation per channel (of the training images unless given).
+        scaling: "unit" divides uint8 values by 255; "standardize" then subtracts a mean and divides
+            by a standard deviation per channel (of the training images unless given).
         mean, std: constants for "standardize", one per channel, on the 0..1 scale.
-        val_frac: share of the training images held out for validation, stratified.
-        split_seed: decides which images are held out; a study's `seeds` never do.
+        val_frac: share of the training images held out for validation, stratified by class.
+        split_seed: seed of every split of a data set; a study's `seeds` do not affect splits.
         optimizer: torch.optim's Adam, AdamW, SGD with momentum 0.9, or Muon (Jordan et al. 2024)
             for the weights between the first and the last layer with AdamW for all others.
         learning_rate: highest learning rate of the schedule.
-        schedule: "constant"; "cosine" to zero; "one-cycle" (up over 30 %, then cosine down;
-            Smith & Topin 2018); "warm-up" (linear over the first 5 %, then constant).
-        batch_size: images a step.
+        schedule: "constant"; "cosine" to zero; "one-cycle" (up over 30 %, then cosine down; Smith &
+            Topin 2018); "warm-up" (linear over the first 5 %, then constant).
+        batch_size: images per training step.
         epochs: passes over the training images.
         weight_decay: as the optimiser defines it (L2 for Adam and SGD, else decoupled).
-        label_smoothing: share of the target spread over all classes.
-        dropout: "model" keeps what the architecture's authors chose; "off" sets all to zero.
-        augmentation: "none", or "character-safe": small shift, rotation, scale and elastic
-            distortion; never a flip, since a mirrored letter is another letter or none; or
-            "gentle": the same at half of its strength, for many images and few epochs.
-        unaugmented_frac: share of the epochs, the last ones, that see images as they are
-            (rounded to whole epochs, never all): what is tested is sharp, what was
-            resampled is not.
+        label_smoothing: share of the target spread over all classes, 0..1.
+        dropout: "model" keeps the rates of the architecture; "off" sets all to zero.
+        augmentation: "none"; "character-safe": small random shift, rotation, scale and elastic
+            distortion, but no flip, since a mirrored letter is another letter or none; "gentle":
+            the same at half strength, for many images and few epochs.
+        unaugmented_frac: share of the epochs, the last ones, trained without augmentation (rounded
+            to whole epochs, never all): test images are sharp, resampled ones are not.
         pretrained: start from published ImageNet weights.
-        stem: first layers: "imagenet" as published, made for 224 px; "small" with stride 1 and
+        stem: first layers: "imagenet" as published, designed for 224 px; "small" with stride 1 and
             no max-pool; "light" with stride 2 and no max-pool, cheap enough for a CPU.
-        stem_weights: with `pretrained`: "adapt" keeps the first layer, summed over colours
-            where the images are grey; "random" throws it away.
-        keep_epoch: which epoch is tested: the "last", or the "best" on validation accuracy.
+        stem_weights: with `pretrained`: "adapt" keeps the first layer, summed over colours for grey
+            images; "random" reinitialises it.
+        keep_epoch: epoch whose weights are tested: the "last", or the "best" by validation
+            accuracy.
         precision: arithmetic of training and evaluation ("fp32", or autocast to "bf16", "fp16").
-        deterministic: the same numbers from the same seed on a GPU, too, slower; false allows
-            algorithms that differ from run to run, and TF32.
-        keep_weights: whose weights are stored: "all" cells, the "best" seed on validation of each
-            data set, model and variant, or "none". Changes no measurement, so no cell's identity.
+        deterministic: same seed, same numbers, also on a GPU, at some cost in speed; false allows
+            nondeterministic algorithms and TF32.
+        keep_weights: which weights are stored: of "all" cells, of the "best" seed by validation for
+            each data set, model and variant, or "none". Changes no measurement, hence not part of a
+            cell's id.
     """
 
     FREE: ClassVar[frozenset[str]] = frozenset(("recipe", "keep_weights"))
@@ -91,11 +92,11 @@ class Protocol(Identified):
 
     @model_validator(mode="after")
     def _take_recipe(self) -> Protocol:
-        """Fill in what the recipe says of fields that were not given."""
+        """Fill in the recipe's values for fields that were not given."""
         given = set(self.model_fields_set)
         for name, value in () if self.recipe is None else RECIPES[self.recipe].items():
             if name not in given:
-                object.__setattr__(self, name, value)  # frozen, but not yet handed out
+                object.__setattr__(self, name, value)  # frozen, but not yet visible to callers
                 self.__pydantic_fields_set__.add(name)
         return self
 
@@ -116,28 +117,28 @@ class Protocol(Identified):
 
     @property
     def is_published(self) -> bool:
-        """Return whether weights move as in the published study, whatever else is set.
+        """Return whether weights are updated as in the published study, whatever else is set.
 
-        That is a constant rate of Adam's, chosen for pretrained networks at 224 px.
+        That is Adam at a constant learning rate, chosen for pretrained networks at 224 px.
         """
         return not self.pretrained and all(self.is_default(name) for name in _PUBLISHED)
 
     @property
     def num_augmented_epochs(self) -> int:
-        """How many epochs, the first ones, change the images if `augmentation` says how."""
+        """Number of epochs, the first ones, that use `augmentation`."""
         return max(1, self.epochs - round(self.unaugmented_frac * self.epochs))
 
 
-# fields whose values are valid alone, but not with any value of each other: `_check_constants`
+# fields whose values are valid alone but not in every combination: `_check_constants`
 TOGETHER = ("mean", "std")
 _PUBLISHED = ("optimizer", "learning_rate", "schedule", "weight_decay", "label_smoothing")
 
 
 def without_effect(protocol: Protocol) -> dict[str, str]:
-    """Return fields that are set but change nothing here: {field: why}.
+    """Return the settings that have no effect: {field: reason}.
 
-    A setting without effect is never silently obeyed: it warns, and `normalised` puts the
-    default back, so that two protocols that act alike have one identity.
+    A setting without effect causes a warning, and `normalised` resets it, so that protocols with
+    the same effect have the same identity.
     """
     found: dict[str, str] = {}
     if not protocol.pretrained and protocol.stem_weights != "adapt":
@@ -152,9 +153,9 @@ def without_effect(protocol: Protocol) -> dict[str, str]:
 
 
 def normalised(protocol: Protocol) -> Protocol:
-    """Return the protocol with settings that have no effect put back to their defaults.
+    """Return the protocol with settings that have no effect reset to their defaults.
 
-    Shares that come to as many epochs become the same share.
+    `unaugmented_frac` becomes the share that corresponds to its whole number of epochs.
     """
     share = (protocol.epochs - protocol.num_augmented_epochs) / protocol.epochs
     defaults = {name: Protocol.model_fields[name].default for name in without_effect(protocol)}

@@ -1,7 +1,7 @@
-"""Named bases of a protocol: settings that belong together, found on validation.
+"""Named bases of a protocol: settings that belong together, chosen by validation accuracy.
 
-A study names one by `[protocol] recipe = "small-images"`; every field that it sets itself goes
-before the recipe's. The name enters no identity: what counts are the settings it stands for.
+A study selects a recipe by `[protocol] recipe = "small-images"`; fields that the study sets itself
+take precedence. The name is not part of an identity, only the settings are.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ RecipeName = Literal["small-images"]
 
 RECIPES: Mapping[RecipeName, Mapping[str, Any]] = MappingProxyType(
     {
-        # Characters and signs of 28 to 64 px, from scratch, a thousand images and more; found as in
+        # For characters and signs of 28 to 64 px, from scratch, a thousand images and more; search:
         # docs/speed-log.md, "The recipe small-images", by benchmarks/recipes/small_images.py.
         "small-images": MappingProxyType(
             {

@@ -1,4 +1,4 @@
-"""What happened: frozen, JSON-able records. Units stand in the field names; unknown is null."""
+"""Results as immutable, JSON-serialisable records. Field names carry units; unknown is null."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ EVALUATED = (VALIDATION, TEST)
 
 
 class Progress(Frozen):
-    """A sign of life from inside an epoch; never stored."""
+    """Progress within an epoch; never stored."""
 
     epoch: int
     num_images: int
@@ -45,11 +45,11 @@ class Progress(Frozen):
 
 
 class EpochRow(Frozen):
-    """One pass over the training images, then one look at the validation images.
+    """One pass over the training images, followed by one evaluation on the validation images.
 
-    Training loss and accuracy are averages *during* the epoch, while the weights moved and with
-    augmentation and dropout on; validation is measured after it. `train_s` excludes evaluation.
-    A loss that is not finite is null.
+    Training loss and accuracy are averages *during* the epoch, while the weights change and with
+    augmentation and dropout on; validation is measured after it. `train_s` excludes evaluation. A
+    loss that is not finite is null.
     """
 
     epoch: Epoch
@@ -63,7 +63,7 @@ class EpochRow(Frozen):
 
 
 class Machine(Frozen):
-    """Where a cell ran. Unknown is null."""
+    """The machine on which a cell ran. Unknown is null."""
 
     device: Words
     cpu: Words | None
@@ -74,11 +74,11 @@ class Machine(Frozen):
     python: Words
     versions: Annotated[dict[Words, Words], Field(max_length=1000)]
     load_1min: Measure | None = None
-    tf32: bool | None = None  # null where the device has no such thing
+    tf32: bool | None = None  # null where the device has no TF32
 
 
 class Clocks(Frozen):
-    """Where the wall time of a cell went, in seconds; the parts exclude each other."""
+    """Wall time of a cell by phase, in seconds; the phases do not overlap."""
 
     setup_s: Measure = 0.0
     staging_s: Measure = 0.0
@@ -89,10 +89,10 @@ class Clocks(Frozen):
 
 
 class ResourceUse(Frozen):
-    """What a cell took. `train_time_s` is the training clock alone: no loading, no evaluation.
+    """Resources used by a cell. `train_time_s` is training alone: no loading, no evaluation.
 
-    `contention_frac` is the share of the machine's processors that other processes took while
-    the cell ran: above 0.05 its times are upper bounds, and no ground for ranking.
+    `contention_frac` is the share of the machine's processors used by other processes during the
+    cell, 0..1: above 0.05 its times are upper bounds and unsuitable for ranking.
     """
 
     num_parameters: Amount
@@ -107,15 +107,15 @@ MemoryFormat = Literal["channels_last", "contiguous"]
 
 
 class Execution(Frozen):
-    """How a model was computed in training: choices that change no more than last digits.
+    """How a model was executed in training: choices that change only the last digits of results.
 
     Attributes:
-        memory_format: order of an image's numbers in memory, by torch's names.
-        compiled: whether torch compiled the model.
-        tried_step_s: seconds of a step in each way that was tried before; empty where the
+        memory_format: memory layout of the images, by torch's names.
+        compiled: whether the model ran under `torch.compile`.
+        tried_step_s: {way: seconds per step} for each way of execution that was tried; empty if
             training was too short for trials.
-        compile_s: seconds that compiling took, on the setup clock, so no part of
-            `train_time_s`; null where it was not tried, or not possible.
+        compile_s: seconds of compilation, part of the setup clock and not of `train_time_s`; null
+            if compilation was not tried or not possible.
     """
 
     memory_format: MemoryFormat
@@ -157,7 +157,7 @@ _FORMER = {
 
 
 class CellRecord(Frozen):
-    """All that is kept of one cell beside its arrays.
+    """The stored result of one cell, apart from its arrays.
 
     `diverged` cells have no scores: a loss that is not finite, or that left its starting level
     far behind, is an outcome of the protocol and no result. `tested_epoch` counts from 1.
@@ -225,7 +225,7 @@ class CellRecord(Frozen):
 
     @model_validator(mode="after")
     def _is_of_its_cell(self) -> CellRecord:
-        """Refuse a record whose id is another cell's: the data set's name alone may differ."""
+        """Refuse a record with the id of another cell; only the data set's name may differ."""
         own = self.cell.cell_id
         if hash_of(self.cell_id) != hash_of(own):
             raise ValueError(f"cell_id: expected {own}, got {self.cell_id}; try the cell's own")
@@ -260,10 +260,10 @@ class CellRecord(Frozen):
 
 
 def check_readable(record: CellRecord) -> None:
-    """Refuse a record that could be written and never read again.
+    """Refuse a record that could be written but not read back.
 
     Raises:
-        SpecError: what is wrong with it, and in which field.
+        SpecError: names the problem and its field.
     """
     try:
         CellRecord.model_validate_json(record.model_dump_json())
@@ -273,16 +273,17 @@ def check_readable(record: CellRecord) -> None:
         got = f"{first['input']!r} ({first['msg']})"
         what, expected = f"{record.cell_id}, its record", f"a {field} that can be read again"
         raise SpecError(mould(what, expected, got, f"another {field}")) from None
-    except ValueError as error:  # text that is no Unicode, numbers of thousands of digits
+    except ValueError as error:  # text that is not valid Unicode, integers of thousands of digits
         got = str(error).splitlines()[0]
         expected = "a record that can be written"
         raise SpecError(mould(record.cell_id, expected, got, "other names or numbers")) from None
 
 
 def best_on_validation(records: Iterable[CellRecord]) -> CellRecord | None:
-    """Return the cell with the highest validation accuracy, the first of equals; None: no scores.
+    """Return the cell with the highest validation accuracy, the first of equals; None if unscored.
 
-    The test images choose nothing: what is shown of one network, or kept of its weights, is this.
+    Test images play no part in the choice. Used wherever a single network is shown or its weights
+    are kept.
     """
     scored = {
         record.cell_id: (record.val_scores.accuracy_frac, record)
@@ -294,9 +295,12 @@ def best_on_validation(records: Iterable[CellRecord]) -> CellRecord | None:
 
 @dataclass(frozen=True)
 class Predictions:
-    """Raw outputs for one part of a data set: every score can be recomputed from them.
+    """Logits and labels for one part of a data set: every score can be recomputed from them.
 
-    `indices_N` count within the whole loaded set, training part first.
+    Attributes:
+        logits_NC: float32, finite.
+        labels_N: int64, 0..C-1.
+        indices_N: int64, positions within the whole loaded data set, training part first.
     """
 
     logits_NC: NDArray[np.float32]
@@ -310,8 +314,8 @@ PredictionsByPart = dict[PartName, Predictions]
 def check_predictions(record: CellRecord, part: PartName, predictions: Predictions) -> None:
     """Make sure that stored arrays are what the record's cell predicted for a part.
 
-    That is finite float32 logits [N, C], int64 labels [N] below C and int64 indices [N] of
-    images, none twice, within the data set; N and C are the record's.
+    Expected are finite float32 logits [N, C], int64 labels [N] below C and distinct int64 indices
+    [N] within the data set; N and C are the record's.
 
     Raises:
         DataError: they are not.
@@ -413,7 +417,7 @@ class SplitIndices:
 
 @dataclass(frozen=True)
 class CellResult:
-    """A record and its arrays, as they travel from the process that trained to the store."""
+    """A record and its arrays, passed from the training process to the store."""
 
     record: CellRecord
     split: SplitIndices
@@ -422,7 +426,7 @@ class CellResult:
 
 
 class Failure(Frozen):
-    """A cell that ended in an exception: written beside the results, never among them."""
+    """A cell that ended in an exception: stored beside the results, never among them."""
 
     cell_id: FileName
     kind: FailureText

@@ -1,8 +1,8 @@
-"""What a user asks for (`Study`) and what it comes to (`CellSpec`, one training each).
+"""What a user asks for (`Study`) and the resulting trainings (`CellSpec`, one each).
 
-A study names data sets, models and seeds under one protocol; `expand` crosses them, with every
-value of `[vary]`, for all models alike. A model cannot have a protocol of its own: an unfair
-comparison cannot be written down.
+A study names data sets, models and seeds under one protocol; `expand` crosses them with every value
+of `[vary]`, for all models alike. A model cannot have its own protocol, which rules out unfair
+comparisons.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from neurovisionlab.core.protocol import TOGETHER, Count, Protocol, without_effe
 from neurovisionlab.core.statements import Notes
 from neurovisionlab.core.vary import vary_problems
 
-# Raised when the meaning of a stored cell changes: results of another version are kept apart.
+# Raised when the meaning of a stored cell changes; results of other versions are kept apart.
 SCHEMA_VERSION = 1
 ThisVersion = Annotated[int, Field(ge=SCHEMA_VERSION, le=SCHEMA_VERSION)]
 
@@ -54,10 +54,10 @@ Values = Annotated[tuple[Any, ...], Field(max_length=MOST_CELLS)]
 
 
 class Subset(Identified):
-    """A stratified part of a data set; None takes all.
+    """A stratified subset of a data set; None takes all images.
 
-    `train_images` counts what is taken from the training part before validation is held out:
-    the budget of labelled images. Smaller subsets lie inside larger ones.
+    `train_images` counts images taken from the training part before validation is held out, that
+    is, the budget of labelled images. Smaller subsets are contained in larger ones.
     """
 
     train_images: Count | None = None
@@ -65,17 +65,17 @@ class Subset(Identified):
 
 
 class Split(Identified):
-    """How a data set is divided, beyond the protocol's `val_frac` and `split_seed`.
+    """How a data set is split, beyond the protocol's `val_frac` and `split_seed`.
 
     Attributes:
-        test_frac: share held out for testing where a set has no test part of its own.
+        test_frac: share held out for testing, 0..1, for data sets without a test part.
         groups: CSV file with the columns image, group; images of one group (say, of one writer)
-            never lie on two sides of a split.
-        folds: cross-validation with this many folds: a fold takes the place of the test part
-            where a set has none of its own, otherwise of the validation part.
+            stay on one side of every split.
+        folds: cross-validation with this many folds: a fold replaces the test part for data sets
+            without one, otherwise the validation part.
     """
 
-    FREE: ClassVar[frozenset[str]] = frozenset(("groups",))  # the data's digest covers them
+    FREE: ClassVar[frozenset[str]] = frozenset(("groups",))  # the data set's digest covers them
 
     test_frac: Annotated[float, Field(gt=0, lt=1)] = 0.2
     groups: Words | None = None
@@ -83,16 +83,16 @@ class Split(Identified):
 
 
 class Labels(Frozen):
-    """Classes regrouped by name: `keep` chooses ("0-9", "A-Za-z"), `merge_case` joins a and A."""
+    """Choice of classes by name: `keep` selects ("0-9", "A-Za-z"), `merge_case` joins a and A."""
 
     keep: Words | None = None
     merge_case: bool = False
 
 
 class DataRef(Frozen):
-    """Which images, read in which way: all that decides the content of a loaded set.
+    """Reference to a data set and the way to read it: everything that determines its content.
 
-    `image_px` matters to folders alone: their pictures have no common size until they get one.
+    `image_px` applies to folders only, whose images have no common size.
     """
 
     name: str
@@ -103,7 +103,7 @@ class DataRef(Frozen):
 
 
 class DataInfo(Frozen):
-    """What is known of a data set without holding its images.
+    """Description of a data set without its images.
 
     `digest` covers pixels, labels, class names, groups and parts; `num_images` is per part.
     `num_groups` is None where no groups are known, and in runs older than `group_division` 2.
@@ -126,7 +126,7 @@ class DataInfo(Frozen):
 class Study(Frozen):
     """Data sets × models × seeds (× varied settings) under one protocol.
 
-    `seeds` decide initialisation, order of images and augmentation, never the split.
+    `seeds` determine initialisation, order of images and augmentation, never the split.
     `equivalence_points` is the difference in accuracy, recall or F1, in percentage points, below
     which two models count as equivalent; it changes no cell.
 
@@ -167,14 +167,14 @@ class Study(Frozen):
     @field_validator("datasets", "models")
     @classmethod
     def _names_are_known(cls, names: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-        """Check names where the caller says which exist: `context={"datasets": …, "models": …}`."""
+        """Check names against `context={"datasets": …, "models": …}`, if the caller passes it."""
         known = (info.context or {}).get(info.field_name)
         if known is None:
             return names
         unknown = [name for name in names if ":" not in name and name not in known]
         problems = [
             f"expected a known name, got {shown(name)}; try {', '.join(nearest(name, known))}"
-            for name in unknown[:20]  # looking for names takes a while
+            for name in unknown[:20]  # suggestions are slow
         ]
         if num_others := len(unknown) - len(problems):
             problems.append(f"expected known names, got {num_others:,} others; try fewer")
@@ -192,7 +192,7 @@ class Study(Frozen):
 
     @model_validator(mode="after")
     def _cells_can_be_counted(self) -> Study:
-        """Count the cells before anything is made of them."""
+        """Refuse too many cells before any is created."""
         if self.num_cells > MOST_CELLS:
             got = f"{self.num_cells:,} ({product(self.factors())})"
             remedy = "fewer seeds or varied values"
@@ -201,7 +201,7 @@ class Study(Frozen):
 
     @model_validator(mode="after")
     def _every_variant_is_a_protocol(self) -> Study:
-        """Combine varied values where one decides what another may be; each is valid alone."""
+        """Validate combinations of varied values where fields constrain each other."""
         bound = {field: values for field, values in self.vary.items() if field in TOGETHER}
         try:
             for _ in self.model_copy(update={"vary": bound}).protocols():
@@ -212,18 +212,18 @@ class Study(Frozen):
         return self
 
     def factors(self) -> dict[str, int]:
-        """Return how many there are of all that is crossed: their product is that of the cells."""
+        """Return {factor: its size}; the product of the sizes is the number of cells."""
         varied = {f"values of {field}": len(values) for field, values in self.vary.items()}
         counts = {name: len(getattr(self, name)) for name in ("models", "datasets", "seeds")}
         return counts | varied | {"folds": self.split.folds or 1}
 
     @property
     def num_cells(self) -> int:
-        """How many cells there are at most: settings that come to the same make one."""
+        """Largest possible number of cells: settings with the same effect share a cell."""
         return math.prod(self.factors().values())
 
     def count(self) -> str:
-        """Return how many cells there are at most, and of what: "6 cells: 2 models × 3 seeds"."""
+        """Return the largest number of cells, and its factors: "6 cells: 2 models × 3 seeds"."""
         return f"{self.num_cells:,} cells: {product(self.factors())}"
 
     def protocols(self) -> Iterator[tuple[str, Protocol]]:
@@ -236,7 +236,7 @@ class Study(Frozen):
             yield label, Protocol.model_validate_json(json.dumps(merged), strict=True)
 
     def data_refs(self) -> dict[str, tuple[DataRef, ...]]:
-        """Return, for each data set's name, every way in which the study reads it."""
+        """Return {data set: every way in which the study reads it}."""
         sizes = dict.fromkeys(protocol.image_px for _, protocol in self.protocols())
         return {name: tuple(self.data_ref(name, size) for size in sizes) for name in self.datasets}
 
@@ -253,7 +253,7 @@ class Study(Frozen):
 
 
 class CellSpec(Frozen):
-    """One training, fully resolved: the protocol holds numbers, never "native"."""
+    """One training, fully resolved: the protocol holds values, never "native"."""
 
     data: DataInfo
     data_ref: DataRef
@@ -275,35 +275,35 @@ class CellSpec(Frozen):
 
     @property
     def image_px(self) -> int:
-        """Side of the square image the model sees, in pixels."""
+        """Side of the model's square input image, in pixels."""
         assert self.protocol.image_px != "native", "expand() resolves sizes"
         return self.protocol.image_px
 
     @property
     def channels(self) -> int:
-        """Channels of the image the model sees."""
+        """Number of channels of the model's input image."""
         return {"grey": 1, "rgb": 3}[self.protocol.color]
 
     @property
     def num_classes(self) -> int:
-        """Classes of the data set."""
+        """Number of classes of the data set."""
         return len(self.data.class_names)
 
     @property
     def label(self) -> str:
-        """What tables, charts and verdicts call the model: its name, with a variant if there is."""
+        """Name of the model in tables, charts and verdicts: with its variant, if any."""
         return f"{self.model} ({self.variant})" if self.variant else self.model
 
     @property
     def group_division(self) -> int:
-        """Version of the rule that divides by groups: 2 where the first held out a wrong share."""
+        """Version of the rule for splitting by groups: 2 where version 1 held out a wrong share."""
         if self.data.num_groups is None:
             return 1
         return 1 if all(is_one_fold(frac) for frac in self.shares.values()) else 2
 
     @property
     def shares(self) -> dict[Literal["test", "val"], float]:
-        """The parts that are held out of training by a share, and the share of each."""
+        """The parts that are held out of the training images, and the share of each, 0..1."""
         own = {part for part, count in self.data.num_images.items() if count}
         found: dict[Literal["test", "val"], float] = {}
         if "test" not in own and self.fold is None:
@@ -314,9 +314,9 @@ class CellSpec(Frozen):
 
     @property
     def cell_id(self) -> str:
-        """Readable name and the hash of everything that can change the result.
+        """Readable name plus a hash of everything that can change the result.
 
-        The name and place of a data set do not enter the hash: its content does.
+        The name and path of a data set are not hashed, its content is.
         """
         content = {
             "schema": SCHEMA_VERSION,
@@ -338,7 +338,7 @@ class CellSpec(Frozen):
 
 
 def hash_of(cell_id: str) -> str:
-    """Return the part of a cell's id that says what was done, whatever the data set is called.
+    """Return the hash in a cell's id, which does not depend on the data set's name.
 
     >>> hash_of("my-letters-resnet18-s3-c34ec6c2376c")
     'c34ec6c2376c'
@@ -347,7 +347,7 @@ def hash_of(cell_id: str) -> str:
 
 
 def slug(name: str) -> str:
-    """Return `name` as a short piece of a file name.
+    """Return `name` as a short component of a file name.
 
     >>> slug("folder:/home/ann/My Letters/")
     'my-letters'
@@ -357,7 +357,7 @@ def slug(name: str) -> str:
 
 
 def warnings_of(study: Study) -> list[str]:
-    """Return a line for each setting of the study that changes nothing."""
+    """Return a line for each setting of the study that has no effect."""
     found: dict[str, str] = {}
     for _, protocol in study.protocols():
         idle = without_effect(protocol)

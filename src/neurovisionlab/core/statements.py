@@ -1,4 +1,4 @@
-"""What was concluded, in no language: a key and its values. `out.said` puts it into words."""
+"""Conclusions independent of language: a key and its values. `out.said` turns them into text."""
 
 from __future__ import annotations
 
@@ -18,12 +18,11 @@ _MOST_FIELDS = 100
 
 
 class Statement(Frozen):
-    """One thing there is to say.
+    """A statement independent of language.
 
     Attributes:
-        key: which, such as "advice.most_accurate"; the words of each lie in `out.words`.
-        fields: what it is about: names, numbers in their full precision, other statements, or
-            several of these.
+        key: kind of statement, such as "advice.most_accurate"; `out.words` has the text of each.
+        fields: its values: names, numbers in full precision, other statements, or tuples of these.
     """
 
     key: str
@@ -46,7 +45,7 @@ def state(key: str, **fields: Stated) -> Statement:
 
 
 def _bounded(note: Statement | str) -> Statement | str:
-    """Refuse what nobody states: it may come from a folder that strangers have made."""
+    """Refuse oversized statements: the file may come from a folder of unknown origin."""
     _check(note, _DEEPEST)
     return note
 
@@ -67,6 +66,6 @@ def _check(value: Stated, depth: int) -> None:
         _check(part, depth - 1)
 
 
-# kept with what it is about: a statement; of earlier versions an English sentence
+# stored with its subject: a statement, or in earlier versions an English sentence
 Note = Annotated[Statement | Words, AfterValidator(_bounded)]
 Notes = Annotated[tuple[Note, ...], Field(max_length=1000)]

@@ -1,4 +1,4 @@
-"""What differs between two studies, setting by setting."""
+"""Differences between two studies, setting by setting."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from neurovisionlab.core.spec import Study
 
 
 class Difference(NamedTuple):
-    """A setting that differs between two studies; None where one of them does not have it."""
+    """A setting that differs between two studies; None where a study does not have it."""
 
     setting: str
     first: object
@@ -32,7 +32,7 @@ def changes(old: Study, new: Study) -> list[str]:
 
 
 def flat(tree: Mapping[str, object], prefix: str = "") -> dict[str, object]:
-    """Return settings within settings as one level: {"protocol.epochs": 2}."""
+    """Return nested settings as one level: {"protocol.epochs": 2}."""
     settings: dict[str, object] = {}
     for key, value in tree.items():
         if isinstance(value, dict):

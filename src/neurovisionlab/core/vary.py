@@ -1,4 +1,4 @@
-"""What may stand in a study's [vary]: fields of the protocol, each with values it can have."""
+"""Validation of a study's [vary]: fields of the protocol, each with valid values."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from neurovisionlab.core.protocol import Protocol
 
 
 def _alone(field: str, value: Any) -> dict[str, Any]:
-    """Return a value with what it cannot do without: mean and std come together."""
+    """Return a value together with its required companion: mean and std come in pairs."""
     pair = {"mean": "std", "std": "mean"}.get(field)
     size = len(value) if isinstance(value, list | tuple) else 1
     return {field: value} | ({pair: [1.0] * size} if pair else {})
 
 
 def vary_problems(vary: Mapping[str, tuple[Any, ...]]) -> Iterator[str]:
-    """Yield a line for everything that is wrong with a study's [vary]."""
+    """Yield a message for every mistake in a study's [vary]."""
     for field, values in vary.items():
         if field == "recipe":
             yield "recipe: expected a field of the protocol, got a base of many; try two studies"

@@ -1,1 +1,1 @@
-"""Images and what happens to them before a model sees them."""
+"""Images, and their processing before they reach a model."""

@@ -1,4 +1,4 @@
-"""What a data set hides: copies within and across parts, odd labels, empty images, imbalance."""
+"""Audit of a data set: copies within and across parts, odd labels, empty images, imbalance."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _PAIRS = {f"{one}/{other}" for one in _PARTS for other in _PARTS}
 
 
 def _bounded(copies: Copies) -> Copies:
-    """Refuse counts that no search finds, and parts that no set has."""
+    """Refuse impossible counts and unknown parts."""
     counts = copies.model_dump(exclude={"num_within", "num_across", "examples"}).values()
     per_part = chain(copies.num_within.values(), copies.num_across.values())
     numbers = chain(per_part, chain.from_iterable(copies.examples), filter(None, counts))
@@ -52,7 +52,10 @@ ClassNames = Annotated[tuple[Words, ...], Field(max_length=MOST_CLASSES)]
 
 
 class PartAudit(Frozen):
-    """One part: images in all and per class, largest class ÷ smallest that has any; its digest."""
+    """One part: number of images, also per class, its digest, and its imbalance.
+
+    `imbalance_ratio` is the size of the largest class ÷ that of the smallest class with images.
+    """
 
     part: PartName
     num_images: Amount
@@ -62,14 +65,14 @@ class PartAudit(Frozen):
 
 
 class Audit(Frozen):
-    """What was found in a data set. Positions count within the whole set, training part first.
+    """Result of an audit. Positions are those in the whole data set, training part first.
 
     Attributes:
-        exact: copies with equal pixels; with another label they are label conflicts.
-        near: copies that differ in their pixels, by the definition of `data.near`.
+        exact: copies with equal pixels; copies with another label are label conflicts.
+        near: copies with different pixels, as defined in `data.near`.
         near_is_complete: false if there were too many candidates to compare them all.
-        num_constant: images of one single value; `num_black` of them are zero throughout.
-        absent: {part: classes without an image there} where another part has some.
+        num_constant: number of images with a single value; `num_black` of them are all zero.
+        absent: {part: classes without images in it that other parts have}.
     """
 
     schema_version: ThisVersion = SCHEMA_VERSION
@@ -92,9 +95,9 @@ class Audit(Frozen):
 
 
 def audit(images: ImageSet) -> Audit:
-    """Look for everything that would make a comparison on this set say less than it seems to.
+    """Search a data set for flaws that weaken comparisons on it.
 
-    Deterministic; reads every pixel. Memory: about 600 bytes an image besides the set itself.
+    Deterministic; reads every pixel. Memory: about 600 bytes per image besides the images.
     """
     constant_N = _constant(images.images_NHWC)
     contents_N = contents_of(images.images_NHWC)
@@ -150,7 +153,7 @@ def _absent(parts: tuple[PartAudit, ...]) -> dict[str, tuple[str, ...]]:
 
 
 def _constant(images_NHWC: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Return which images hold one single byte value throughout."""
+    """Return bool [N]: whether an image has a single value in all pixels and channels."""
     chunks = [(block == block[:, :1, :1, :1]).all(axis=(1, 2, 3)) for block in _blocks(images_NHWC)]
     return np.concatenate(chunks) if chunks else np.zeros(0, np.bool_)
 

@@ -1,4 +1,4 @@
-"""Changes that leave a character the character it is. Never a flip: ƨ is not s, b is not d."""
+"""Augmentations that preserve characters. They never flip: ƨ is not s, b is not d."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch.nn import functional
 
 Augment = Callable[[Tensor, torch.Generator], Tensor]
 
-# Strengths at which a person still reads every letter; shift and elastic are shares of the side.
+# Strengths at which all letters stay legible; shift and elastic are shares of the side.
 MAX_SHIFT = 0.08
 MAX_ROTATION_DEG = 12.0
 MAX_LOG_SCALE = 0.15
@@ -20,17 +20,20 @@ ELASTIC_POINTS = 4  # control points along a side; few, so that strokes bend and
 
 
 def no_augmentation(images_BCHW: Tensor, noise: torch.Generator) -> Tensor:
-    """Return the batch as it is."""
+    """Return the batch [B, C, H, W] unchanged."""
     return images_BCHW
 
 
 def character_safe(images_BCHW: Tensor, noise: torch.Generator, strength: float = 1.0) -> Tensor:
-    """Shift, rotate, scale and bend each image a little, by one resampling.
+    """Shift, rotate, scale and bend each image slightly, with a single resampling.
 
     Args:
-        images_BCHW: floats of any range; what enters from outside repeats the border.
+        images_BCHW: float, of any range; positions outside repeat the border.
         noise: a CPU generator; the same state gives the same change on every device.
-        strength: share of the strengths above.
+        strength: factor of the strengths above.
+
+    Returns:
+        The changed images [B, C, H, W], of the same dtype and device.
     """
     grid = _affine_grid(images_BCHW, noise, strength)
     grid = grid + _elastic_offsets(images_BCHW, noise, strength)
@@ -40,10 +43,10 @@ def character_safe(images_BCHW: Tensor, noise: torch.Generator, strength: float 
 
 
 def moved(numbers: Tensor, device: torch.device) -> Tensor:
-    """Copy numbers of the host to a device, which the host does not wait for.
+    """Copy a host tensor to a device without waiting for the copy.
 
-    That takes memory the system may not move. Apple's devices share the host's memory, and
-    torch pins none for them.
+    This requires pinned memory. Apple's devices share the host's memory, and torch does not pin
+    memory for them.
     """
     if device.type in ("cpu", "mps"):
         return numbers.to(device)
@@ -59,7 +62,7 @@ def _affine_grid(images_BCHW: Tensor, noise: torch.Generator, strength: float) -
     draws = _uniform(len(images_BCHW), 5, noise) * strength
     angle = draws[:, 0] * math.radians(MAX_ROTATION_DEG)
     scale_x, scale_y = (torch.exp(draws[:, i] * MAX_LOG_SCALE) for i in (1, 2))
-    shift = draws[:, 3:5] * (2 * MAX_SHIFT)  # the grid is 2 wide
+    shift = draws[:, 3:5] * (2 * MAX_SHIFT)  # the grid has a width of 2
     cos, sin = torch.cos(angle), torch.sin(angle)
     rows = [
         torch.stack([cos * scale_x, -sin * scale_y, shift[:, 0]], dim=1),
@@ -79,7 +82,7 @@ def _elastic_offsets(images_BCHW: Tensor, noise: torch.Generator, strength: floa
 
 
 def gentle(images_BCHW: Tensor, noise: torch.Generator) -> Tensor:
-    """Change images as `character_safe` does, at half of its strength."""
+    """Change images [B, C, H, W] like `character_safe`, at half of its strength."""
     return character_safe(images_BCHW, noise, strength=0.5)
 
 

@@ -1,9 +1,9 @@
-"""The whole set on the device once, as bytes; batches are shuffled slices of it.
+"""Batches of a data set that is staged on the device once, as uint8.
 
-Resizing, scaling and augmentation happen per batch on tensors: no worker processes, no images
-copied from host to device, the same code on a CPU and a GPU.
+Resizing, scaling and augmentation are tensor operations per batch: no worker processes, no copies
+of images from host to device, the same code on a CPU and a GPU.
 
-Shape suffixes: N images of a set, B of a batch, C channels, H, W pixels.
+Shape suffixes: N images of a part, B of a batch, C channels, H, W pixels.
 """
 
 from __future__ import annotations
@@ -26,7 +26,12 @@ LUMA = (0.299, 0.587, 0.114)
 
 @dataclass(frozen=True)
 class Staged:
-    """One part of a set on the device: bytes and labels."""
+    """One part of a data set on the device.
+
+    Attributes:
+        images_NCHW: uint8.
+        labels_N: int64, 0..C-1 for C classes.
+    """
 
     images_NCHW: Tensor
     labels_N: Tensor
@@ -38,7 +43,14 @@ class Staged:
 def stage(
     images_NHWC: NDArray[np.uint8], labels_N: NDArray[np.int64], to_grey: bool, device: torch.device
 ) -> Staged:
-    """Put images on the device as uint8 [N, C, H, W]; three channels become one if `to_grey`."""
+    """Stage images on the device as uint8 [N, C, H, W]; with `to_grey`, RGB becomes one channel.
+
+    Args:
+        images_NHWC: images with 1 or 3 channels.
+        labels_N: class numbers.
+        to_grey: convert RGB to luma.
+        device: device of the result.
+    """
     images_NCHW = torch.from_numpy(np.ascontiguousarray(images_NHWC.transpose(0, 3, 1, 2)))
     if to_grey and images_NCHW.shape[1] == 3:
         images_NCHW = grey(images_NCHW)
@@ -46,10 +58,10 @@ def stage(
 
 
 def grey(images_NCHW: Tensor) -> Tensor:
-    """Return the luma of RGB bytes: uint8 [N, 1, H, W]."""
+    """Return the luma of RGB images uint8 [N, 3, H, W] as uint8 [N, 1, H, W]."""
     out = torch.empty_like(images_NCHW[:, :1])
     weights = torch.tensor(LUMA).view(1, 3, 1, 1)
-    for first in range(0, len(images_NCHW), 4096):  # in pieces: floats take four times the bytes
+    for first in range(0, len(images_NCHW), 4096):  # in pieces: floats need four times the memory
         piece = images_NCHW[first : first + 4096]
         out[first : first + 4096] = (piece * weights).sum(1, keepdim=True).round()
     return out
@@ -57,7 +69,7 @@ def grey(images_NCHW: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Scaling:
-    """Bytes to floats: (byte / 255 - mean) / std, per channel; mean 0 and std 1 is "unit"."""
+    """Conversion of uint8 to float: (byte / 255 - mean) / std per channel; 0 and 1 are "unit"."""
 
     mean_C: tuple[float, ...]
     std_C: tuple[float, ...]
@@ -71,7 +83,7 @@ def statistics(staged: Staged) -> Scaling:
     means, stds = [], []
     for channel in range(num_channels):
         counts = torch.zeros(256, dtype=torch.float64, device=images.device)
-        for piece in images[:, channel].split(8192):  # exact, and small whatever the set's size
+        for piece in images[:, channel].split(8192):  # exact, and of constant size
             counts += torch.bincount(piece.flatten(), minlength=256)
         shares = counts / counts.sum()
         mean = (shares * values).sum()
@@ -82,15 +94,15 @@ def statistics(staged: Staged) -> Scaling:
 
 @dataclass(frozen=True)
 class Batches:
-    """A staged part and how its batches are made.
+    """A staged part and the settings of its batches.
 
     Attributes:
-        staged: bytes on the device.
-        batch_size: images a batch; the last one of an epoch may be smaller.
-        image_px: side of the square the model sees.
-        channels: 1 or 3; grey bytes are repeated where three are asked for.
+        staged: uint8 images on the device.
+        batch_size: images per batch; the last batch of an epoch may be smaller.
+        image_px: side of the model's square input in pixels.
+        channels: 1 or 3; grey images are repeated for 3.
         scaling: constants per channel.
-        augment: applied to float batches in 0..1, training only.
+        augment: applied to float batches in 0..1, in training only.
     """
 
     staged: Staged
@@ -104,15 +116,15 @@ class Batches:
         return len(self.staged)
 
     def unaugmented(self) -> Batches:
-        """Return the same images, seen as they are in training, too."""
+        """Return the same images without augmentation, in training as well."""
         return replace(self, augment=no_augmentation)
 
     def at(self, some: slice) -> Tensor:
-        """Return images_BCHW float32 of the set's order, never augmented."""
+        """Return images float32 [B, C, H, W] in the order of the data set, without augmentation."""
         return self._finish(self._floats(self.staged.images_NCHW[some]))
 
     def in_order(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield (images_BCHW float32, labels_B) in the order of the set, never augmented."""
+        """Yield (images float32 [B, C, H, W], labels int64 [B]) in order, without augmentation."""
         for first in range(0, len(self), self.batch_size):
             some = slice(first, first + self.batch_size)
             yield self.at(some), self.staged.labels_N[some]
@@ -140,7 +152,7 @@ class Batches:
             yield self._finish(self.augment(floats, noise)), staged.labels_N[some]
 
     def _floats(self, bytes_BCHW: Tensor) -> Tensor:
-        """Return float32 in 0..1 at the model's size."""
+        """Return float32 in 0..1 at the model's input size."""
         images = bytes_BCHW.to(torch.float32).mul_(1 / 255)
         if images.shape[-1] != self.image_px or images.shape[-2] != self.image_px:
             size = (self.image_px, self.image_px)
@@ -158,10 +170,10 @@ class Batches:
         return mean, std
 
     def _finish(self, images_BCHW: Tensor) -> Tensor:
-        """Scale floats, and repeat a grey channel where three are asked for."""
+        """Scale floats, and repeat a grey channel for models with three."""
         if self._constants is not None:
             mean, std = self._constants
-            images_BCHW = (images_BCHW - mean).div_(std)  # three constants make grey three
+            images_BCHW = (images_BCHW - mean).div_(std)  # three constants turn grey into RGB
         if images_BCHW.shape[1] != self.channels:
             images_BCHW = images_BCHW.expand(-1, self.channels, -1, -1)
         return images_BCHW

@@ -1,4 +1,4 @@
-"""Arrays filled straight from a stream, in blocks: nothing is held twice."""
+"""Arrays filled directly from a stream, in blocks, without a second copy."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 _BLOCK_BYTES = 1 << 20
-# where axes change places: the more of it at once, the fewer misses of the processor's cache
+# when axes are permuted: larger pieces cause fewer cache misses
 _TURNED_BYTES = 32 << 20
 
 Array = NDArray[Any]
 
 
 class Stream(Protocol):
-    """Bytes one after the other: a file, what is unpacked of one."""
+    """A source of bytes: a file, or its decompressed content."""
 
     def readinto(self, buffer: memoryview, /) -> int | None:
-        """Put the next bytes into `buffer`; return how many, 0 at the end."""
+        """Read the next bytes into `buffer`; return their number, 0 at the end."""
         ...
 
 
 def fill(out: Array, stream: Stream) -> None:
-    """Fill an array with its numbers as a stream has them, in the order of its axes.
+    """Fill an array with the numbers of a stream, in C order.
 
     Args:
-        out: of any strides, such as a part of another or one whose axes changed places.
-        stream: at least as many bytes; what follows is left there.
+        out: of any strides, such as a slice or a transposed array.
+        stream: at least as many bytes; further bytes are left unread.
 
     Raises:
         EOFError: the stream has fewer.
@@ -61,7 +61,12 @@ def _fill_flat(out: Array, stream: Stream) -> None:
 
 
 def rows(shape: tuple[int, ...], dtype: np.dtype[Any], stream: Stream) -> Iterator[Array]:
-    """Yield an array of `shape`, stored row by row, in pieces of about 1 MiB along its first axis.
+    """Yield an array of `shape`, stored in C order, in pieces of about 1 MiB along its first axis.
+
+    Args:
+        shape: of the whole array; pieces have shape [n, *shape[1:]].
+        dtype: of the array and of the stream's numbers.
+        stream: the numbers.
 
     Raises:
         EOFError: the stream has fewer numbers.

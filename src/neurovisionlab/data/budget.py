@@ -1,7 +1,7 @@
-"""How much memory this process may still take: of the machine, its control groups, its own limits.
+"""Memory that this process may still allocate: of the machine, its cgroups, its own limits.
 
-A container's limit is that of a control group. It is not seen in what the machine has free, and
-whoever exceeds it is killed without a word.
+The limit of a container is that of a cgroup. It does not show in the machine's free memory, and a
+process that exceeds it is killed without a message.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _OWN = Path("/proc/self")
 
 
 class _GroupFiles(NamedTuple):
-    """What the files of a version of control groups are called, and lines in its statistics."""
+    """File names of a version of cgroups, and names in its statistics."""
 
     limits: tuple[str, ...]
     usage: str
@@ -31,7 +31,7 @@ _V1 = _GroupFiles(
     ("total_inactive_file", "total_active_file"),
     "total_mapped_file",
 )
-# above `high` nothing is killed, but everything stands nearly still
+# above `high` nothing is killed, but everything nearly stops
 _V2 = _GroupFiles(
     ("memory.max", "memory.high"),
     "memory.current",
@@ -41,21 +41,21 @@ _V2 = _GroupFiles(
 
 
 def available_bytes(own: Path = _OWN) -> int:
-    """Return how many bytes this process can take now; 0 if there is nothing left.
+    """Return the bytes that this process can allocate now; 0 if there are none.
 
-    The least of what the machine has free, what each memory control group above the process (of
-    version 1 or 2) leaves, its cache of files counted as free as far as nothing maps it, and what
-    the limits of address space and data leave.
+    The minimum of the machine's free memory, the remainder of each memory cgroup above the process
+    (version 1 or 2; its file cache counts as free unless mapped), and the remainders of the limits
+    on address space and data.
 
     Args:
-        own: the folder in which the system describes this process.
+        own: the system's folder about this process.
     """
     left = (*_left_by_groups(own), *_left_by_own_limits(own))
     return max(0, min((psutil.virtual_memory().available, *left)))
 
 
 def _left_by_groups(own: Path) -> Iterator[int]:
-    """Yield what each group leaves, from the process's own up to where they are mounted."""
+    """Yield the remainder of each cgroup, from the process's own up to the mount point."""
     for names, mount, group in _groups(own):
         folder = mount / group
         while True:
@@ -77,7 +77,7 @@ def _left_by(folder: Path, names: _GroupFiles) -> Iterator[int]:
 
 
 def _groups(own: Path) -> Iterator[tuple[_GroupFiles, Path, str]]:
-    """Yield (names of its files, where its kind is mounted, path below) of each memory group."""
+    """Yield (file names, mount point, path below it) of each memory cgroup."""
     paths: dict[_GroupFiles, str] = {}
     for line in _lines(own / "cgroup"):
         number, _, rest = line.partition(":")
@@ -99,7 +99,7 @@ def _groups(own: Path) -> Iterator[tuple[_GroupFiles, Path, str]]:
 
 
 def _below(root: str, path: str) -> str:
-    """Return a group's path below a mount of `root`; in a container it may lie outside."""
+    """Return a cgroup's path below a mount of `root`; in a container it may lie outside."""
     pieces, above = [[one for one in text.split("/") if one] for text in (path, root)]
     if ".." in pieces or pieces[: len(above)] != above:
         return ""
@@ -107,14 +107,14 @@ def _below(root: str, path: str) -> str:
 
 
 def _unescaped(text: str) -> str:
-    r"""Return a path of the list of mounts, in which a space is \040."""
+    r"""Return a path from the list of mounts, where a space is written as \040."""
     for code in ("040", "011", "012", "134"):
         text = text.replace(f"\\{code}", chr(int(code, 8)))
     return text
 
 
 def _left_by_own_limits(own: Path) -> Iterator[int]:
-    """Yield what the limits of address space and data leave, where the system keeps them."""
+    """Yield the remainders of the limits on address space and data, where the system sets them."""
     pages = " ".join(_lines(own / "statm")).split()
     if len(pages) < 6 or not all(one.isdigit() for one in pages):
         return
@@ -126,7 +126,7 @@ def _left_by_own_limits(own: Path) -> Iterator[int]:
 
 def _number(path: Path) -> int | None:
     text = " ".join(_lines(path)).strip()
-    return int(text) if text.isdigit() else None  # else "max", or no such file
+    return int(text) if text.isdigit() else None  # else "max", or a missing file
 
 
 def _lines(path: Path) -> list[str]:

@@ -1,7 +1,8 @@
-"""What was computed of data sets, kept so that it need not be computed again.
+"""Cache of descriptions and decoded images of data sets.
 
-An entry carries a seal, and a decoded set its digest. One that is empty, cut or changed counts as
-absent: it is said in a line, taken away and made anew, and no other entry suffers.
+An entry carries a checksum ("seal"), and a decoded data set its digest. An empty, truncated or
+altered entry counts as absent: it is reported, removed and recomputed, without effect on other
+entries.
 """
 
 from __future__ import annotations
@@ -39,23 +40,23 @@ from neurovisionlab.data.images import ImageSet, Provenance
 
 _log = logging.getLogger(__name__)
 
-_SEAL = "seal"  # entries of the first versions have none
+_SEAL = "seal"  # entries of the first versions have no seal
 _DRAFT = ".draft-"
 _DAMAGED = "a damaged entry of the cache counts as absent and is made anew"
-_MOST_BYTES = 256 << 20  # of what is no array
+_MOST_BYTES = 256 << 20  # of files other than arrays
 _DAY_S = 86_400.0
 _NOTES = TypeAdapter(Notes)
 
 
 class _DamagedError(Exception):
-    """An entry that is not what was stored."""
+    """An entry differs from what was stored."""
 
 
-# ── what is known of a set ───────────────────────────────────────────────────────────────────
+# ── descriptions of data sets ────────────────────────────────────────────────────────────────
 
 
 def cached_info(home: DataHome, key: str) -> DataInfo | None:
-    """Return what was stored under `key`; None, said in a line, if that was damaged."""
+    """Return the description stored under `key`; None if absent, or (with a warning) damaged."""
     path = _info_path(home, key)
     try:
         content = _unsealed(path)
@@ -63,14 +64,14 @@ def cached_info(home: DataHome, key: str) -> DataInfo | None:
         return DataInfo.model_validate_json(json.dumps(content))
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except Exception as error:  # whatever json and pydantic raise about damaged text
+    except Exception as error:  # json and pydantic may raise anything for damaged text
         if not is_shortage(error):
             _take_away(path)
         return None
 
 
 def keep_info(home: DataHome, key: str, info: DataInfo) -> None:
-    """Store `info` under `key`. A cache that cannot be written is done without."""
+    """Store `info` under `key`, or do nothing if the cache is not writable."""
     path = _info_path(home, key)
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -86,10 +87,10 @@ def _info_path(home: DataHome, key: str) -> Path:
 
 
 def cached_set(home: DataHome, key: str) -> ImageSet | None:
-    """Return a decoded set stored under `key`, its images mapped from disk; None if absent.
+    """Return the decoded data set stored under `key`, its images memory-mapped; None if absent.
 
-    Its content is compared with its digest, at more than 1 GB a second. If it is another, that is
-    said in a line, and the set counts as absent.
+    The content is verified against its digest, at more than 1 GB per second. A mismatch is
+    reported, and the data set counts as absent.
     """
     folder = _set_path(home, key)
     if not (folder / "meta.json").is_file() and not folder.is_dir():
@@ -98,7 +99,7 @@ def cached_set(home: DataHome, key: str) -> ImageSet | None:
         meta = _unsealed(folder / "meta.json")
         images = _mapped(folder, meta)
         _check(images, meta)
-    except Exception as error:  # whatever numpy raises about damaged arrays
+    except Exception as error:  # numpy may raise anything for damaged arrays
         if not is_shortage(error):
             _take_away(folder)
         return None
@@ -106,9 +107,9 @@ def cached_set(home: DataHome, key: str) -> ImageSet | None:
 
 
 def keep_set(home: DataHome, key: str, images: ImageSet) -> None:
-    """Store a decoded set under `key`, complete or not at all, whenever the power goes."""
+    """Store a decoded data set under `key` atomically, safe against power failure."""
     folder = _set_path(home, key)
-    # read-only, full, or another process was faster
+    # the cache is read-only or full, or another process was faster
     with contextlib.suppress(OSError):
         folder.parent.mkdir(parents=True, exist_ok=True)
         with _draft(folder.parent) as draft:
@@ -163,7 +164,7 @@ def _mapped(folder: Path, meta: Mapping[str, Any]) -> ImageSet:
 
 
 def _check(images: ImageSet, meta: Mapping[str, Any]) -> None:
-    """Refuse a set that is not what was stored; of old entries, one that cannot be a set."""
+    """Refuse a data set that differs from the stored one; for old entries, an impossible one."""
     num = len(images.images_NHWC)
     numbers = [one for one in (images.labels_N, images.groups_N) if one is not None]
     are_right = all(one.shape == (num,) and one.dtype == np.int64 for one in numbers)
@@ -184,15 +185,15 @@ def _write_array(path: Path, array: NDArray[Any]) -> None:
 
 
 def agree(home: DataHome, set_key: str, info_key: str, images: ImageSet) -> bool:
-    """Return whether entries of former versions, which have no seal, agree about a set's digest.
+    """Return whether entries of former versions, without seals, agree about a data set's digest.
 
-    Those that do get their seals; those that do not are taken away.
+    Entries that agree get seals; others are removed.
 
     Args:
         home: with the cache.
-        set_key: of the decoded set; "" if none is kept.
-        info_key: of what is known of it.
-        images: the set as it is used.
+        set_key: key of the decoded data set; "" if it is not cached.
+        info_key: key of its description.
+        images: the data set in use.
     """
     meta_path = _set_path(home, set_key) / "meta.json" if set_key else None
     paths = [path for path in (meta_path, _info_path(home, info_key)) if path and _is_old(path)]
@@ -211,7 +212,7 @@ def agree(home: DataHome, set_key: str, info_key: str, images: ImageSet) -> bool
 def _is_old(path: Path) -> bool:
     try:
         return _SEAL not in _unsealed(path)
-    except Exception:  # absent or damaged: whoever uses it says so
+    except Exception:  # absent or damaged: reported at its use
         return False
 
 
@@ -227,7 +228,7 @@ def _seal_of(content: Mapping[str, Any]) -> str:
 
 
 def _unsealed(path: Path) -> dict[str, Any]:
-    """Return what an entry holds; its seal, if it has one, fits."""
+    """Return the content of an entry after verifying its seal, if it has one."""
     content: dict[str, Any] = json.loads(content_of(path, _MOST_BYTES))
     rest = {name: value for name, value in content.items() if name != _SEAL}
     if _SEAL in content and content[_SEAL] != _seal_of(rest):
@@ -235,21 +236,21 @@ def _unsealed(path: Path) -> dict[str, Any]:
     return content
 
 
-# ── drafts, and what is taken away ───────────────────────────────────────────────────────────
+# ── drafts, and removal ──────────────────────────────────────────────────────────────────────
 
 
 def _take_away(path: Path) -> None:
-    """Say that an entry is damaged, and remove it if that is allowed."""
-    if not path.exists():  # another process took it away
+    """Report a damaged entry, and remove it if permitted."""
+    if not path.exists():  # another process removed it
         return
     _log.warning("warning: %s: %s", _DAMAGED, path)
     with contextlib.suppress(OSError), _draft(path.parent) as away:
-        path.rename(away)  # at once: nobody finds a half of it
+        path.rename(away)  # atomically: no process sees a partial entry
 
 
 @contextlib.contextmanager
 def _draft(parent: Path) -> Iterator[Path]:
-    """Yield a name in a folder; nothing of that name is left behind."""
+    """Yield a temporary path in a folder; it is removed afterwards."""
     path = parent / f"{_DRAFT}{platform.node()}-{getpid()}-{uuid.uuid4().hex[:8]}"
     try:
         yield path
@@ -258,9 +259,9 @@ def _draft(parent: Path) -> Iterator[Path]:
 
 
 def _sweep(parent: Path) -> None:
-    """Remove drafts of processes that died, and any other draft after a day.
+    """Remove drafts of dead processes, and any other draft after a day.
 
-    The folder changed a moment ago, which tells the time.
+    The folder was changed a moment ago, so its time of change is the current time.
     """
     now_s = parent.stat().st_mtime
     remove_drafts(parent)

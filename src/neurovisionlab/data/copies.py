@@ -1,4 +1,4 @@
-"""Images that are in a data set more than once, exactly or nearly: groups of them, part by part."""
+"""Groups of exact and near copies in a data set, counted per part."""
 
 from __future__ import annotations
 
@@ -18,19 +18,20 @@ _NUM_EXAMPLES = 20
 
 
 class Copies(Frozen):
-    """Groups of copies, and what they mean for each part of a data set.
+    """Groups of copies, and their effect on each part of a data set.
 
     Attributes:
-        num_within: {part: images that must go, for each group to have one image left there}. Of
-            images in a group of near copies that are equal, one is counted.
+        num_within: {part: images to remove so that each group has one image left in it}. Equal
+            images in a group of near copies count once.
         num_across: {"train/test": images of the second part with a copy in the first}.
-        num_other_label: images in groups that carry more than one label.
-        examples: positions of pairs within the whole set; those across parts first.
-        num_groups: groups of copies. None in a record of an earlier version, as all that follow.
+        num_other_label: images in groups with more than one label.
+        examples: pairs of positions in the whole data set; pairs across parts first.
+        num_groups: groups of copies. None, like all following fields, in records of earlier
+            versions.
         num_in_groups: images in groups.
         num_in_largest: images in the largest group.
         num_groups_across: groups with images of more than one part.
-        num_groups_other_label: groups that carry more than one label.
+        num_groups_other_label: groups with more than one label.
     """
 
     num_within: dict[str, int]
@@ -45,18 +46,18 @@ class Copies(Frozen):
 
     @property
     def num_images(self) -> int:
-        """Copies within all parts and across them."""
+        """Number of copies within all parts and across them."""
         return sum(self.num_within.values()) + sum(self.num_across.values())
 
 
 class _Grouped(NamedTuple):
-    """The copies of one kind.
+    """Copies of one kind (exact or near).
 
     Attributes:
-        group_N: the number of each image's group, -1 outside any.
-        item_N: images of a group with the same number here are one and the same to it.
+        group_N: number of each image's group, -1 outside of groups.
+        item_N: images of a group with the same number here count as one.
         across: {"train/test": positions in the second part with a copy in the first}.
-        pairs: copies; at least one of each group, and of each image that `across` names.
+        pairs: pairs of copies: at least one per group, and per image in `across`.
     """
 
     group_N: NDArray[np.int64]
@@ -66,13 +67,22 @@ class _Grouped(NamedTuple):
 
 
 def contents_of(images_NHWC: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Return a number for each image, the same for equal pixels (by a 128-bit BLAKE2 hash)."""
+    """Return int64 [N], equal for images with equal pixels (by a 128-bit BLAKE2 hash).
+
+    Args:
+        images_NHWC: the images.
+    """
     hashes = [hashlib.blake2b(image.tobytes(), digest_size=16).digest() for image in images_NHWC]
     return np.unique(np.array(hashes, "V16"), return_inverse=True)[1].astype(np.int64)
 
 
 def exact_copies(images: ImageSet, contents_N: NDArray[np.int64]) -> Copies:
-    """Return the groups of equal images."""
+    """Return the groups of equal images.
+
+    Args:
+        images: the data set.
+        contents_N: int64, from `contents_of`.
+    """
     first_PG = _first_places(images, contents_N)
     own = np.arange(len(contents_N))
     part_N = _part_numbers(images)
@@ -91,9 +101,14 @@ def exact_copies(images: ImageSet, contents_N: NDArray[np.int64]) -> Copies:
 def near_copies(
     images: ImageSet, contents_N: NDArray[np.int64], constant_N: NDArray[np.bool_]
 ) -> tuple[Copies, bool]:
-    """Return the groups of near copies, and whether the search for them was complete.
+    """Return the groups of near copies, and whether the search was complete.
 
-    Each content is looked at once, however often it is there; constant images have no near copy.
+    Equal images are compared once; constant images have no near copies.
+
+    Args:
+        images: the data set.
+        contents_N: int64, from `contents_of`.
+        constant_N: bool, whether an image has a single value.
     """
     is_chosen_G = np.ones(contents_N.max(initial=-1) + 1, np.bool_)
     is_chosen_G[contents_N[constant_N]] = False
@@ -104,7 +119,7 @@ def near_copies(
     across, pairs = _near_across(images, node_N, search)
     pairs.append(first_G[is_chosen_G][search.pairs])
     alone_M = np.bincount(search.group_M, minlength=1)[search.group_M] == 1
-    group_M = np.append(np.where(alone_M, -1, search.group_M), -1)  # the last for node -1
+    group_M = np.append(np.where(alone_M, -1, search.group_M), -1)  # the last element is for -1
     grouped = _Grouped(group_M[node_N], node_N, across, np.concatenate(pairs))
     return _copies(images, grouped), search.is_complete
 
@@ -112,7 +127,7 @@ def near_copies(
 def _near_across(
     images: ImageSet, node_N: NDArray[np.int64], search: NearSearch
 ) -> tuple[dict[str, Places], list[Pairs]]:
-    """Find images of each part that are near to one of an earlier part: themselves, not by group.
+    """Find images of each part with a near copy, not just a common group, in an earlier part.
 
     Returns:
         {"train/test": positions in the second part}, and pairs of positions.
@@ -140,7 +155,7 @@ def _by_group(search: NearSearch, chosen_M: NDArray[np.bool_], queries: Places) 
 
 
 def _first_places(images: ImageSet, number_N: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the first position of each number in each part [P, numbers]; -1 where it is not."""
+    """Return [P, numbers]: first position of each number in each part; -1 if it does not occur."""
     first_PM = np.full((len(images.parts), number_N.max(initial=-1) + 1), -1)
     for part, (first, stop) in enumerate(images.parts.values()):
         where = np.arange(first, stop)[number_N[first:stop] >= 0][::-1]
@@ -149,7 +164,7 @@ def _first_places(images: ImageSet, number_N: NDArray[np.int64]) -> NDArray[np.i
 
 
 def _part_numbers(images: ImageSet) -> NDArray[np.int64]:
-    """Return the number of each image's part; that of no part is the number of parts."""
+    """Return the number of each image's part; outside of all parts, the number of parts."""
     numbers_N = np.full(len(images.labels_N), len(images.parts), dtype=np.int64)
     for number, (first, stop) in enumerate(images.parts.values()):
         numbers_N[first:stop] = number
@@ -162,7 +177,7 @@ def _key(images: ImageSet, one: int, other: int) -> str:
 
 
 def _copies(images: ImageSet, grouped: _Grouped) -> Copies:
-    """Count groups, and what they mean for each part."""
+    """Count groups, and their effect on each part."""
     where = np.flatnonzero(grouped.group_N >= 0)
     group_K, part_K = grouped.group_N[where], _part_numbers(images)[where]
     mixed_K = np.isin(group_K, _groups_of_several(group_K, images.labels_N[where]))
@@ -189,14 +204,14 @@ def _num_extra(group_K: NDArray[np.int64], item_K: NDArray[np.int64]) -> int:
 
 
 def _groups_of_several(group_K: NDArray[np.int64], value_K: NDArray[np.int64]) -> Places:
-    """Return the groups in which images have more than one value."""
+    """Return the groups whose images have more than one value."""
     groups, counts = np.unique(_distinct(group_K, value_K)[:, 0], return_counts=True)
     several: Places = groups[counts > 1]
     return several
 
 
 def _distinct(one_K: NDArray[np.int64], other_K: NDArray[np.int64]) -> Pairs:
-    """Return the different pairs of values, [D, 2]."""
+    """Return the distinct pairs of values, [D, 2]."""
     order = np.lexsort((other_K, one_K))
     pairs_K2 = np.stack([one_K[order], other_K[order]], axis=1)
     is_new_K = np.ones(len(order), np.bool_)
@@ -206,7 +221,7 @@ def _distinct(one_K: NDArray[np.int64], other_K: NDArray[np.int64]) -> Pairs:
 
 
 def _examples(images: ImageSet, pairs: Pairs) -> tuple[tuple[int, int], ...]:
-    """Return a few pairs, each in the order of positions, those across parts first."""
+    """Return a few pairs, each in ascending order, pairs across parts first."""
     pairs = np.sort(pairs, axis=1)
     pairs = _distinct(pairs[:, 0], pairs[:, 1])
     part_N = _part_numbers(images)

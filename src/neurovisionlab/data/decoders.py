@@ -1,7 +1,7 @@
-"""Picture files given to Pillow: in which formats, how much of a file, at what cost, what failed.
+"""Decoding of image files with Pillow: accepted formats, limits on memory, errors.
 
-A file of a stranger may be anything. Only formats are tried that Pillow decodes itself: no other
-program is started, no plug-in that somebody installed is asked. Whatever a decoder raises is told.
+Files may be of unknown origin. Only formats that Pillow decodes itself are accepted: no external
+program and no installed plug-in is used. Any error of a decoder is reported.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from neurovisionlab.core.errors import NvlError
 from neurovisionlab.data import files
 from neurovisionlab.data.notes import printable
 
-# {format: suffixes by which its pictures are known}
+# {format: file suffixes}
 _SUFFIXES_OF = {
     "PNG": (".png", ".apng"),
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
@@ -39,12 +39,12 @@ _SUFFIXES_OF = {
     "PSD": (),  # by content alone
 }
 SUFFIXES = frozenset(suffix for suffixes in _SUFFIXES_OF.values() for suffix in suffixes)
-# they begin with nothing that tells them from other bytes: only the suffix does
+# without a magic number: only the suffix identifies them
 _BY_SUFFIX = frozenset(("TGA", "PCX"))
 
-# what decoding takes beside the picture itself, bytes a pixel, measured; see `decoding_bytes`
+# memory for decoding besides the image itself, measured in bytes per pixel; see `decoding_bytes`
 _BESIDE = {"WEBP": 14, "AVIF": 12, "JPEG2000": 24, "QOI": 6, "GIF": 4, "PPM": 4, "PSD": 2}
-# of a file read before its size in pixels is known, and beyond what its pixels can need
+# bytes read before the size in pixels is known, and beyond what the pixels can need
 _MOST_HEAD_BYTES = 64 << 20
 _MOST_WHOLE_BYTES = 256 << 20
 _LONGEST = 200
@@ -59,31 +59,31 @@ _OPEN = contextlib.nullcontext()
 
 
 class Unreadable(NamedTuple):
-    """In the place of what was to be read: what is wrong, in one line."""
+    """Result in place of an unreadable image: the reason, in one line."""
 
     why: str
 
 
 def tried(work: Callable[[], T]) -> T | Unreadable:
-    """Return what came of reading one picture; whatever a decoder raises costs that picture alone.
+    """Return the result of reading one image, or why it is unreadable: other images are unaffected.
 
     Raises:
-        NvlError: meant for the user, not of the picture.
-        ResourceError: the machine has no more files or memory to give now: what a set holds must
-            not depend on that.
+        NvlError: an error for the user, not about this image.
+        ResourceError: file descriptors or memory are exhausted: the content of a data set must not
+            depend on that.
     """
     try:
         return work()
     except NvlError:
         raise
-    except Exception as error:  # of damaged bytes decoders may raise anything
-        # a decoder without memory was asked for more than such a picture needs: see `flight`
+    except Exception as error:  # decoders may raise anything for damaged files
+        # a decoder that runs out of memory exceeded the needs of such an image: see `flight`
         files.refuse_shortage(error, "pictures")
         return Unreadable(_told(error))
 
 
 def _told(error: Exception) -> str:
-    """Return what is wrong in one line; without the path, which stands beside it."""
+    """Return the reason in one line, without the path, which is printed beside it."""
     text = str(error)
     if isinstance(error, UnidentifiedImageError):
         text = "damaged, or in no format that is read"
@@ -97,14 +97,14 @@ def _told(error: Exception) -> str:
 
 @cache
 def readable_formats() -> tuple[str, ...]:
-    """Return the names of the formats that this Pillow can read and we let it."""
+    """Return the accepted formats that this version of Pillow can read."""
     Image.init()
     return tuple(name for name in Image.ID if name in _SUFFIXES_OF)
 
 
 @cache
 def formats_for(suffix: str) -> tuple[str, ...]:
-    """Return the formats that a file whose name ends so, in small letters, may have."""
+    """Return the formats possible for a file suffix in lower case."""
     own = {name for name in _BY_SUFFIX if suffix in _SUFFIXES_OF[name]}
     return tuple(name for name in readable_formats() if name not in _BY_SUFFIX or name in own)
 
@@ -113,15 +113,15 @@ def formats_for(suffix: str) -> tuple[str, ...]:
 def opened_picture(
     path: Path, formats: Sequence[str] = (), gate: Gate = lambda file_bytes: _OPEN
 ) -> Iterator[ImageFile.ImageFile]:
-    """Open a picture in an ordinary file; nothing is decoded yet.
+    """Open an image in a regular file, without decoding it.
 
     Args:
-        path: where it is.
-        formats: that it may have; by default all that its suffix allows.
-        gate: returns what to enter before a file of so many bytes is read.
+        path: path of the file.
+        formats: accepted formats; by default all that its suffix permits.
+        gate: returns the context in which a file of the given size is read.
 
     Raises:
-        Exception: what the system or Pillow says of it; see `tried`.
+        Exception: any error of the system or of Pillow; see `tried`.
     """
     formats = tuple(formats) or formats_for(path.suffix.lower())
     with files.opened(path) as file:
@@ -140,7 +140,7 @@ def opened_picture(
 
 
 class _Counted(io.BufferedReader):
-    """A large file of which only so much is read: it may be sparse, and sizes in it lies."""
+    """A large file with a limit on the bytes read: it may be sparse, or announce false sizes."""
 
     def __init__(self, raw: io.RawIOBase) -> None:
         super().__init__(raw)
@@ -160,22 +160,22 @@ class _Counted(io.BufferedReader):
 
 
 def plain_bytes(picture: Image.Image) -> int:
-    """Return what a picture takes as Pillow keeps it, without what decoding takes besides."""
+    """Return the bytes of an image in Pillow's memory, without temporary memory of decoding."""
     width, height = picture.size
     is_small = picture.mode in ("1", "L", "P")
     return width * height * (1 if is_small else 2 if "I;16" in picture.mode else 4)
 
 
 def decoding_bytes(picture: Image.Image) -> int:
-    """Return about how much memory decoding a picture, just opened, takes at most.
+    """Return an upper estimate of the memory, in bytes, for decoding an opened image.
 
     Raises:
-        ValueError: a piece of the file is announced that no such picture can need.
+        ValueError: the file announces a part larger than any such image needs.
     """
     width, height = picture.size
     form, plain = picture.format or "", plain_bytes(picture)
     if form in ("JPEG", "MPO"):
-        # in several passes: all coefficients are kept, two bytes each
+        # with several scans all coefficients are kept, two bytes each
         file: IO[bytes] | None = getattr(picture, "fp", None)
         passes = file is None or _is_in_passes(file)
         beside = width * height * 2 * len(picture.getbands()) if passes else 0
@@ -187,7 +187,7 @@ def decoding_bytes(picture: Image.Image) -> int:
 
 
 def _tiff_bytes(picture: Image.Image, plain: int) -> int:
-    """Return what is kept beside a TIFF: a strip or tile of it, or itself before it is turned."""
+    """Return the extra memory for a TIFF: a strip or tile, or a copy before it is rotated."""
     tags = getattr(picture, "tag_v2", {})
     lengths = [one for tag in (279, 325) for one in _numbers(tags.get(tag))]
     packed = max(lengths, default=0)
@@ -196,7 +196,7 @@ def _tiff_bytes(picture: Image.Image, plain: int) -> int:
     width, height = picture.size
     rows = min((*_numbers(tags.get(278)), max(width, height)))
     unpacked = width * rows * sum(_numbers(tags.get(258, (1,)))) // 8
-    if tags.get(259, 1) == 1:  # not packed: read by strips, a single one by small blocks
+    if tags.get(259, 1) == 1:  # uncompressed: read by strips, a single strip by small blocks
         unpacked = 2 * packed if len(lengths) > 1 else 0
     elif 322 in tags:  # by tiles
         unpacked = plain
@@ -204,13 +204,13 @@ def _tiff_bytes(picture: Image.Image, plain: int) -> int:
 
 
 def _numbers(value: object) -> list[int]:
-    """Return the whole numbers of a tag that may hold anything."""
+    """Return the integers of a tag that may hold anything."""
     values = value if isinstance(value, tuple) else (value,)
     return [one for one in values if isinstance(one, int)]
 
 
 def _is_in_passes(file: IO[bytes]) -> bool:
-    """Say whether the first scan of a JPEG is not the only one: its colours come by and by."""
+    """Return whether a JPEG has more than one scan, that is, progressive or separate components."""
     place = file.tell()
     try:
         return _has_partial_scan(file)
@@ -224,8 +224,8 @@ def _has_partial_scan(file: IO[bytes]) -> bool:
     while True:
         head = file.read(4)
         if len(head) < 4 or head[0] != 0xFF:
-            return True  # something odd: better too much
-        if head[1] == 0xFF:  # a byte that fills
+            return True  # unexpected: assume the larger need
+        if head[1] == 0xFF:  # a fill byte
             file.seek(-3, io.SEEK_CUR)
             continue
         length = int.from_bytes(head[2:], "big") - 2

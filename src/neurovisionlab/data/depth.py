@@ -1,11 +1,11 @@
-"""Pictures deeper than 8 bits: one rule for a whole set, from its training pictures.
+"""Images deeper than 8 bits: one rule of scaling for a data set, from its training images.
 
-Bytes of pictures scaled one by one would not be comparable: the same grey would be another
-number in each. Of whole numbers the rule is the smallest of a few bit depths that holds the
-largest value; of floats the smallest of a few ranges. Pictures that are kept apart for the test,
-or for validation, choose nothing: what exceeds the range in them is clipped, and counted. (Of a set
-without such parts all pictures decide: which of them will test is not known when it is read.)
-Pictures of 8 bits in the same set stay as they are.
+Scaling images one by one would make them incomparable: the same grey would become different
+numbers. For integers the rule is the smallest of a few bit depths that holds the largest value; for
+floats the smallest of a few ranges. Images of separate test or validation parts have no influence:
+values beyond the range are clipped and counted. (In a data set without such parts all images count:
+it is not known at reading which will be for testing.) Images of 8 bits in the same data set are
+left unchanged.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ Family = Literal["whole", "float"]
 DeepPixels = NDArray[np.generic]
 
 _BITS = (8, 10, 12, 14, 16, 24, 32)
-# a picture that was resized or filtered may overshoot its range a little
+# resized or filtered images may slightly exceed their range
 _TOLERANCE = 1.1
 _RANGES = (1.0, 255.0, 65535.0)
 _FEW_LEVELS = 32
 _MOST = 0.999
 _BLOCK = 1 << 20
-# the raw mode by which Pillow reads the other byte of each pair
+# Pillow's raw mode that reads the other byte of each pair
 _OTHER_BYTE = {
     f"{mode};16{order}": f"{mode};16{other}"
     for mode in ("RGB", "RGBA")
@@ -45,12 +45,12 @@ _OTHER_BYTE = {
 
 
 def is_deep(picture: Image.Image) -> bool:
-    """Say whether a picture, not yet decoded, holds more than 8 bits a channel."""
+    """Return whether an image, not yet decoded, has more than 8 bits per channel."""
     return family_of(picture.mode) is not None or is_wide(picture)
 
 
 def family_of(mode: str) -> Family | None:
-    """Return what kind of deep values a mode of Pillow's holds; None if none."""
+    """Return the kind of deep values of a mode of Pillow; None for 8 bits."""
     if mode == "F":
         return "float"
     return "whole" if mode == "I" or "I;16" in mode else None
@@ -58,14 +58,15 @@ def family_of(mode: str) -> Family | None:
 
 @dataclass(frozen=True)
 class Extremes:
-    """What one deep picture holds.
+    """Range and counts of values of one deep image.
 
     Attributes:
-        family: whole numbers or floats.
-        file_bits: what its format could hold, of whole numbers.
-        low, high: its smallest and largest finite value.
-        is_finite: nothing in it is infinite or no number.
-        counts_V: how often whole numbers 0..65535 occur; larger ones are in the last.
+        family: integers ("whole") or floats.
+        file_bits: bits per value of its format, for integers.
+        low, high: smallest and largest finite value.
+        is_finite: no value is infinite or NaN.
+        counts_V: int64 [65536], number of occurrences of each integer; larger ones count as the
+            last.
     """
 
     family: Family
@@ -78,24 +79,24 @@ class Extremes:
 
 @dataclass(frozen=True)
 class DepthRule:
-    """How deep pictures of a family become bytes.
+    """Conversion of a family of deep images to uint8.
 
     Attributes:
-        top: the value that becomes 255; of whole numbers 2^bits - 1.
-        bits: of whole numbers; None for floats.
+        top: the value that becomes 255; for integers 2^bits - 1.
+        bits: for integers; None for floats.
     """
 
     top: float
     bits: int | None = None
 
     def apply(self, values: DeepPixels) -> NDArray[np.uint8]:
-        """Return bytes of the same shape."""
+        """Return uint8 of the same shape."""
         if self.bits is not None:
             shifted = values.astype(np.int64) >> (self.bits - 8)
             return shifted.clip(0, 255).astype(np.uint8)
         finite = np.nan_to_num(values.astype(np.float32, copy=False))
         scale = 255.0 / self.top
-        with np.errstate(over="ignore"):  # what stood for infinity
+        with np.errstate(over="ignore"):  # values close to infinity
             return (finite * scale).clip(0, 255).round().astype(np.uint8)
 
 
@@ -103,10 +104,10 @@ DepthRules = dict[Family, DepthRule]
 
 
 def extremes_of(path: Path, picture: Image.Image) -> Extremes:
-    """Return what a deep picture, opened from a path, holds; decodes it.
+    """Decode a deep image, opened from a path, and return its range of values.
 
     Raises:
-        Exception: what Pillow says of a file it cannot decode.
+        Exception: any error of Pillow about a file that it cannot decode.
     """
     if is_wide(picture):
         return _wide_extremes(path, picture)
@@ -115,7 +116,7 @@ def extremes_of(path: Path, picture: Image.Image) -> Extremes:
 
 
 def _extremes(values: DeepPixels, mode: str) -> Extremes:
-    """Return what a part of a picture holds."""
+    """Return the range of values of a part of an image."""
     if mode == "F":
         is_finite = np.isfinite(values)
         finite = values[is_finite]
@@ -127,7 +128,7 @@ def _extremes(values: DeepPixels, mode: str) -> Extremes:
 
 
 def _joined(one: Extremes, other: Extremes) -> Extremes:
-    """Return what two parts of a picture hold together."""
+    """Combine the ranges of two parts of an image."""
     counts_V = one.counts_V
     if counts_V is not None and other.counts_V is not None:
         counts_V = counts_V + other.counts_V
@@ -142,27 +143,27 @@ def _joined(one: Extremes, other: Extremes) -> Extremes:
 
 
 def _wide_extremes(path: Path, picture: Image.Image) -> Extremes:
-    """Return what a picture of 16 bits a colour holds; opacity does not count."""
+    """Return the range of an image with 16 bits per colour; alpha does not count."""
     wide = Wide(path, picture)
     high = reduce(_joined, (_extremes(one[..., :3], "") for one in wide.high_strips()))
-    if high.high >= 1 << 14:  # the low bytes decide nothing
+    if high.high >= 1 << 14:  # the low bytes cannot change the rule
         return high
     return reduce(_joined, (_extremes(one[..., :3], "") for one in wide.strips()))
 
 
 def is_wide(picture: Image.Image) -> bool:
-    """Say whether a picture, not yet decoded, holds 16 bits of each colour.
+    """Return whether an image, not yet decoded, has 16 bits per colour.
 
-    Pillow has no such mode and keeps the high bytes.
+    Pillow has no such mode and keeps only the high bytes.
     """
     return any(_raw_mode(tile) in _OTHER_BYTE for tile in getattr(picture, "tile", ()))
 
 
 class Wide:
-    """All 16 bits of a picture that `is_wide`, upright, by strips.
+    """All 16 bits of an image for which `is_wide` holds, upright, by strips.
 
-    The file is decoded once for the high bytes and, as if the order of bytes were the other, once
-    more for the low ones.
+    The file is decoded once for the high bytes and, with swapped byte order, once more for the low
+    bytes.
 
     Attributes:
         size: width and height.
@@ -174,7 +175,7 @@ class Wide:
         self.size = self._high.size
 
     def high_strips(self, multiple: int = 1) -> Iterator[NDArray[np.uint16]]:
-        """Yield strips, uint16 [h, W, 3 or 4], all but the last a multiple of so many rows high.
+        """Yield strips uint16 [h, W, 3 or 4]; all h but the last are multiples of `multiple`.
 
         The low byte of each value is 0.
         """
@@ -182,7 +183,7 @@ class Wide:
             yield np.asarray(strip).astype(np.uint16) << np.uint16(8)
 
     def strips(self, multiple: int = 1) -> Iterator[NDArray[np.uint16]]:
-        """Yield strips as `high_strips` does, of whole values."""
+        """Yield strips uint16 [h, W, 3 or 4] like `high_strips`, with complete values."""
         with opened_picture(self._path, [self._form]) as again:
             again.tile = [_swapped(tile) for tile in again.tile]
             low = Upright(again)
@@ -204,7 +205,7 @@ def _swapped(tile: Any) -> Any:
 def _counts(values: DeepPixels) -> NDArray[np.int64]:
     flat = values.reshape(-1)
     counts_V = np.zeros(1 << 16, np.int64)
-    for first in range(0, len(flat), _BLOCK):  # bincount makes 8 bytes of each
+    for first in range(0, len(flat), _BLOCK):  # bincount converts to 8 bytes per value
         block = flat[first : first + _BLOCK].clip(0, len(counts_V) - 1).astype(np.int64)
         counts_V += np.bincount(block, minlength=len(counts_V))
     return counts_V
@@ -212,11 +213,12 @@ def _counts(values: DeepPixels) -> NDArray[np.int64]:
 
 @dataclass
 class Survey:
-    """What the deep pictures of a set hold, gathered one by one; little of each is kept.
+    """Ranges of the deep images of a data set, collected one by one, with little memory for each.
 
     Attributes:
-        found: {position of the picture: its extremes, without counts}.
-        counts_V: counts of the training pictures together.
+        num_train: number of training images, which come first.
+        found: {position of the image: its range, without counts}.
+        counts_V: int64 [65536], sum of the counts of the training images.
     """
 
     num_train: int
@@ -224,13 +226,13 @@ class Survey:
     counts_V: NDArray[np.int64] = field(default_factory=lambda: np.zeros(1 << 16, np.int64))
 
     def add(self, position: int, one: Extremes) -> None:
-        """Take note of the picture at a position in the set."""
+        """Add the image at a position of the data set."""
         if one.counts_V is not None and position < self.num_train:
             self.counts_V += one.counts_V
         self.found[position] = replace(one, counts_V=None)
 
     def rules(self) -> DepthRules:
-        """Return the rule of each family that occurs, from training pictures where there are."""
+        """Return the rule of each family that occurs, from training images if there are any."""
         return {
             own: _rule(own, self._deciding(own))
             for own in dict.fromkeys(one.family for one in self.found.values())
@@ -241,7 +243,7 @@ class Survey:
         return [one for at, one in every.items() if at < self.num_train] or list(every.values())
 
     def notes(self, names: Sequence[str]) -> tuple[Statement, ...]:
-        """Say how the set's deep pictures were scaled, and what was lost; `names` by position."""
+        """Return notes on the scaling of deep images and its losses; `names` are by position."""
         said: list[Statement] = []
         for own, rule in self.rules().items():
             every = {at: one for at, one in self.found.items() if one.family == own}
@@ -273,7 +275,7 @@ def _rule(own: Family, deciding: Sequence[Extremes]) -> DepthRule:
 
 
 def _narrow(rule: DepthRule, deciding: Sequence[Extremes]) -> Iterable[Statement]:
-    """Say where files of 16 bits hold fewer, as those of many cameras and microscopes do."""
+    """Note that files of 16 bits use fewer, as those of many cameras and microscopes do."""
     full = max(min(one.file_bits, 16) for one in deciding)
     if rule.bits is not None and rule.bits < full:
         largest = _value(max(one.high for one in deciding))
@@ -283,7 +285,7 @@ def _narrow(rule: DepthRule, deciding: Sequence[Extremes]) -> Iterable[Statement
 def _few_levels(
     rule: DepthRule, deciding: Sequence[Extremes], counts_V: NDArray[np.int64]
 ) -> Iterable[Statement]:
-    """Warn where few of 256 levels of grey are left, single pixels aside."""
+    """Warn if few of 256 grey levels are left, outliers aside."""
     low, high = min(one.low for one in deciding), max(one.high for one in deciding)
     total = counts_V.sum()
     if rule.bits is not None and rule.bits <= 16 and total:

@@ -1,7 +1,7 @@
-"""Downloads of the published sets: the only file that touches the network.
+"""Downloads of the published data sets: the only module that uses the network.
 
-A file arrives as NAME.part, goes on where a cut connection left it, is compared with its published
-MD5 and only then renamed into place.
+A file is downloaded as NAME.part, resumed after interruptions, verified against its published MD5,
+and only then renamed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from neurovisionlab.data.official import OFFICIAL, md5_of, md5_unpacked
 from neurovisionlab.data.pictures import Watch
 from neurovisionlab.data.sources import OWN_KINDS, SOURCES
 
-# folders of files that lie under the names of `OFFICIAL`; first choice first
+# base addresses of the files named in `OFFICIAL`, in order of preference
 MIRRORS: dict[str, tuple[str, ...]] = {
     "mnist": (
         "https://ossci-datasets.s3.amazonaws.com/mnist/",
@@ -44,19 +44,19 @@ EMNIST_ZIP_URL = "https://biometrics.nist.gov/cs_links/EMNIST/gzip.zip"
 EMNIST_ZIP_MD5 = "58c8d27c78d21e728a6bc7b3cc06412e"
 
 _BLOCK_BYTES = 1 << 18
-# answers that another attempt at the same address may turn into success
+# HTTP status codes after which a retry may succeed
 _PASSING = frozenset((408, 425, 429, 500, 502, 503, 504))
 
 
 @dataclass(frozen=True)
 class Download:
-    """One file to fetch.
+    """One file to download.
 
     Attributes:
-        path: where it goes, below the data folder.
-        urls: where it can be had, first choice first.
+        path: its path below the data folder.
+        urls: its addresses, in order of preference.
         md5: its published checksum.
-        wanted: of a zip archive, the file names to unpack beside it.
+        wanted: for a zip archive, the names of the files to extract beside it.
     """
 
     path: str
@@ -67,12 +67,12 @@ class Download:
 
 @dataclass(frozen=True)
 class Patience:
-    """How long to wait for one source before the next is asked.
+    """Limits on waiting for one source before the next is tried.
 
     Attributes:
-        timeout_s: longest silence of a server.
-        attempts: how often one source is tried without a single new byte.
-        backoff_s: pause after the first failure; doubles each time.
+        timeout_s: longest silence of a server in seconds.
+        attempts: number of attempts at one source without a single new byte.
+        backoff_s: pause after the first failure in seconds; doubles each time.
     """
 
     timeout_s: float = 30.0
@@ -81,7 +81,7 @@ class Patience:
 
 
 class _SourceError(Exception):
-    """A source that does not serve the file; `may_pass`: asking again may help."""
+    """A source does not serve the file; `may_pass`: a retry may help."""
 
     def __init__(self, message: str, may_pass: bool) -> None:
         super().__init__(message)
@@ -89,10 +89,10 @@ class _SourceError(Exception):
 
 
 def downloads_of(name: str) -> tuple[Download, ...]:
-    """Return every download that the published set `name` consists of.
+    """Return all downloads of a published data set.
 
     Raises:
-        DataError: not the name of a set that can be fetched.
+        DataError: the name is not that of a data set for download.
     """
     _check_name(name)
     official = OFFICIAL[name]
@@ -126,10 +126,10 @@ def _check_name(name: str) -> None:
 def missing(
     name: str, home: DataHome, downloads: tuple[Download, ...] | None = None
 ) -> list[Download]:
-    """Return the downloads of which a file is absent or not the published one.
+    """Return the downloads with a file that is missing or differs from the published one.
 
     Raises:
-        DataError: not the name of a set that can be fetched.
+        DataError: the name is not that of a data set for download.
     """
     _check_name(name)
     return [
@@ -144,7 +144,7 @@ def _files_of(download: Download) -> tuple[str, ...]:
 
 
 def _is_sound(name: str, file: str, home: DataHome) -> bool:
-    """Tell whether a file lies there, plain or gzipped, and is what it should be if we know."""
+    """Return whether a file exists, plain or gzipped, and matches its checksum, if known."""
     plain = file.removesuffix(".gz")
     published = dict(OFFICIAL[name].md5)
     for folder in (home.data_dir / one for one in OFFICIAL[name].folders):
@@ -164,16 +164,16 @@ def obtain(
     watch: Watch = lambda done, total: None,
     patience: Patience = Patience(),
 ) -> list[Path]:
-    """Fetch one download, check it, put it in place, unpack what is wanted; return the files.
+    """Download, verify and place a file, extract the wanted members, and return the files.
 
     Raises:
-        DataError: no source serves the file, or another `nvl data fetch` is at work.
+        DataError: no source serves the file, or another `nvl data fetch` is running.
         ResourceError: the disk is full.
     """
     target = home.data_dir / download.path
     with _disk_problems(target), _alone(home):
         target.parent.mkdir(parents=True, exist_ok=True)
-        # an archive stays: the next split of EMNIST is then only unpacked
+        # archives are kept: the next split of EMNIST then only needs extraction
         if not (download.wanted and target.is_file() and md5_of(target) == download.md5):
             _from_any_source(download, target, watch, patience)
         return _unpack(target, download.wanted) if download.wanted else [target]
@@ -241,9 +241,9 @@ def _count(number: int, noun: str) -> str:
 
 
 def _check(part: Path, md5: str, url: str, watch: Watch, patience: Patience) -> None:
-    """Compare checksums; a file that is not the published one is removed.
+    """Verify the checksum; remove a file that is not the published one.
 
-    Its beginning may be what another source, or another day, left behind: so once more from zero.
+    Its beginning may be from another source or an earlier version: download once more from zero.
     """
     if md5_of(part) == md5:
         return
@@ -257,7 +257,7 @@ def _check(part: Path, md5: str, url: str, watch: Watch, patience: Patience) -> 
 
 
 def _from_source(url: str, part: Path, watch: Watch, patience: Patience) -> None:
-    """Fill `part` from one address, going on after each interruption that brought new bytes."""
+    """Download `part` from one address, resuming after interruptions that brought new bytes."""
     failed = 0
     while True:
         before = _size(part)
@@ -277,7 +277,7 @@ def _size(path: Path) -> int:
 
 
 def _receive(url: str, part: Path, watch: Watch, timeout_s: float) -> None:
-    """Append to `part` what is missing; from zero if the server cannot start in the middle."""
+    """Append the missing bytes to `part`; restart if the server does not support ranges."""
     have = _size(part)
     with _answer(url, have, part, timeout_s) as answer:
         if answer.status != 206 or not _starts_at(answer, have):
@@ -303,7 +303,7 @@ def _answer(url: str, have: int, part: Path, timeout_s: float) -> http.client.HT
         answer: http.client.HTTPResponse = urllib.request.urlopen(request, timeout=timeout_s)
     except urllib.error.HTTPError as error:
         error.close()
-        if error.code == 416:  # nothing beyond `have`: complete, or longer than the real file
+        if error.code == 416:  # nothing beyond `have`: complete, or longer than the published file
             return _answer_beyond(url, part, timeout_s)
         message = f"{error.code} {error.reason}"
         raise _SourceError(message, may_pass=error.code in _PASSING) from None
@@ -345,7 +345,7 @@ def _blocks(answer: http.client.HTTPResponse) -> Iterator[bytes]:
 
 
 def _unpack(archive: Path, wanted: tuple[str, ...]) -> list[Path]:
-    """Copy the wanted members of a zip beside it, whatever folder they lie in there."""
+    """Extract the wanted members of a zip beside it, regardless of their folder in it."""
     try:
         with zipfile.ZipFile(archive) as content:
             member_of = {Path(entry.filename).name: entry for entry in content.infolist()}

@@ -1,7 +1,7 @@
-"""Files on a disk that may lose power and in folders that strangers may have filled.
+"""File access that survives power failures and folders of unknown content.
 
-Written: complete or as before, whenever the power goes. Read: ordinary files alone, as opening a
-pipe or a device might never end.
+Writing is atomic and durable. Reading is limited to regular files, since opening a pipe or a device
+might block forever.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ from neurovisionlab.core.errors import ResourceError, mould
 _DRAFT = ".draft"
 _SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN)
 _NO_ORDINARY_FILE = "no ordinary file"
-# file systems, some networks' among them, that cannot flush a folder
+# file systems, including some network ones, that cannot flush a folder
 _CANNOT_FLUSH = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP)
 
 
 def is_shortage(error: Exception) -> bool:
-    """Return whether an error is about this machine, now, and says nothing of a file."""
+    """Return whether an error is about resources of this machine and not about a file."""
     return isinstance(error, MemoryError) or (
         isinstance(error, OSError) and error.errno in _SHORTAGES
     )
 
 
 def refuse_shortage(error: Exception, what: str) -> None:
-    """Raise where nothing is left to open files with: what is found must not depend on it.
+    """Raise if file descriptors or memory are exhausted: results must not depend on that.
 
     Raises:
-        ResourceError: naming `what` was to be opened.
+        ResourceError: with the name of `what` was to be opened.
     """
     if isinstance(error, OSError) and is_shortage(error):
         got, remedy = error.strerror or str(error), "again when less runs beside it"
@@ -49,15 +49,15 @@ def refuse_shortage(error: Exception, what: str) -> None:
 
 @contextlib.contextmanager
 def opened(path: Path) -> Iterator[BufferedReader]:
-    """Open an ordinary file, or a link to one, for reading bytes; never waits.
+    """Open a regular file, or a link to one, for reading bytes; never blocks.
 
     Raises:
         OSError: it is a pipe, a socket, a device or a folder, or cannot be opened.
     """
-    _refuse_odd(path.stat(), path)  # before it is opened: that alone does something to a device
+    _refuse_odd(path.stat(), path)  # before opening, which may have an effect on a device
     number = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     with os.fdopen(number, "rb") as file:
-        _refuse_odd(os.fstat(number), path)  # it may have been replaced in between
+        _refuse_odd(os.fstat(number), path)  # it may have been replaced since
         yield file
 
 
@@ -67,10 +67,10 @@ def _refuse_odd(found: os.stat_result, path: Path) -> None:
 
 
 def content_of(path: Path, most_bytes: int) -> bytes:
-    """Return the bytes of an ordinary file.
+    """Return the bytes of a regular file.
 
     Raises:
-        OSError: it is another thing, cannot be read, or is larger than `most_bytes`.
+        OSError: it is not a regular file, cannot be read, or is larger than `most_bytes`.
     """
     with opened(path) as file:
         content = file.read(most_bytes + 1)
@@ -80,18 +80,18 @@ def content_of(path: Path, most_bytes: int) -> bytes:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that it is complete or as before, whenever the power goes.
+    """Write a file atomically, safe against power failure.
 
-    What lies there is replaced, a link as such; a draft is not left behind.
+    An existing file, or a link itself, is replaced; no draft is left behind.
 
     Raises:
-        OSError: it cannot be written, or a folder, a pipe or a device has that name.
+        OSError: the file cannot be written, or a folder, a pipe or a device has that name.
     """
     with contextlib.suppress(FileNotFoundError):
         found = path.lstat()
         if not stat.S_ISLNK(found.st_mode):
             _refuse_odd(found, path)
-    short = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:12]  # the name may be the longest
+    short = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:12]  # the name may be of any length
     draft = path.with_name(f".{short}.{os.getpid()}{_DRAFT}")
     try:
         write_flushed(draft, content)
@@ -104,7 +104,7 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def remove_drafts(folder: Path) -> None:
-    """Delete what processes that are gone were writing in a folder when they were killed."""
+    """Delete drafts in a folder that were left by killed processes."""
     for draft in folder.glob(f".*.*{_DRAFT}"):
         number = draft.name.removesuffix(_DRAFT).rpartition(".")[2]
         if number.isdecimal() and not psutil.pid_exists(int(number)):
@@ -113,17 +113,17 @@ def remove_drafts(folder: Path) -> None:
 
 
 def write_flushed(path: Path, content: bytes) -> None:
-    """Write a file and wait until the disk has it; its name is flushed with its folder."""
+    """Write a file and flush it to disk; its name is flushed with its folder."""
     with flushed(path) as file:
         file.write(content)
 
 
 @contextlib.contextmanager
 def flushed(path: Path, appending: bool = False) -> Iterator[BinaryIO]:
-    """Open a file for writing, emptied unless `appending`; the disk has it at the end.
+    """Open a file for writing, emptied unless `appending`, and flush it to disk at the end.
 
     Raises:
-        OSError: it cannot be written, is a link or no ordinary file.
+        OSError: the file cannot be written, is a link, or is not a regular file.
     """
     how = os.O_APPEND if appending else os.O_TRUNC
     flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | how
@@ -136,7 +136,7 @@ def flushed(path: Path, appending: bool = False) -> Iterator[BinaryIO]:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder, and what lies above it, and wait until the disk has their names."""
+    """Create a folder with its parents, and flush their names to disk."""
     made = [one for one in (folder, *folder.parents) if not one.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     for one in reversed(made):
@@ -144,19 +144,19 @@ def make_folder(folder: Path) -> None:
 
 
 def flush_all(paths: Sequence[Path]) -> None:
-    """Wait until the disk has files, all at once: it writes them together, sooner than in turn."""
+    """Flush files to disk concurrently, which is faster than one at a time."""
     with ThreadPoolExecutor(max(1, len(paths))) as pool:
         for _ in pool.map(flush, paths):
             pass
 
 
 def flush_folder(folder: Path) -> None:
-    """Wait until the disk has the names in a folder; where a file system cannot, do nothing."""
+    """Flush the names in a folder to disk; do nothing where the file system cannot."""
     flush(folder)
 
 
 def flush(path: Path) -> None:
-    """Wait until the disk has a file, or a folder's names; do nothing where neither can be."""
+    """Flush a file, or a folder's names, to disk; do nothing where that is impossible."""
     number = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         _flush(number)
@@ -168,7 +168,7 @@ def flush(path: Path) -> None:
 
 
 def _flush(number: int) -> None:
-    if sys.platform == "darwin":  # where fsync leaves it in the disk's own memory
+    if sys.platform == "darwin":  # fsync leaves the data in the disk's cache
         import fcntl
 
         fcntl.fcntl(number, fcntl.F_FULLFSYNC)

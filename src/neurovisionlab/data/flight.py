@@ -1,7 +1,7 @@
-"""Bytes in flight: threads that decode pictures share what they may hold, large ones wait.
+"""Memory budget of threads that decode images: large images wait for others to finish.
 
-A picture takes its share before it is decoded. Small ones fit beside each other; one that exceeds
-what all may hold together is decoded when no other is.
+An image reserves its memory before it is decoded. Small images are decoded concurrently; an image
+that exceeds the whole budget is decoded alone.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from neurovisionlab.core.errors import ResourceError, mould
 from neurovisionlab.data.budget import available_bytes
 from neurovisionlab.data.notes import printable
 
-# with the program itself and what is freed but not given back, within 300 MiB beside the set
+# together with the program itself and unreturned freed memory, within 300 MiB beside the images
 USUAL_BYTES = 128 << 20
 _GIVEN_BACK_BYTES = 48 << 20
-# of the finished set: who has memory for it has for this, too
+# of the finished data set: a machine with memory for it has memory for this, too
 SHARE_OF_SET = 0.2
 _SHARE_OF_FREE = 0.75
-# of files: beyond that their content is worth counting
+# larger files: their content counts, too
 _LARGE_FILE_BYTES = 32 << 20
 
 
 class Flight:
-    """What pictures that are being decoded hold together, in bytes.
+    """Memory reserved by images that are being decoded, in bytes.
 
     Attributes:
-        most: what they may hold beside each other.
-        owed: what the finished pictures will take that they do not take yet.
+        most: the budget for all of them.
+        owed: memory that the finished images will still occupy.
     """
 
     def __init__(self) -> None:
@@ -45,7 +45,7 @@ class Flight:
         self.expect(0)
 
     def expect(self, set_bytes: int) -> None:
-        """Take note of how large the finished set will be, none of which is written yet."""
+        """Set the size of the finished data set, none of which is written yet."""
         self.owed = set_bytes
         usual = max(USUAL_BYTES, int(SHARE_OF_SET * set_bytes))
         self.most = max(0, min(usual, self._free()))
@@ -55,14 +55,14 @@ class Flight:
 
     @contextlib.contextmanager
     def taking(self, num_bytes: int, what: Path) -> Iterator[None]:
-        """Wait until so many bytes fit beside the others', and hold them.
+        """Wait until the bytes fit into the budget, and reserve them.
 
         Raises:
-            ResourceError: they do not fit into three quarters of the free memory.
+            ResourceError: they exceed three quarters of the free memory.
         """
         with self._changed:
             self._changed.wait_for(lambda: not self._held or self._held + num_bytes <= self.most)
-            if num_bytes > self.most:  # alone, then
+            if num_bytes > self.most:  # decoded alone, then
                 _check(num_bytes, self._free(), what)
             self._held += num_bytes
         try:
@@ -80,7 +80,7 @@ class Flight:
             self._changed.notify_all()
 
     def opening(self, file_bytes: int) -> contextlib.AbstractContextManager[object]:
-        """Let only one file at a time be open if it is large: a few formats are read as a whole."""
+        """Allow only one large file to be open at a time: a few formats are read as a whole."""
         return self._large_file if file_bytes > _LARGE_FILE_BYTES else contextlib.nullcontext()
 
 
@@ -97,7 +97,7 @@ def _check(num_bytes: int, free_bytes: int, what: Path) -> None:
 
 
 def _give_back() -> None:
-    """Give freed memory back to the system: each thread of glibc's keeps its own for later."""
+    """Return freed memory to the system: glibc keeps some per thread."""
     trim = _trim()
     if trim is not None:
         trim(0)
@@ -107,6 +107,6 @@ def _give_back() -> None:
 def _trim() -> Callable[[int], object] | None:
     try:
         trim: Callable[[int], object] = ctypes.CDLL(None).malloc_trim
-    except (OSError, AttributeError):  # another system's
+    except (OSError, AttributeError):  # not glibc
         return None
     return trim

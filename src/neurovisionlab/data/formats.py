@@ -1,6 +1,6 @@
-"""Files of published sets: idx, plain or packed as .gz, read in place; and what fits into memory.
+"""Reading of idx files, plain or gzipped, directly into arrays; and checks of free memory.
 
-Nothing here trusts a header: sizes are compared with the file before memory is taken.
+Headers are not trusted: sizes are compared with the file before memory is allocated.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from neurovisionlab.data import blocks
 from neurovisionlab.data.budget import available_bytes
 from neurovisionlab.data.files import opened
 
-# idx type codes (LeCun, Cortes, Burges: the MNIST page); all published sets here are bytes
+# idx type codes (LeCun, Cortes, Burges: the MNIST page); all published data sets here are uint8
 _IDX_UINT8 = 0x08
-# deflate makes no more than that of one byte
+# the highest ratio of compression of deflate
 _MOST_RATIO = 1032
 
 
 def check_fits(num_bytes: int, what: str) -> None:
-    """Refuse what would not fit into three quarters of the memory that this process can still take.
+    """Refuse data larger than three quarters of the memory available to this process.
 
     Raises:
-        ResourceError: naming both sizes.
+        ResourceError: with both sizes.
     """
     limit = int(0.75 * available_bytes())
     if num_bytes > limit:
@@ -54,11 +54,11 @@ def _size(num_bytes: int) -> str:
 def empty_set(
     what: str, shapes_NHWC: Sequence[tuple[int, ...]]
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Return room for the images and labels of parts that lie one behind the other.
+    """Allocate the images uint8 [N, H, W, C] and labels int64 [N] of consecutive parts.
 
     Args:
-        what: the set, for the error.
-        shapes_NHWC: of each part; all but the first number are the same.
+        what: name of the data set, for the error.
+        shapes_NHWC: shape of each part; all dimensions but the first are equal.
 
     Raises:
         ResourceError: they do not fit into memory.
@@ -68,16 +68,16 @@ def empty_set(
     check_fits(num_bytes, what)
     try:
         return np.empty((num, *shapes_NHWC[0][1:]), np.uint8), np.empty(num, np.int64)
-    except (MemoryError, ValueError) as error:  # also where none is to hold very many pixels
+    except (MemoryError, ValueError) as error:  # also for no images of very many pixels
         expected, remedy = f"room for {_size(num_bytes)}", "smaller images, or fewer of them"
         raise ResourceError(mould(what, expected, str(error), remedy)) from None
 
 
 def idx_shape(path: Path) -> tuple[int, ...]:
-    """Return the shape that an idx file of bytes announces, gzipped if its name ends in .gz.
+    """Return the shape announced by an idx file of bytes, gzipped if its name ends in .gz.
 
     Raises:
-        DataError: another format, or fewer or more bytes than it announces.
+        DataError: another format, or fewer or more bytes than announced.
     """
     with _unpacked(path) as (file, room):
         shape = _shape(file, path)
@@ -89,10 +89,10 @@ def idx_shape(path: Path) -> tuple[int, ...]:
 
 
 def fill_idx(path: Path, out: NDArray[np.uint8]) -> None:
-    """Read the bytes of an idx file into `out`, of the shape that it announces and any strides.
+    """Read the bytes of an idx file into `out`, uint8 of the announced shape and any strides.
 
     Raises:
-        DataError: a truncated or damaged file, or more bytes than it announces.
+        DataError: a truncated or damaged file, or more bytes than announced.
     """
     with _unpacked(path) as (file, _):
         if _shape(file, path) != out.shape:
@@ -108,7 +108,7 @@ def fill_idx(path: Path, out: NDArray[np.uint8]) -> None:
 
 @contextlib.contextmanager
 def _unpacked(path: Path) -> Iterator[tuple[BufferedReader | gzip.GzipFile, int]]:
-    """Open a file, packed or not; yield it and the most bytes that can follow its header."""
+    """Open a file, compressed or not; yield it and the most bytes that can follow its header."""
     try:
         with opened(path) as file:
             length = os.fstat(file.fileno()).st_size
@@ -119,7 +119,7 @@ def _unpacked(path: Path) -> Iterator[tuple[BufferedReader | gzip.GzipFile, int]
                     yield unpacked, length * _MOST_RATIO
     except NvlError:
         raise
-    except Exception as error:  # no gzip, not ours to read, …
+    except Exception as error:  # not gzip, no permission, …
         got = f"a broken one ({error})"
         raise DataError(mould(str(path), "a complete file", got, "to fetch it again")) from None
 

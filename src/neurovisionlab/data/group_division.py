@@ -1,4 +1,4 @@
-"""Which groups to hold out, so that their images come nearest to a share of all."""
+"""Choice of groups to hold out whose images come closest to a given share."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-Chosen = NDArray[np.bool_]  # [G], true for what is held out
-CountsGC = NDArray[np.int64]  # [G, C], images of each group and class
+Chosen = NDArray[np.bool_]  # [G], true for groups held out
+CountsGC = NDArray[np.int64]  # [G, C], images per group and class
 Sums = NDArray[np.int64]  # [S, C + C + 1], see `_Task`
 
-_FEW = 12  # groups: all 2^12 ways of choosing among them are compared
-_NEAR_FRAC = 0.01  # shares that differ by no more are equally good: classes decide
+_FEW = 12  # number of groups up to which all 2^12 choices are compared
+_NEAR_FRAC = 0.01  # smaller deviations of shares count as equal: classes decide
 _NUM_STARTS = 4
 _NUM_NEIGHBOURS = 256
 _NUM_STEPS = 200
@@ -21,13 +21,13 @@ _Score = tuple[float, ...]
 
 
 class _Task(NamedTuple):
-    """What is to be divided.
+    """A problem of holding out groups.
 
     Attributes:
-        table: [G, C + C + 1]: images of each class, whether there are any, and 1: sums over
-            groups are images, groups of each class and groups.
-        frac: share of images to hold out.
-        num_left: groups that must be left, of all and of each class, for what is divided next.
+        table: [G, C + C + 1]: images of each class, whether there are any, and 1: sums over groups
+            are images, groups of each class and groups.
+        frac: share of images to hold out, 0..1.
+        num_left: groups to leave, in all and of each class, for later splits.
     """
 
     table: NDArray[np.int64]
@@ -35,10 +35,10 @@ class _Task(NamedTuple):
     num_left: int
 
     def scores(self, held: Sums) -> NDArray[np.float64]:
-        """Return a row of four numbers for each way S of holding out; less is better, in order.
+        """Return [S, 4]: the scores of each choice; less is better, in lexicographic order.
 
-        Groups that are not left, classes that are not held out, the distance to the share, the
-        mean distance to the share over classes.
+        Missing groups among those left, missing classes among those held out, distance to the
+        share, mean distance to the share over classes.
         """
         num_classes = self.table.shape[1] // 2
         total = self.table.sum(axis=0)
@@ -53,17 +53,26 @@ class _Task(NamedTuple):
         return np.stack([lacking_S, absent_S, miss_S.round(6), uneven_S.round(9)], axis=1)
 
     def score(self, held: Chosen) -> _Score:
-        """Return the row of one way of holding out."""
+        """Return the scores of one choice."""
         return tuple(self.scores(self.table[held].sum(axis=0)[None])[0].tolist())
 
 
 def hold_out(counts_GC: CountsGC, frac: float, num_left: int, seed: int) -> Chosen:
-    """Return which of two or more groups to hold out: some, not all.
+    """Choose which of two or more groups to hold out: at least one, not all.
 
-    At least `num_left` groups stay, of each class too, and every class is held out where that can
-    be; then the share of images comes as near to `frac` as can be, to a hundredth; then the
-    classes are as even as can be. Of many groups (more than 12) nearly so, by search from random
-    beginnings. `seed` decides between equals.
+    At least `num_left` groups remain, also of each class, and every class is held out if possible;
+    then the share of images is as close to `frac` as possible, to a hundredth; then the classes are
+    as even as possible. For more than 12 groups this is approximate, by local search from random
+    starts. `seed` decides between equals.
+
+    Args:
+        counts_GC: images of each group and class.
+        frac: share of images to hold out, 0..1.
+        num_left: groups to leave.
+        seed: seed of the random choices.
+
+    Returns:
+        bool [G], true for groups held out.
     """
     rng = np.random.default_rng(seed)
     ones = np.ones((len(counts_GC), 1), np.int64)
@@ -87,7 +96,7 @@ def _first_of_best(scores: NDArray[np.float64]) -> int:
 
 
 def _start(task: _Task, rng: np.random.Generator) -> Chosen:
-    """Return random groups, as many as come nearest to the share; at least one, not all."""
+    """Return random groups with about the share of images; at least one, not all."""
     sizes_G = task.table[:, : task.table.shape[1] // 2].sum(axis=1)
     order = rng.permutation(len(sizes_G))
     reached = np.cumsum(sizes_G[order]) / sizes_G.sum()
@@ -97,7 +106,7 @@ def _start(task: _Task, rng: np.random.Generator) -> Chosen:
 
 
 def _improved(task: _Task, held: Chosen, rng: np.random.Generator) -> Chosen:
-    """Move and exchange single groups while that is better."""
+    """Move and exchange single groups while the score improves."""
     held = held.copy()
     now, score = task.table[held].sum(axis=0), task.score(held)
     for _ in range(_NUM_STEPS):
@@ -115,7 +124,7 @@ def _improved(task: _Task, held: Chosen, rng: np.random.Generator) -> Chosen:
 
 
 def _moves(held: Chosen, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Return [M, 2] groups that change sides: two that are exchanged, or one and −1."""
+    """Return [M, 2] groups that change sides: two for an exchange, or one and −1."""
     single = rng.permutation(len(held))[:_NUM_NEIGHBOURS]
     inside, outside = np.flatnonzero(held), np.flatnonzero(~held)
     pairs = np.stack([rng.choice(side, _NUM_NEIGHBOURS) for side in (inside, outside)], axis=1)

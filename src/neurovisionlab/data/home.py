@@ -1,4 +1,4 @@
-"""Where data sets lie and where what was computed of them is cached: see `data.cache`."""
+"""Folders of data sets and of the cache (see `data.cache`)."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from neurovisionlab.data.texts import user_path
 
 @dataclass(frozen=True)
 class DataHome:
-    """Two folders: `data_dir` holds data sets (read), `cache_dir` what can be made again."""
+    """Folders: `data_dir` has data sets (read only), `cache_dir` data that can be recomputed."""
 
     data_dir: Path
     cache_dir: Path
 
     @classmethod
     def find(cls, data_dir: str | os.PathLike[str] | None = None) -> DataHome:
-        """Take `data_dir`, else NVL_DATA, else the user's cache; NVL_CACHE moves the cache.
+        """Use `data_dir`, else NVL_DATA, else the user's cache folder; NVL_CACHE sets the cache.
 
         Raises:
-            NvlError: a path that cannot be one, or nobody knows where the user's home folder is.
+            NvlError: a path is invalid, or the user's home folder is unknown.
         """
         cache = Path(os.environ.get("NVL_CACHE") or _users_cache())
         data = user_path(data_dir or os.environ.get("NVL_DATA") or cache / "data", "--data")
@@ -37,7 +37,7 @@ class DataHome:
 
 
 def _users_cache() -> str:
-    with contextlib.suppress(RuntimeError):  # from platformdirs 4.6 on
+    with contextlib.suppress(RuntimeError):  # raised by platformdirs from 4.6 on
         folder = platformdirs.user_cache_dir("neurovisionlab")
         if not folder.startswith("~"):
             return folder
@@ -47,7 +47,7 @@ def _users_cache() -> str:
 
 
 def fingerprint(ref: DataRef, facts: Iterable[str]) -> str:
-    """Return the key of everything cached about `ref`: path, size and time of its files."""
+    """Return the cache key of `ref`, from the path, size and time of its files."""
     content = json.dumps([ref.model_dump(mode="json"), *facts])
     return hashlib.sha256(content.encode()).hexdigest()[:32]
 
@@ -60,6 +60,6 @@ def file_facts(paths: Iterable[Path]) -> list[str]:
 def _state(path: Path) -> str:
     try:
         stat = path.stat()
-    except OSError:  # a link to nowhere: whoever reads it will say so
+    except OSError:  # a dangling link: reported when it is read
         return "unreadable"
     return f"{stat.st_size}|{stat.st_mtime_ns}"

@@ -1,4 +1,4 @@
-"""`ImageSet`: what every data set becomes, whatever it was. Pixels are bytes, N×H×W×C."""
+"""`ImageSet`: the common form of all data sets, with pixels as uint8 [N, H, W, C]."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Span = tuple[int, int]  # first image, one past the last
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where images come from and what a reader of results must know about them."""
+    """Origin of images, and notes for readers of results."""
 
     source: str
     licence: str
@@ -34,15 +34,16 @@ class ImageSet:
     """A whole data set in memory.
 
     Attributes:
-        name: as the study writes it.
-        images_NHWC: uint8, one size for all; 1 channel (grey) or 3 (red, green, blue).
+        name: as written in the study.
+        images_NHWC: uint8, all of the same size; 1 channel (grey) or 3 (red, green, blue).
         labels_N: int64, 0..C-1.
-        class_names: C names, in label order.
-        parts: {"train": (first, end), "val": …, "test": …}; a set without "test" is divided by
-            the study. Parts lie one behind the other, training first.
-        provenance: source, licence, remarks.
-        groups_N: who wrote each image, where known; a group never lies on two sides of a split.
-        group_names: what groups are called, by number, where they have names.
+        class_names: C names, in the order of labels.
+        parts: {"train": (first, end), "val": …, "test": …}; without "test" the study splits it.
+            Parts are consecutive, training first.
+        provenance: source, licence, notes.
+        groups_N: int64, group of each image, such as its writer, if known; a group stays on one
+            side of every split.
+        group_names: names of groups, by number, if they have names.
     """
 
     name: str
@@ -75,7 +76,7 @@ class ImageSet:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 over everything a model could see, 64 hexadecimal digits."""
+        """SHA-256 of everything a model could see, 64 hexadecimal digits."""
         sha = hashlib.sha256()
         layout = [self.images_NHWC.shape, self.class_names, sorted(self.parts.items())]
         sha.update(json.dumps(layout).encode())
@@ -85,7 +86,7 @@ class ImageSet:
         return sha.hexdigest()
 
     def info(self) -> DataInfo:
-        """Return what is known of the set without holding its images."""
+        """Return the description of the data set without its images."""
         _, height, width, channels = self.images_NHWC.shape
         return DataInfo(
             name=self.name,
@@ -103,17 +104,17 @@ class ImageSet:
         )
 
     def group_name(self, number: int) -> str:
-        """Return what a group is called: its name in the table, else its number."""
+        """Return the name of a group: from `group_names`, else its number."""
         return self.group_names[number] if number < len(self.group_names) else str(number)
 
     def part(self, name: str) -> NDArray[np.int64]:
-        """Return the indices of a part; none if the set has no such part."""
+        """Return the indices of a part, int64; empty if the data set has no such part."""
         start, stop = self.parts.get(name, (0, 0))
         return np.arange(start, stop, dtype=np.int64)
 
 
 def shared_groups(images: ImageSet) -> NDArray[np.int64]:
-    """Return the numbers of the groups with images in more than one of the set's own parts."""
+    """Return the groups with images in several of the data set's own parts, int64, ascending."""
     if images.groups_N is None:
         return np.zeros(0, np.int64)
     groups = [np.unique(images.groups_N[first:stop]) for first, stop in images.parts.values()]
@@ -122,7 +123,7 @@ def shared_groups(images: ImageSet) -> NDArray[np.int64]:
 
 
 def take(images: ImageSet, indices_N: NDArray[np.int64]) -> ImageSet:
-    """Return the set with only the images at `indices_N` (ascending), parts kept in step."""
+    """Return the data set with only the images at `indices_N` (int64, ascending), parts adapted."""
     parts: dict[str, Span] = {}
     for name, bounds in images.parts.items():
         first, stop = np.searchsorted(indices_N, bounds)
@@ -137,10 +138,10 @@ def take(images: ImageSet, indices_N: NDArray[np.int64]) -> ImageSet:
 
 
 def regroup(images: ImageSet, labels: Labels) -> ImageSet:
-    """Return the set with classes chosen and joined by name, as `Labels` says.
+    """Return the data set with classes selected and merged by name, as specified in `Labels`.
 
     Raises:
-        DataError: `keep` that is no character range, or that leaves fewer than two classes.
+        DataError: `keep` is not a valid character range, or leaves fewer than two classes.
     """
     if labels == Labels():
         return images
@@ -171,7 +172,8 @@ def _is_kept(name: str, keep: str | None) -> bool:
     if keep is None:
         return True
     try:
-        # what would be set operations, or end the set, unless it is escaped already
+        # escape characters that would be set operations or end the set, unless they are escaped
+        # already
         characters = re.sub(r"(?s)(\\.)|([\[\]&~|])", lambda m: m[1] or f"\\{m[2]}", keep)
         return re.fullmatch(f"[{characters}]", name) is not None
     except re.error:

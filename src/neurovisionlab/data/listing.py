@@ -1,4 +1,4 @@
-"""Which data sets are known by name, and whether they are here."""
+"""List of the data sets known by name, and their availability."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ class DataSet(Frozen):
     """A data set known by name.
 
     Attributes:
-        num_train, num_test: images; None where that is known only once it is there.
+        num_train, num_test: number of images; None if unknown before it is read.
         available: whether it can be used now.
-        where: where it lies, or how to get it.
+        where: its location, or the command that obtains it.
     """
 
     name: str

@@ -1,7 +1,7 @@
-"""Reader of SVHN's .mat files (MATLAB 5), in place: sizes are known before memory is taken.
+"""Reader of SVHN's .mat files (MATLAB 5); sizes are verified before memory is allocated.
 
-Only plain numbers named X and y are looked at; all other variables, among them objects and code,
-are passed over unread.
+Only numeric arrays named X and y are read; all other variables, including objects and code, are
+skipped.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from neurovisionlab.data import blocks
 from neurovisionlab.data.blocks import Array
 from neurovisionlab.data.files import opened
 
-# of the format's description, "MAT-File Format", MathWorks, chapter 1
+# from the specification, "MAT-File Format", MathWorks, chapter 1
 _MATRIX, _COMPRESSED = 14, 15
 _NUMBERS = {
     1: "i1",
@@ -45,14 +45,14 @@ _COMPLEX_FLAG = 0x0800
 
 _HEADER_BYTES = 128
 _MOST_VARIABLES, _MOST_DIMENSIONS, _MOST_NAME = 10_000, 32, 256
-_MOST_RATIO = 1032  # deflate makes no more than that of one byte
+_MOST_RATIO = 1032  # the highest ratio of compression of deflate
 _BLOCK_BYTES = 1 << 16
 _OFFICIAL = "the official file"
 
 
 @dataclass(frozen=True)
 class Variable:
-    """Numbers of a file: `start` is where their element begins, `room` how long it can be."""
+    """An array in a file: `start` is the offset of its element, `room` its maximum bytes."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
@@ -62,7 +62,7 @@ class Variable:
 
 @dataclass(frozen=True)
 class SvhnFile:
-    """What a file in SVHN's format holds: X uint8 [32, 32, 3, N], and y with N numbers 0..10."""
+    """Content of a file in SVHN's format: X uint8 [H, W, C, N], and y with N numbers 0..10."""
 
     path: Path
     images: Variable
@@ -70,7 +70,7 @@ class SvhnFile:
 
     @property
     def num_images(self) -> int:
-        """Return how many images there are."""
+        """Return the number of images."""
         return self.images.shape[3]
 
     @property
@@ -80,13 +80,17 @@ class SvhnFile:
         return height, width, channels
 
     def fill(self, images_NHWC: NDArray[np.uint8], labels_N: NDArray[np.int64]) -> None:
-        """Read the images, and the labels with 0..9, into arrays of these shapes.
+        """Read images and labels (10 becomes 0) into the given arrays.
+
+        Args:
+            images_NHWC: uint8, receives the images.
+            labels_N: int64, receives the labels 0..9.
 
         Raises:
-            DataError: a damaged file, or labels that are not in 1..10.
+            DataError: a damaged file, or labels outside of 0..10.
         """
         with _broken(self.path), opened(self.path) as file:
-            # stored column by column, the images' axis last: each lies in one piece
+            # stored in Fortran order with the axis of images last: each image is contiguous
             _fill(file, self.images, images_NHWC.transpose(0, 3, 2, 1))
             first = 0
             for piece in _pieces(file, self.labels):
@@ -103,10 +107,10 @@ def _check_labels(path: Path, labels: Array) -> None:
 
 
 def svhn_file(path: Path) -> SvhnFile:
-    """Return what a file in SVHN's cropped format announces.
+    """Read the header of a file in SVHN's cropped format.
 
     Raises:
-        DataError: not such a file, or sizes that are not those of the file.
+        DataError: another format, or sizes that do not match the file.
     """
     with _broken(path), opened(path) as file:
         found = _variables(file, ("X", "y"))
@@ -129,7 +133,7 @@ def _broken(path: Path) -> Iterator[None]:
         yield
     except NvlError:
         raise
-    except Exception as error:  # zlib, struct, what is no such file at all
+    except Exception as error:  # zlib, struct, or any other format
         got = str(error) if isinstance(error, (ValueError, EOFError)) else repr(error)
         expected = "SVHN's .mat with X and y"
         raise DataError(mould(str(path), expected, got, _OFFICIAL)) from None
@@ -139,10 +143,10 @@ def _broken(path: Path) -> Iterator[None]:
 
 
 def _variables(file: BufferedReader, names: tuple[str, ...]) -> dict[str, Variable]:
-    """Return the first numbers of each name.
+    """Return the first array of each name.
 
     Raises:
-        ValueError: another format, or a name that is not there.
+        ValueError: another format, or a missing name.
     """
     order, length = _order(file), os.fstat(file.fileno()).st_size
     found: dict[str, Variable] = {}
@@ -187,7 +191,7 @@ def _ratio(kind: int) -> int:
 def _described(
     element: blocks.Stream, order: str, start: int, room: int
 ) -> tuple[str, Variable | None]:
-    """Return the name of a variable, and what its numbers are if it is made of plain ones."""
+    """Return the name of a variable, and its array if it is a plain numeric one."""
     kind, _ = struct.unpack(f"{order}2I", _exactly(element, 8))
     if kind != _MATRIX:
         return "", None
@@ -195,7 +199,7 @@ def _described(
     if len(flags) != 8:
         raise ValueError("a variable without a kind")
     flag = struct.unpack(f"{order}I", flags[:4])[0]
-    if flag & 0xFF == _OPAQUE_CLASS:  # it has no size
+    if flag & 0xFF == _OPAQUE_CLASS:  # has no size
         return "", None
     dimensions = _small(element, order, 4 * _MOST_DIMENSIONS)
     name = _small(element, order, _MOST_NAME).decode("latin-1")
@@ -214,7 +218,7 @@ def _described(
 
 
 def _tag(element: blocks.Stream, order: str) -> tuple[int, int, bytes]:
-    """Return (type, bytes, the bytes themselves where they are few and stand in the tag)."""
+    """Return (type, number of bytes, the bytes themselves if they are stored in the tag)."""
     tag = _exactly(element, 8)
     kind, size = struct.unpack(f"{order}2I", tag)
     if kind >> 16:
@@ -223,7 +227,7 @@ def _tag(element: blocks.Stream, order: str) -> tuple[int, int, bytes]:
 
 
 def _small(element: blocks.Stream, order: str, most: int) -> bytes:
-    """Read a part of a variable's head, and what fills it up to a multiple of 8 bytes."""
+    """Read a part of a variable's header, with its padding to a multiple of 8 bytes."""
     _, size, inside = _tag(element, order)
     if size > (4 if inside else most):
         raise ValueError(f"a head of {size:,} bytes")
@@ -237,7 +241,7 @@ def _exactly(stream: blocks.Stream, num_bytes: int) -> bytes:
 
 
 def _element(file: BufferedReader, order: str, start: int) -> blocks.Stream:
-    """Return a stream that begins with the matrix at `start`, packed or not."""
+    """Return a stream that starts with the matrix at `start`, decompressed."""
     file.seek(start)
     kind, size = struct.unpack(f"{order}2I", _exactly(file, 8))
     if kind == _COMPRESSED:
@@ -247,14 +251,14 @@ def _element(file: BufferedReader, order: str, start: int) -> blocks.Stream:
 
 
 class _Inflated:
-    """What the next `num_bytes` of a file unpack to."""
+    """Decompressed content of the next `num_bytes` of a file."""
 
     def __init__(self, file: BufferedReader, num_bytes: int) -> None:
         self._file, self._left = file, num_bytes
         self._inflate = zlib.decompressobj()
 
     def readinto(self, buffer: memoryview, /) -> int:
-        """Put the next bytes into `buffer`; return how many, 0 at the end."""
+        """Read the next bytes into `buffer`; return their number, 0 at the end."""
         while not self._inflate.eof:
             packed = self._inflate.unconsumed_tail or self._next()
             piece = self._inflate.decompress(packed, len(buffer))
@@ -271,10 +275,10 @@ class _Inflated:
 
 @contextlib.contextmanager
 def _numbers(file: BufferedReader, variable: Variable) -> Iterator[tuple[blocks.Stream, bytes]]:
-    """Yield what stands behind the head of a variable, and its numbers if they stand in the tag.
+    """Yield the stream after a variable's header, and its numbers if they are stored in the tag.
 
     Raises:
-        zlib.error: it is packed, and not what was packed.
+        zlib.error: the compressed data are damaged.
     """
     file.seek(0)
     order = _order(file)
@@ -284,7 +288,7 @@ def _numbers(file: BufferedReader, variable: Variable) -> Iterator[tuple[blocks.
         _small(element, order, most)
     _, _, inside = _tag(element, order)
     yield element, inside
-    # at most 7 bytes fill it up; behind them stands the checksum of what is packed
+    # at most 7 bytes of padding follow; the checksum of compressed data comes after them
     if isinstance(element, _Inflated) and element.readinto(memoryview(bytearray(8))) > 7:
         raise ValueError("more bytes than it announces")
 
@@ -304,13 +308,13 @@ def _pieces(file: BufferedReader, variable: Variable) -> Iterator[Array]:
 
 
 class _Given:
-    """Bytes that are there already."""
+    """A stream of bytes in memory."""
 
     def __init__(self, content: bytes) -> None:
         self._content = content
 
     def readinto(self, buffer: memoryview, /) -> int:
-        """Put the next bytes into `buffer`; return how many, 0 at the end."""
+        """Read the next bytes into `buffer`; return their number, 0 at the end."""
         piece, self._content = self._content[: len(buffer)], self._content[len(buffer) :]
         buffer[: len(piece)] = piece
         return len(piece)

@@ -1,15 +1,15 @@
-"""Groups of nearly equal images, found with few comparisons an image, however many are alike.
+"""Search for groups of nearly equal images, with few comparisons per image.
 
-Near means: the Pearson correlation of all pixels (and channels) is at least `MIN_CORRELATION`, so
-that brightness and contrast do not matter, while a shift or another hand does. Candidates are
-pairs whose perceptual hashes differ in at most 8 of 63 bits (the signs of the 8 × 8 lowest
+Near means: the Pearson correlation over all pixels (and channels) is at least `MIN_CORRELATION`, so
+that brightness and contrast do not matter, while a shift or another handwriting does. Candidates
+are pairs whose perceptual hashes differ in at most 8 of 63 bits (the signs of the 8 × 8 lowest
 frequencies of the grey image's cosine transform, mean left out) and agree in at least one of 5
-bands of bits (multi-index hashing, Norouzi et al. 2012). A hash overlooks some: in EMNIST letters
-it finds 65 of the 101 pairs that a search over all pairs finds.
+bands of bits (multi-index hashing, Norouzi et al. 2012). Hashes miss some pairs: in EMNIST letters
+they find 65 of the 101 pairs of an exhaustive search.
 
-A group is whatever near pairs join, directly or one through another. Two images of one group need
-no comparison, which is what makes thousands of copies as quick as thousands of different images:
-candidates are compared with neighbours first, and whatever is left between groups afterwards.
+A group is a connected component of near pairs. Two images of the same group need no comparison, so
+that thousands of copies are as fast as thousands of different images: candidates are first compared
+with neighbours, and then those still in different groups.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from numpy.typing import NDArray
 
 from neurovisionlab.data.looks import NUM_BITS, chunks, look, num_bits
 
-# Two pictures are nearly the same if their pixels correlate like this. In EMNIST letters nothing
-# but single straight strokes does; different street photographs do not.
+# Two images are near copies if their pixels correlate at least this much. In EMNIST letters only
+# single straight strokes do so without being copies; different street photographs do not.
 MIN_CORRELATION = 0.99
 _MAX_HAMMING = 8
 _NUM_BANDS = 5
 _BAND_BITS = -(-NUM_BITS // _NUM_BANDS)
-# Bounds at which the search gives up and says so. Hashes are compared in nanoseconds; pixels are
-# not, and sets in which all look alike but nothing is near could want N²/2 of either.
+# Limits at which the search stops and reports it. Hashes are compared in nanoseconds; pixels are
+# not, and data sets of similar images without near copies could need N²/2 of either.
 MAX_CANDIDATES = 500_000_000
-MAX_CORRELATIONS = 100  # an image
-_MAX_TRIES = 1024  # of an image, among those of its group in another part
-# Neighbours in the order of hashes that each image is compared with before groups are
+MAX_CORRELATIONS = 100  # per image
+_MAX_TRIES = 1024  # per image, among those of its group in another part
+# number of neighbours in the order of hashes that each image is compared with first
 _NUM_NEIGHBOURS = 16
-# Images of one group that are bounded together; a box of more says less
+# maximum number of images of one group with common bounds; bounds of more are too loose
 _MAX_RUN = 128
-# Two vectors of length one that correlate at 0.99 are this far apart, their shadows not farther
+# distance of two vectors of length one that correlate at 0.99; that of their shadows is no larger
 _MAX_DISTANCE = float(np.sqrt(2 - 2 * MIN_CORRELATION)) + 1e-4
 _PAIRS_AT_ONCE = 1 << 16
 
@@ -46,7 +46,7 @@ Places = NDArray[np.int64]
 
 
 class Blocks(NamedTuple):
-    """Members of sets side by side: of each query the first one's place and how many there are."""
+    """For each query a block of members: position of its first member, and its length (int64)."""
 
     members: Places
     first_Q: Places
@@ -54,12 +54,12 @@ class Blocks(NamedTuple):
 
 
 class NearSearch:
-    """A search among chosen images, which are all different; they go by their places in it.
+    """Search among chosen, mutually different images, which are numbered by their position in it.
 
     Attributes:
-        group_M: the number of each image's group; alone in it until `find_groups` was called.
-        is_complete: false if a bound was met before all candidates were compared.
-        num_compared: pairs (or groups) of hashes that were compared so far.
+        group_M: number of each image's group; each image is its own group before `find_groups`.
+        is_complete: false if a limit was reached before all candidates were compared.
+        num_compared: pairs (or groups) of hashes compared so far.
         num_correlated: pairs whose pixels were compared so far.
     """
 
@@ -75,11 +75,11 @@ class NearSearch:
 
     @property
     def pairs(self) -> Pairs:
-        """Near pairs that were seen, [M, 2]: some of all, but enough to join every group."""
+        """Near pairs found so far, int64 [M, 2]: not all, but enough to connect every group."""
         return np.concatenate(self._found)
 
     def find_groups(self) -> None:
-        """Join the groups of all candidates that are near."""
+        """Merge the groups of all near candidates."""
         self._allow(MAX_CANDIDATES, MAX_CORRELATIONS * len(self.group_M))
         for band in range(_NUM_BANDS):
             order, bucket_M = self._in_buckets(band)
@@ -87,9 +87,9 @@ class NearSearch:
             self._join_rest(order, bucket_M, band)
 
     def partners(self, queries_Q: Places, among: Blocks) -> Places:
-        """Return for each image one that is near to it among the members of its block, or -1.
+        """Return for each query [Q] a near image among the members of its block, or -1.
 
-        Members are tried one after the other: most images of a group are near to most.
+        Members are tried one after the other: most images of a group are near to most others.
         """
         self._allow(_MAX_TRIES * len(queries_Q), MAX_CORRELATIONS * len(queries_Q))
         partner_Q = np.full(len(queries_Q), -1)
@@ -107,9 +107,9 @@ class NearSearch:
     # candidates
 
     def _in_buckets(self, band: int) -> tuple[Places, Places]:
-        """Return images in the order of a band's bits, then of the hash, and numbers of buckets.
+        """Return images ordered by a band's bits, then by hash, and the numbers of their buckets.
 
-        A bucket holds those whose bits agree in the band.
+        A bucket holds the images with equal bits in the band.
         """
         key_M = _band_of(self._hashes_M, band)
         low_M = self._hashes_M & np.uint64((1 << (64 - _BAND_BITS)) - 1)
@@ -118,11 +118,11 @@ class NearSearch:
         return order, np.cumsum(is_new_M) - 1
 
     def _join_neighbours(self, order: Places, bucket_M: Places, band: int) -> None:
-        """Compare each image with the next ones of its bucket, as in a ring."""
+        """Compare each image with the next images of its bucket, cyclically."""
         first_B, num_B = _extents(bucket_M)
         place_M = np.arange(len(order))
         for row in range(1, _NUM_NEIGHBOURS + 1):
-            if row.bit_count() == 1:  # now and then, leave out buckets that are one group
+            if row.bit_count() == 1:  # at powers of two, skip buckets with a single group
                 place_M = place_M[self._are_mixed(order, bucket_M, first_B)[bucket_M[place_M]]]
             place_M = place_M[num_B[bucket_M[place_M]] >= 2 * row]
             if not len(place_M) or not self._may_compare(len(place_M)):
@@ -132,7 +132,7 @@ class NearSearch:
             self._join(order[place_M], order[other_M], band)
 
     def _are_mixed(self, order: Places, bucket_M: Places, first_B: Places) -> NDArray[np.bool_]:
-        """Return which buckets hold images of more than one group."""
+        """Return which buckets have images of more than one group."""
         if not len(order):
             return np.zeros(0, np.bool_)
         group_M = self.group_M[order]
@@ -141,7 +141,7 @@ class NearSearch:
         return mixed
 
     def _join_rest(self, order: Places, bucket_M: Places, band: int) -> None:
-        """Compare what is left in buckets too large for neighbours: images of different groups."""
+        """Compare images of different groups in buckets too large for `_join_neighbours`."""
         first_B, num_B = _extents(bucket_M)
         is_left_B = (num_B > 2 * _NUM_NEIGHBOURS + 1) & self._are_mixed(order, bucket_M, first_B)
         is_left_M = is_left_B[bucket_M]
@@ -153,7 +153,7 @@ class NearSearch:
             self._join_runs(runs, one_P, other_P, band)
 
     def _alike(self, runs: _Runs) -> Iterator[tuple[Places, Places]]:
-        """Yield pairs of runs of one bucket whose images may differ little, many at a time."""
+        """Yield pairs of runs of the same bucket whose hashes may be close, in batches."""
         at, step = np.arange(len(runs.stop_R)), 1
         held: list[Pairs] = []
         num_held = 0
@@ -168,7 +168,7 @@ class NearSearch:
         yield _by_first(held)
 
     def _join_runs(self, runs: _Runs, one_P: Places, other_P: Places, band: int) -> None:
-        """Compare each image of one run with each of the other, while they are in two groups."""
+        """Compare the images of one run with those of another, while their groups differ."""
         size = _PAIRS_AT_ONCE // 16
         while len(one_P):
             group_R = self.group_M[runs.members[runs.first_R]]
@@ -186,12 +186,12 @@ class NearSearch:
     # comparisons
 
     def _allow(self, num_compared: int, num_correlated: int) -> None:
-        """Set how many more pairs may be looked at."""
+        """Set the number of further comparisons allowed."""
         self._most_compared = self.num_compared + num_compared
         self._most_correlated = self.num_correlated + num_correlated
 
     def _may_compare(self, num: int) -> bool:
-        """Return whether so many more pairs may be looked at, and count them."""
+        """Return whether that many further comparisons are allowed, and count them."""
         if self.num_compared + num > self._most_compared:
             self.is_complete = False
             return False
@@ -199,12 +199,12 @@ class NearSearch:
         return True
 
     def _join(self, left: Places, right: Places, band: int) -> None:
-        """Join groups of pairs that are near; those of one group already are not looked at."""
+        """Merge the groups of near pairs, skipping pairs of the same group."""
         apart = self.group_M[left] != self.group_M[right]
         left, right = left[apart], right[apart]
         differ = self._hashes_M[left] ^ self._hashes_M[right]
         close = num_bits(differ) <= _MAX_HAMMING
-        for earlier in range(band):  # seen in that band
+        for earlier in range(band):  # compared in that band already
             close &= _band_of(differ, earlier) != 0
         left, right = left[close], right[close]
         near = self._are_near(left, right)
@@ -223,7 +223,7 @@ class NearSearch:
         self.group_M = joined[self.group_M].astype(np.int64)
 
     def _are_near(self, left: Places, right: Places) -> NDArray[np.bool_]:
-        """Return which pairs correlate; beyond the bound of correlations none does."""
+        """Return which pairs are near; pairs beyond the limit of correlations are not."""
         near = self._may_be_near(left, right)
         asked = np.flatnonzero(near)
         allowed = self._most_correlated - self.num_correlated
@@ -253,7 +253,7 @@ class NearSearch:
         return centred_ND
 
     def _may_be_near(self, left: Places, right: Places) -> NDArray[np.bool_]:
-        """Return which pairs have shadows near enough: the others cannot correlate."""
+        """Return which pairs have shadows close enough: the other pairs cannot be near."""
         near = np.zeros(len(left), np.bool_)
         for first in range(0, len(left), _PAIRS_AT_ONCE):
             some = slice(first, first + _PAIRS_AT_ONCE)
@@ -263,16 +263,16 @@ class NearSearch:
 
 
 class _Runs(NamedTuple):
-    """Images of one bucket and one group, side by side.
+    """Consecutive images of one bucket and one group.
 
-    Bits that all of a run share, and that all of another have otherwise, tell how much any two of
-    them differ at least.
+    Bits that all hashes of a run share, and that are inverted in all hashes of another run, give a
+    lower bound on the distance of any two of them.
 
     Attributes:
         members: images, run after run.
-        first_R, num_R: where a run begins in them, and its length, at most `_MAX_RUN`.
-        stop_R: the number of the first run of the next bucket.
-        ones_R, zeros_R: which bits are one, or zero, in all hashes of a run.
+        first_R, num_R: start of a run in `members`, and its length, at most `_MAX_RUN`.
+        stop_R: number of the first run of the next bucket.
+        ones_R, zeros_R: bits that are one, or zero, in all hashes of a run.
     """
 
     members: Places
@@ -286,7 +286,7 @@ class _Runs(NamedTuple):
 def _runs(
     members: Places, bucket_M: Places, group_M: Places, hashes_M: NDArray[np.uint64]
 ) -> _Runs:
-    """Cut members, sorted by bucket and group, into runs."""
+    """Split members, sorted by bucket and group, into runs."""
     if not len(members):
         none, bits = np.zeros(0, np.int64), np.zeros(0, np.uint64)
         return _Runs(members, none, none, none, bits, bits)
@@ -305,7 +305,7 @@ def _runs(
 
 
 def _least_bits(runs: _Runs, one_P: Places, other_P: Places) -> NDArray[np.uint8]:
-    """Return in how many bits images of two runs differ at least."""
+    """Return a lower bound on the number of different bits for images of two runs."""
     sure = runs.ones_R[one_P] & runs.zeros_R[other_P]
     return num_bits(sure | (runs.zeros_R[one_P] & runs.ones_R[other_P]))
 
@@ -318,7 +318,7 @@ def _by_first(held: list[Pairs]) -> tuple[Places, Places]:
 
 
 def _products(runs: _Runs, one_P: Places, other_P: Places) -> tuple[Places, Places]:
-    """Return every pair of an image of a run and one of the other."""
+    """Return all pairs of an image of one run and an image of the other."""
     num_P = runs.num_R[one_P] * runs.num_R[other_P]
     pair = np.repeat(np.arange(len(num_P)), num_P)
     cell = np.arange(len(pair)) - np.repeat(np.cumsum(num_P) - num_P, num_P)
@@ -328,11 +328,11 @@ def _products(runs: _Runs, one_P: Places, other_P: Places) -> tuple[Places, Plac
 
 
 def _extents(bucket_M: Places) -> tuple[Places, Places]:
-    """Return where each bucket begins among sorted numbers, none left out, and its size."""
+    """Return start and size of each bucket, for sorted bucket numbers without gaps."""
     num_B = np.bincount(bucket_M)
     return np.cumsum(num_B) - num_B, num_B
 
 
 def _band_of(words: NDArray[np.uint64], band: int) -> NDArray[np.uint64]:
-    """Return one band of hashes' bits."""
+    """Return the bits of one band of hashes."""
     return (words >> np.uint64(band * _BAND_BITS)) & np.uint64((1 << _BAND_BITS) - 1)

@@ -1,4 +1,4 @@
-"""What is worth knowing about how a data set was read; the words of each key lie in `out.words`."""
+"""Keys of notes on how a data set was read; `out.words` has the text of each."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from neurovisionlab.core.statements import Stated, Statement, state
 
-# control characters, line and paragraph separators, bytes that are no UTF-8
+# control characters, lone surrogates, line and paragraph separators
 _UNPRINTABLE = frozenset(("Cc", "Cs", "Zl", "Zp"))
 _MOST_NAMES = 3
 _LONGEST_NAME = 80
@@ -16,7 +16,7 @@ NOT_PUBLISHED = "data.not_published"
 NOT_VERIFIED = "data.not_verified"
 SKIPPED = "data.skipped"
 
-# what lies in a folder of pictures and is not used
+# files in a folder of images that are not used
 NO_PICTURES = "data.no_pictures"
 NOT_READ_KINDS = "data.not_read_kinds"
 OUTSIDE = "data.outside"
@@ -42,7 +42,7 @@ UNUSED = (
 
 UNUSED_ARRAYS = "data.unused_arrays"
 
-# how what is used was understood
+# interpretation of the files that are used
 PART_FOLDERS = "data.part_folders"
 ONE_CLASS = "data.one_class"
 ESCAPED = "data.escaped"
@@ -50,7 +50,7 @@ ABSENT = "data.absent"
 LOST = "data.lost"
 FRAMES = "data.frames"
 
-# how pictures of more than 8 bits became bytes
+# conversion of images of more than 8 bits to uint8
 DEEP = "data.deep"
 NARROW = "data.narrow"
 FEW_LEVELS = "data.few_levels"
@@ -66,7 +66,7 @@ LOOK_ALIKE = "data.look_alike"
 
 
 def printable(name: str) -> str:
-    r"""Return a name that can be printed and stored: what cannot be is written with backslashes.
+    r"""Return a name that can be printed and stored, other characters as backslash escapes.
 
     >>> printable("a\nb"), printable("caf\udce9")
     ('a\\x0ab', 'caf\\xe9')
@@ -77,7 +77,7 @@ def printable(name: str) -> str:
 
 
 def _escaped(code: int) -> str:
-    if 0xDC80 <= code <= 0xDCFF:  # how Python keeps a byte that is no UTF-8
+    if 0xDC80 <= code <= 0xDCFF:  # Python's representation of a byte that is not UTF-8
         code -= 0xDC00
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 

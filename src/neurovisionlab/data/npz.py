@@ -1,7 +1,7 @@
-"""Reader of .npz files: what they announce first, then the arrays that are wanted, in place.
+"""Reader of .npz files: headers first, then the requested arrays, directly into memory.
 
-Nothing here trusts a header: sizes are compared with the file before memory is taken, pickled
-objects are refused, and what nobody asks for is never unpacked.
+Headers are not trusted: sizes are compared with the file before memory is allocated, pickled
+objects are refused, and unrequested arrays are never decompressed.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from neurovisionlab.data.blocks import Array
 from neurovisionlab.data.formats import check_fits
 from neurovisionlab.data.zips import opened_zip, why_not
 
-# what numpy itself takes without a question; beyond it stand tables, never images or labels
+# numpy's own limit for untrusted headers; only structured arrays exceed it, never images or labels
 _MOST_HEADER_BYTES = 10_000
 
 
 @dataclass(frozen=True)
 class Header:
-    """What an array says of itself; `is_fortran`: its first axis runs fastest in the file."""
+    """Header of an array; `is_fortran`: its first axis varies fastest in the file."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
@@ -38,7 +38,7 @@ class Header:
 
     @property
     def num_bytes(self) -> int:
-        """Return how much memory the array takes."""
+        """Return the size of the array in memory, in bytes."""
         return math.prod(self.shape) * self.dtype.itemsize
 
 
@@ -52,10 +52,10 @@ class Npz:
         self.names = tuple(self._entries)
 
     def header(self, name: str) -> Header | None:
-        """Return what an array says of itself, or None if there is no such array.
+        """Return the header of an array; None if there is no such array.
 
         Raises:
-            DataError: Python objects, or a size that is not that of the file.
+            DataError: Python objects, or a size that does not match the file.
         """
         if name not in self._entries:
             return None
@@ -72,11 +72,11 @@ class Npz:
 
     def _length(self) -> int:
         file = self._archive.fp
-        assert file is not None  # it is open
+        assert file is not None  # the file is open
         return file.seek(0, 2)
 
     def fill(self, name: str, out: Array) -> None:
-        """Read an array of the same shape and type into `out`.
+        """Read an array into `out`, of the same shape and dtype.
 
         Raises:
             DataError: the file is damaged.
@@ -91,7 +91,7 @@ class Npz:
 
         Raises:
             DataError: the file is damaged.
-            ResourceError: the array is stored column by column, and does not fit into memory.
+            ResourceError: the array is stored in Fortran order and does not fit into memory.
         """
         with _broken(self.path), self._stream(name) as (header, file):
             if header.is_fortran and len(header.shape) > 1:
@@ -103,7 +103,7 @@ class Npz:
                 yield from blocks.rows(header.shape or (1,), header.dtype, file)
 
     def extremes(self, name: str) -> tuple[Any, Any]:
-        """Return the least and the largest number of an array that has some; NaN if one is.
+        """Return the smallest and the largest number of a non-empty array; NaN if one is NaN.
 
         Raises:
             DataError: the file is damaged.
@@ -124,7 +124,7 @@ def opened_npz(path: Path) -> Iterator[Npz]:
     """Open an .npz file.
 
     Raises:
-        DataError: it is none, or broken.
+        DataError: another format, or a damaged file.
     """
     with contextlib.ExitStack() as stack:
         with _broken(path):
@@ -141,13 +141,13 @@ def _broken(path: Path) -> Iterator[None]:
     except MemoryError as error:
         remedy = "fewer or smaller images, or a larger machine"
         raise ResourceError(mould(str(path), "room for it", repr(error), remedy)) from None
-    except Exception as error:  # of a broken file zipfile, zlib and numpy may raise anything
+    except Exception as error:  # zipfile, zlib and numpy may raise anything for a damaged file
         got = f"a broken one ({str(error) or repr(error)})"
         raise DataError(mould(str(path), "an .npz of plain arrays", got, "numpy.savez")) from None
 
 
 def _header_of(file: IO[bytes]) -> Header:
-    """Read the header of a .npy file, however long it says it is: never more than 10,000 bytes."""
+    """Read the header of a .npy file, at most 10,000 bytes whatever length it announces."""
     magic = file.read(npy.MAGIC_LEN)
     version = npy.read_magic(io.BytesIO(magic))
     width = 2 if version == (1, 0) else 4
@@ -159,17 +159,16 @@ def _header_of(file: IO[bytes]) -> Header:
     read = npy.read_array_header_1_0 if width == 2 else npy.read_array_header_2_0
     try:
         shape, is_fortran, dtype = read(text)
-    except Exception:  # numpy's own text may advise to trust the file
+    except Exception:  # numpy's own message may suggest trusting the file
         raise ValueError("a header that is none") from None
     return Header(shape, dtype, is_fortran)
 
 
 def _check(header: Header, room: int, what: str) -> None:
-    """Refuse objects, and a size other than the file's.
+    """Refuse Python objects, and a size that does not match the file.
 
     Raises:
-        DataError: of either.
-        ResourceError: more than the machine could hold.
+        DataError: for either.
     """
     if header.dtype.hasobject:
         raise DataError(

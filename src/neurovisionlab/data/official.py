@@ -1,8 +1,8 @@
-"""The published sets: layout, checksums, orientation and class names, as literal tables.
+"""The published data sets: files, checksums, orientation and class names, as literal tables.
 
-Files are looked for in torchvision's folder layout, plain or gzipped. A file whose checksum is
-not the published one is read all the same and says so in the set's notes: a stand-in of the same
-layout must never pass for the official set.
+Files are searched in torchvision's folder layout, plain or gzipped. A file whose checksum differs
+from the published one is read all the same and reported in the notes: a stand-in with the same
+layout must never pass for the published data set.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from neurovisionlab.data.own.place import consecutive
 
 DIGITS = tuple(string.digits)
 LETTERS = tuple(string.ascii_uppercase)
-# Cohen et al. 2017, table II: 15 letters whose cases look alike are merged
+# Cohen et al. 2017, table II: 15 letters with similar cases are merged
 BALANCED = DIGITS + LETTERS + tuple("abdefghnqrt")
 KANA = tuple("おきすつなはまやれを")
 
@@ -43,18 +43,18 @@ SVHN_LICENCE = "non-commercial research; cite Netzer et al. 2011"
 
 @dataclass(frozen=True)
 class Official:
-    """A published set.
+    """A published data set.
 
     Attributes:
-        title: what it is.
-        folders: where its files lie below the data folder, first choice first.
+        title: its description.
+        folders: folders of its files below the data folder, in order of preference.
         files: {part: (images, labels)}; one file for both in SVHN's format.
-        class_names: in label order.
-        licence: and whom to cite.
-        num_images: to train and to test on, as published.
-        first_label: what the file calls class 0.
+        class_names: in the order of labels.
+        licence: licence and citation.
+        num_images: numbers of training and test images, as published.
+        first_label: label of class 0 in the file.
         transposed: images are stored column by column (EMNIST's, copied from a Matlab array).
-        md5: published checksums, by file name; of what stands in the name: .gz or unpacked.
+        md5: published checksums, by file name; of the file with that name: .gz or decompressed.
     """
 
     title: str
@@ -173,10 +173,10 @@ OFFICIAL: dict[str, Official] = {
 
 
 def files_of(name: str, home: DataHome) -> list[Path]:
-    """Return the files of an official set, in the order in which they are read.
+    """Return the files of a published data set, in reading order.
 
     Raises:
-        DataError: a file is missing: which, where it belongs and how to get it.
+        DataError: a file is missing; the message gives its name, its folder and the command.
     """
     official = OFFICIAL[name]
     return [_find(name, file, home) for pair in official.files.values() for file in pair]
@@ -200,7 +200,7 @@ def _find(name: str, file: str, home: DataHome) -> Path:
 
 @dataclass(frozen=True)
 class _Part:
-    """A part of a published set: what its files announce, and what puts them into arrays."""
+    """A part of a published data set: its announced shape, and a function that reads it."""
 
     name: str
     shape_NHWC: tuple[int, ...]
@@ -208,13 +208,13 @@ class _Part:
 
 
 def read_official(name: str, home: DataHome) -> ImageSet:
-    """Read a published set from its files: upright, classes 0..C-1.
+    """Read a published data set from its files: upright, labels 0..C-1.
 
-    What all files announce is looked at first; then each is read to its place.
+    All headers are checked first; then each file is read directly into the final arrays.
 
     Raises:
         DataError: a missing, truncated or foreign file, or parts of different image sizes.
-        ResourceError: the set does not fit into memory.
+        ResourceError: the data set does not fit into memory.
     """
     official = OFFICIAL[name]
     found = [
@@ -227,7 +227,7 @@ def read_official(name: str, home: DataHome) -> ImageSet:
     images_NHWC, labels_N = _read(name, found)
     counts: dict[str, int] = {}
     for one in found:
-        # extra images train as well: parts lie one behind the other, training first
+        # extra images are for training as well: parts are consecutive, training first
         own = "train" if one.name == "extra" else one.name
         counts[own] = counts.get(own, 0) + one.shape_NHWC[0]
     return ImageSet(
@@ -279,7 +279,7 @@ def _fill_idx_pair(
 
 
 def checksum_notes(name: str, home: DataHome) -> tuple[Statement, ...]:
-    """Return a note for each file whose published checksum differs, and one for the unknown."""
+    """Return a note per file with a wrong checksum, and one note on files of unknown checksum."""
     published = dict(OFFICIAL[name].md5)
     notes, unknown = [], []
     for path in files_of(name, home):
@@ -298,13 +298,13 @@ def checksum_notes(name: str, home: DataHome) -> tuple[Statement, ...]:
 
 
 def md5_of(path: Path) -> str:
-    """Return the MD5 of a file, the checksum that is published with these sets."""
+    """Return the MD5 of a file, the checksum published with these data sets."""
     with opened(path) as file:
         return hashlib.file_digest(file, _new_md5).hexdigest()
 
 
 def md5_unpacked(path: Path) -> str | None:
-    """Return the MD5 of what a .gz file unpacks to; None if it is broken."""
+    """Return the MD5 of the decompressed content of a .gz file; None if it is damaged."""
     try:
         with opened(path) as file, gzip.open(file) as unpacked:
             return hashlib.file_digest(unpacked, _new_md5).hexdigest()

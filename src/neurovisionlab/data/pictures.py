@@ -1,4 +1,4 @@
-"""Picture files of any size, mode and depth, decoded to bytes; hostile ones are refused."""
+"""Image files of any size, mode and depth, decoded to uint8; malicious files are refused."""
 
 from __future__ import annotations
 
@@ -53,27 +53,30 @@ from neurovisionlab.data.strips import (
 
 SKIP_REMEDY = 'on_bad_image = "skip" in the study (--skip-bad for nvl data)'
 SIZE_REMEDY = "image_px = 64 in [protocol] (--px 64 for nvl data), to resize them"
-# no photograph of a thing to classify is larger; a decompression bomb is
+# larger than any photograph for classification, smaller than a decompression bomb
 MAX_PIXELS = 100_000_000
 MAX_SIDE = 1_000_000
 
-# decoders leave the interpreter to others; reading waits for disks
+# decoders release the interpreter lock; reading waits for disks
 _NUM_THREADS = min(32, (os.cpu_count() or 1) + 4)
 _MOST_AT_ONCE = 8
 
 T = TypeVar("T")
 S = TypeVar("S")
 PictureShape = tuple[int, int, int]  # height, width, channels
-Watch = Callable[[int, int], None]  # (done, total): a sign of life for a progress bar
+Watch = Callable[[int, int], None]  # progress callback (done, total)
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """Pictures of one size, and what could not be read.
+    """Decoded images of one size, and the unreadable files.
 
-    `kept_N` are positions in the list of paths; `broken` names each skipped file and why;
-    `multiple` are positions of pictures with more frames than the first; `survey` tells how those
-    of more than 8 bits were scaled.
+    Attributes:
+        images_NHWC: uint8, 1 or 3 channels.
+        kept_N: positions of the images in the list of paths, int64.
+        broken: a line per skipped file with the reason.
+        multiple: positions of files with more than one frame.
+        survey: ranges of images of more than 8 bits, and thus their scaling.
     """
 
     images_NHWC: NDArray[np.uint8]
@@ -85,7 +88,7 @@ class Decoded:
 
 @dataclass(frozen=True)
 class _Header:
-    size: Size  # width, height, as shown upright
+    size: Size  # width, height, upright
     is_grey: bool
     is_deep: bool
     has_frames: bool
@@ -100,13 +103,21 @@ def decode(
 ) -> Decoded:
     """Decode files in parallel to uint8 [N, H, W, 1 or 3]; grey only if all of them are.
 
-    Upright by EXIF, transparency laid on white. Pictures of more than 8 bits are reduced to 8 by
-    one rule for all of them, from the first `num_train` (see `depth`). With `image_px` every
-    picture is resized (not cut) to that square, otherwise all must have one size.
+    Images are turned upright by EXIF, and transparency is composited on white. Images of more than
+    8 bits are reduced to 8 by a common rule, derived from the first `num_train` (see `depth`). With
+    `image_px` every image is resized (not cropped) to that square, otherwise all must have the same
+    size.
+
+    Args:
+        paths: the files.
+        image_px: side of the square in pixels.
+        on_bad_image: whether an unreadable image raises or is skipped.
+        watch: progress callback, (images read, total).
+        num_train: number of training images, which come first; None for all.
 
     Raises:
-        DataError: a picture that cannot be read (unless they are skipped) or differing sizes.
-        ResourceError: all together, or one while it is decoded, do not fit into memory.
+        DataError: an unreadable image (unless skipped), or different sizes.
+        ResourceError: the images together, or an image while it is decoded, do not fit into memory.
     """
     readable_formats()  # Pillow loads its decoders here, not in every thread
     broken = _Broken(on_bad_image == "stop")
@@ -130,7 +141,7 @@ def decode(
 
 @dataclass
 class _Reading:
-    """Reads the same pictures three times: for their headers, how deep they are, their pixels."""
+    """Three passes over the same files: headers, depth, pixels."""
 
     paths: Sequence[Path]
     pool: ThreadPoolExecutor
@@ -140,7 +151,7 @@ class _Reading:
         self.flight = Flight()
 
     def headers(self) -> dict[int, _Header]:
-        """Return {position: header} of the pictures that have one."""
+        """Return {position: header} of the images with a readable header."""
         good: dict[int, _Header] = {}
         bad: list[tuple[Path, str]] = []
         each = partial(_header, flight=self.flight)
@@ -153,11 +164,11 @@ class _Reading:
         return good
 
     def survey(self, deep: Sequence[int], survey: Survey) -> None:
-        """Find out what the deep pictures at these positions hold; broken ones are passed over."""
+        """Collect the ranges of deep images at these positions; damaged ones are skipped."""
         each = partial(_extremes, flight=self.flight)
         found = _in_order(self.pool, each, [self.paths[i] for i in deep], most=1)
         for i, extremes in zip(deep, found, strict=True):
-            if not isinstance(extremes, Unreadable):  # else to be told when it is read
+            if not isinstance(extremes, Unreadable):  # else reported when its pixels are read
                 survey.add(i, extremes)
 
     def pixels(
@@ -167,7 +178,7 @@ class _Reading:
         rules: DepthRules,
         watch: Watch,
     ) -> list[int]:
-        """Fill the first images with those that can be read; return their positions."""
+        """Fill the first rows with the readable images; return their positions."""
         kept: list[int] = []
         self.flight.expect(images_NHWC.nbytes)
 
@@ -182,7 +193,7 @@ class _Reading:
             if problem is not None:
                 self.broken.add([(self.paths[positions[slot]], problem.why)])
                 continue
-            if len(kept) < slot:  # close up, rather than to copy all of them
+            if len(kept) < slot:  # fill the gap, instead of copying all at the end
                 images_NHWC[len(kept)] = images_NHWC[slot]
             kept.append(positions[slot])
         return kept
@@ -191,9 +202,9 @@ class _Reading:
 def _in_order(
     pool: ThreadPoolExecutor, work: Callable[[S], T], items: Sequence[S], most: int = _MOST_AT_ONCE
 ) -> Iterator[T]:
-    """Yield what work makes of each item, in their order; a few are worked on ahead.
+    """Yield the results of work on each item, in order; a few items are processed ahead.
 
-    Up to `most` are handed to a thread at once: handing over takes as long as a small picture.
+    Up to `most` items are submitted to a thread at once: submitting takes as long as a small image.
     """
     size = min(most, max(1, len(items) // (8 * _NUM_THREADS)))
     waiting: deque[Future[list[T]]] = deque()
@@ -211,17 +222,17 @@ def _in_order(
 
 
 class _Broken:
-    """Collects what cannot be read; the first ends everything if that is wanted."""
+    """Collector of unreadable files; the first raises if requested."""
 
     def __init__(self, stops: bool) -> None:
         self.stops = stops
         self.lines: list[str] = []
 
     def add(self, found: Iterable[tuple[Path, str]]) -> None:
-        """Take note of files and what is wrong with them.
+        """Add files with the reasons.
 
         Raises:
-            DataError: there is one, and broken pictures stop.
+            DataError: there is a file, and unreadable files are not skipped.
         """
         new = [(printable(str(path)), printable(problem)) for path, problem in found]
         self.lines += [f"{path}: {problem}" for path, problem in new]
@@ -233,7 +244,7 @@ class _Broken:
 
 @contextlib.contextmanager
 def _taking(flight: Flight, num_bytes: int, picture: Image.Image, path: Path) -> Iterator[None]:
-    """Hold what decoding a picture takes, and let go of its pixels before others take theirs."""
+    """Reserve the memory for decoding an image, and release its pixels before the reservation."""
     with flight.taking(num_bytes, path):
         try:
             yield
@@ -252,9 +263,9 @@ def _read_header(path: Path, flight: Flight) -> _Header:
             raise OSError(f"{width}×{height} pixels, more than {MAX_PIXELS:,}")
         if max(width, height) > MAX_SIDE:
             raise OSError(f"{width}×{height} pixels, a side of more than {MAX_SIDE:,}")
-        mode, deep = picture.mode, is_deep(picture)  # before it is decoded: then all are 8 bits
+        mode, deep = picture.mode, is_deep(picture)  # before decoding, after which all have 8 bits
         is_grey = mode in ("1", "L", "LA", "I", "F") or "I;16" in mode
-        # to look for its orientation Pillow decodes it
+        # Pillow decodes PNG files to read their orientation
         cost = decoding_bytes(picture) if picture.format == "PNG" else 0
         with _taking(flight, cost, picture, path):
             size = upright_size(stored_size(picture), turn_of(picture))
@@ -262,9 +273,9 @@ def _read_header(path: Path, flight: Flight) -> _Header:
 
 
 def _has_frames(picture: Image.Image) -> bool:
-    """Say whether there are more pictures in the file; layers of a drawing are none."""
+    """Return whether a file has further images; layers of a PSD do not count."""
     found = tried(lambda: bool(getattr(picture, "is_animated", False)))
-    return picture.format != "PSD" and found is True  # else it is damaged behind the first
+    return picture.format != "PSD" and found is True  # else it is damaged after the first
 
 
 def _extremes(path: Path, flight: Flight) -> Extremes | Unreadable:
@@ -281,10 +292,13 @@ def _extremes(path: Path, flight: Flight) -> Extremes | Unreadable:
 def read_picture(
     path: Path, out_HWC: NDArray[np.uint8], rules: DepthRules, flight: Flight
 ) -> Unreadable | None:
-    """Read one file into uint8 [height, width, 1 or 3]; deep ones by the set's rules.
+    """Read one file into uint8 [H, W, 1 or 3], deep images by the rules of the data set.
+
+    Returns:
+        None, or the reason why it cannot be read.
 
     Raises:
-        ResourceError: it does not fit into memory while it is decoded.
+        ResourceError: the image does not fit into memory while it is decoded.
     """
 
     def read() -> None:
@@ -297,7 +311,7 @@ def read_picture(
 
 
 def _cost(picture: Image.Image) -> int:
-    """Return about how much memory reading a picture takes at most, its finished bytes aside."""
+    """Return an upper estimate of the memory for reading an image, without its result, in bytes."""
     width, height = picture.size
     again, each = (plain_bytes(picture), 64) if is_wide(picture) else (0, 32)
     return (
@@ -308,7 +322,7 @@ def _cost(picture: Image.Image) -> int:
 
 
 def _resizing_bytes(size: Size, out_HWC: NDArray[np.uint8]) -> int:
-    """Return what is kept between the strips of a picture, which may be turned, and its bytes."""
+    """Return the bytes kept between an image's strips, in any orientation, and its result."""
     height, width, _ = out_HWC.shape
     if size == (width, height):
         return 0
@@ -323,7 +337,7 @@ def _resizing_bytes(size: Size, out_HWC: NDArray[np.uint8]) -> int:
 def _write_bytes(
     path: Path, picture: ImageFile.ImageFile, rules: DepthRules, out_HWC: NDArray[np.uint8]
 ) -> None:
-    """Write a picture upright, deep ones reduced; Pillow alone would clip greys to white."""
+    """Write an image upright, deep images reduced; Pillow alone would clip greys to white."""
     whole = rules.get("whole")
     if whole is not None and whole.bits != 16 and is_wide(picture):
         write_pixels(out_HWC, _NarrowedWide(Wide(path, picture), whole))
@@ -332,24 +346,24 @@ def _write_bytes(
 
 
 class _NarrowedWide:
-    """A picture of 16 bits a colour, reduced to 8."""
+    """An image with 16 bits per colour, reduced to 8."""
 
     def __init__(self, wide: Wide, rule: DepthRule) -> None:
         self._wide, self._rule = wide, rule
         self.size = wide.size
 
     def whole(self, mode: str) -> None:
-        """Return nothing: all of it has to be reduced."""
+        """Return None: the image must be reduced by strips."""
 
     def strips(self, multiple: int = 1) -> Iterator[Image.Image]:
         for values_HWC in self._wide.strips(multiple):
             bytes_HWC = self._rule.apply(values_HWC)
-            bytes_HWC[..., 3:] = values_HWC[..., 3:] >> 8  # opaque is the same at any depth
+            bytes_HWC[..., 3:] = values_HWC[..., 3:] >> 8  # alpha scales the same way at any depth
             yield Image.fromarray(bytes_HWC)
 
 
 class _Shallow:
-    """A picture of any other kind in 8 bits a channel."""
+    """An image of any other kind in 8 bits per channel."""
 
     def __init__(self, upright: Upright, rules: DepthRules) -> None:
         self._upright, self._rules = upright, rules

@@ -1,4 +1,4 @@
-"""What a study's division of a set came to, where that is not what was asked; words in `out`."""
+"""Deviations of a split from what the study requested; `out` has the sentences."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from neurovisionlab.core.statements import Stated, Statement, state
 from neurovisionlab.data.images import ImageSet
 from neurovisionlab.data.splits import divide, draw
 
-_NEAR_FRAC = 0.01  # a share by whole groups that is no further off is as asked
+_NEAR_FRAC = 0.01  # smaller deviations of a share, due to whole groups, are not reported
 _PARTS = {"train": "training", "val": "validation", "test": "test"}
 
-Remark = tuple[str, Statement]  # what it is about: of several folds one statement is enough
+Remark = tuple[str, Statement]  # (subject, statement): one per subject is enough for several folds
 
 
 def remarks(images: ImageSet, cell: CellSpec) -> dict[str, Statement]:
-    """Divide a set as the cell asks; return a statement for each thing a person should know of it.
+    """Split a data set as the cell requests; return {subject: statement} for each deviation.
 
     Raises:
         DataError: see `splits.split`.
@@ -35,7 +35,7 @@ def remarks(images: ImageSet, cell: CellSpec) -> dict[str, Statement]:
 
 
 def _group_shares(images: ImageSet, cell: CellSpec, whole: SplitIndices) -> Iterator[Remark]:
-    """Say where whole groups come to another share than was asked."""
+    """Report shares that whole groups change."""
     if images.groups_N is None:
         return
     num_train, num_val = len(whole.train_N), len(whole.val_N)
@@ -50,7 +50,7 @@ def _group_shares(images: ImageSet, cell: CellSpec, whole: SplitIndices) -> Iter
 
 
 def _large_subsets(images: ImageSet, cell: CellSpec, whole: SplitIndices) -> Iterator[Remark]:
-    """Say where a subset is larger than what there is."""
+    """Report subsets larger than the available images."""
     there = {
         "train_images": len(whole.train_N) + len(whole.val_N),
         "test_images": len(whole.test_N),
@@ -63,7 +63,7 @@ def _large_subsets(images: ImageSet, cell: CellSpec, whole: SplitIndices) -> Ite
 
 
 def _absent_classes(images: ImageSet, cell: CellSpec, drawn: SplitIndices) -> Iterator[Remark]:
-    """Say which parts have no image of some class."""
+    """Report parts without images of some class."""
     num_classes = len(images.class_names)
     lacking = {}
     for part, word in _PARTS.items():

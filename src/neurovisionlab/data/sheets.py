@@ -1,4 +1,4 @@
-"""Contact sheets: some random images of every class on one picture, to look at before believing."""
+"""Contact sheets: random images of every class on one sheet, for visual inspection."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from neurovisionlab.core.names import ascii_form
 from neurovisionlab.data.files import write_whole
 from neurovisionlab.data.images import ImageSet
 
-_CELL_PX = 56  # small images are enlarged by a whole factor up to about this, large ones reduced
+_CELL_PX = 56  # small images are enlarged by an integer factor up to about this, large ones reduced
 _GAP_PX = 4
 _MARGIN_PX = 16
 _PAPER, _INK, _FAINT = (250, 250, 248), (32, 32, 36), (120, 120, 126)
@@ -46,9 +46,9 @@ class _Layout:
 
 
 def sheet(images: ImageSet, num_images: int = 10, seed: int = 0) -> Image.Image:
-    """Return a picture with a row for each class: `num_images` random ones, of all parts.
+    """Return a contact sheet with a row per class: `num_images` random images of all parts.
 
-    Rows wrap into columns. The same seed chooses the same images; labels are plain ASCII.
+    Rows wrap into columns. The same seed selects the same images; labels are plain ASCII.
     """
     layout = _layout(images, num_images)
     canvas = Image.new("RGB", layout.size, _PAPER)
@@ -72,7 +72,7 @@ def write_sheet(images: ImageSet, path: Path, num_images: int = 10, seed: int = 
     """Write `sheet` as a PNG file and return its path.
 
     Raises:
-        DataError: a name that does not end in .png, or a place that cannot be written to.
+        DataError: the name does not end in .png, or the file cannot be written.
     """
     if path.suffix.lower() != ".png":
         raise DataError(mould("contact sheet", "a name ending in .png", str(path), "sheet.png"))
@@ -117,7 +117,7 @@ def _write_title(pen: ImageDraw.ImageDraw, images: ImageSet, num_images: int, se
 
 
 def _short(name: str) -> str:
-    """Leave out the folders of a set that is named by its path."""
+    """Return the last component of the path of a data set named by its path."""
     return name if ":" not in name else Path(name.split(":", 1)[1]).name
 
 

@@ -1,4 +1,4 @@
-"""The table of data sets, and the two verbs on it: `describe` (cheap, cached) and `load`."""
+"""The table of data sets, with `describe` (cheap, cached) and `load`."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ class Source:
     Attributes:
         read: the reader.
         facts: lines that change whenever the content may have changed; cheap, reads no pixels.
-        is_slow: reading costs more than a copy of the decoded set on disk.
-        title: one line for lists.
-        num_images: to train and to test on; None where only reading tells.
+        is_slow: reading takes longer than reading a decoded copy from disk.
+        title: description in one line.
+        num_images: numbers of training and test images; None if unknown before reading.
     """
 
     read: Callable[[DataRef, DataHome, Watch], ImageSet]
@@ -55,7 +55,7 @@ class Source:
 
 
 def _read_digits(ref: DataRef, home: DataHome, watch: Watch) -> ImageSet:
-    """Serve scikit-learn's 8×8 digits (values 0..16; UCI optdigits test set) at 28 px."""
+    """Return scikit-learn's 8×8 digits (values 0..16; UCI optdigits test set) at 28 px."""
     from PIL import Image
     from sklearn.datasets import load_digits
 
@@ -138,7 +138,7 @@ SOURCES: dict[str, Source] = {
 }
 
 
-# "kind:DIR" names: a user's own images
+# names "kind:DIR": users' own images
 OWN_KINDS: dict[str, Source] = {
     "folder": Source(
         read=read_folder_set,
@@ -156,10 +156,11 @@ OWN_KINDS: dict[str, Source] = {
 
 
 def source_of(name: str) -> Source:
-    """Return how the data set `name` is read.
+    """Return the source of the data set `name`.
 
     Raises:
-        DataError: neither in the table nor "folder:DIR" or "npz:DIR"; names the nearest.
+        DataError: the name is neither in the table nor "folder:DIR" or "npz:DIR"; the message gives
+            the most similar names.
     """
     kind, colon, _ = name.partition(":")
     found = OWN_KINDS.get(kind) if colon else SOURCES.get(name)
@@ -172,16 +173,16 @@ def source_of(name: str) -> Source:
     return found
 
 
-_INFO_VERSION = "info 2"  # what is known of a set: an entry of another version is made anew
+_INFO_VERSION = "info 2"  # cached descriptions of another version are recomputed
 
 
 def describe(ref: DataRef, home: DataHome, watch: Watch = lambda done, total: None) -> DataInfo:
-    """Return what is known of a set; instant if its files are those of last time.
+    """Return the description of a data set; instant if its files are unchanged.
 
     Checksums are verified here, once per state of the files.
 
     Raises:
-        DataError: a file is missing, broken or holds something else.
+        DataError: a file is missing, damaged or of another kind.
     """
     _, key = _keys(ref, home)
     info = cached_info(home, key)
@@ -195,16 +196,16 @@ def describe(ref: DataRef, home: DataHome, watch: Watch = lambda done, total: No
 
 
 def load(ref: DataRef, home: DataHome, watch: Watch = lambda done, total: None) -> ImageSet:
-    """Read a whole set into memory; slow sources are kept decoded in the cache.
+    """Read a whole data set into memory; data sets from slow sources are cached decoded.
 
     Raises:
-        DataError: a file is missing, broken or holds something else.
-        ResourceError: the set does not fit into memory.
+        DataError: a file is missing, damaged or of another kind.
+        ResourceError: the data set does not fit into memory.
     """
     set_key, info_key = _keys(ref, home)
     images = _load(ref, home, watch, set_key)
     if not agree(home, set_key, info_key, images):
-        images = _load(ref, home, watch, set_key)  # from its source: what was cached is gone
+        images = _load(ref, home, watch, set_key)  # from its source: the cached entry was removed
     return images
 
 
@@ -214,14 +215,14 @@ def _load(ref: DataRef, home: DataHome, watch: Watch, key: str) -> ImageSet:
         images = source_of(ref.name).read(ref, home, watch)
         if key:
             keep_set(home, key, images)
-    if ref.groups is not None and not ref.name.startswith("folder:"):  # folders read it by path
+    if ref.groups is not None and not ref.name.startswith("folder:"):  # their reader matches paths
         positions = [str(number) for number in range(len(images.labels_N))]
         images = attach_groups(images, Path(ref.groups), positions)
     return regroup(_said_shared(images), ref.labels)
 
 
 def _said_shared(images: ImageSet) -> ImageSet:
-    """Return the set with a note where groups lie on both sides of its own division."""
+    """Return the data set with a note on groups that its own parts share."""
     shared_N = shared_groups(images)
     if images.groups_N is None or not len(shared_N):
         return images
@@ -236,9 +237,9 @@ def _said_shared(images: ImageSet) -> ImageSet:
 
 
 def _keys(ref: DataRef, home: DataHome) -> tuple[str, str]:
-    """Return the keys of a decoded set, "" if its source is a fast one, and of what is known of it.
+    """Return the cache keys of the decoded images ("" for a fast source) and of the description.
 
-    They change whenever the content may have changed. Looks at every file, once.
+    They change whenever the content may have changed. Queries every file once.
     """
     source = source_of(ref.name)
     facts, groups = list(source.facts(ref, home)), []

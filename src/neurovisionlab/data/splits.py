@@ -1,4 +1,4 @@
-"""Who trains, who chooses, who tests: stratified, by seed, kept as indices."""
+"""Splits into training, validation and test images: stratified, seeded, as indices."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ Indices = NDArray[np.int64]
 
 
 def split(images: ImageSet, cell: CellSpec) -> SplitIndices:
-    """Divide a set as the cell asks. The cell's `seed` has no say in it; `split_seed` has.
+    """Split a data set as the cell requests, by `split_seed`, independently of the cell's `seed`.
 
-    A set's own validation and test parts are used where it has them. Subsets are drawn last, so
-    that a smaller one lies inside a larger one, on either side of the same division.
+    Existing validation and test parts of the data set are used. Subsets are drawn last, so that
+    smaller subsets are contained in larger ones, for the same split.
 
     Raises:
         DataError: a class with too few images for every side, a single class, too few groups, or
-            groups on two sides of the set's own parts.
+            groups on both sides of the data set's own parts.
     """
     return draw(images, cell, divide(images, cell))
 
 
 def divide(images: ImageSet, cell: CellSpec) -> SplitIndices:
-    """Divide all images of a set, before a subset is drawn.
+    """Split all images of a data set, before a subset is drawn.
 
     Raises:
         DataError: see `split`.
@@ -57,10 +57,10 @@ def divide(images: ImageSet, cell: CellSpec) -> SplitIndices:
 
 
 def draw(images: ImageSet, cell: CellSpec, whole: SplitIndices) -> SplitIndices:
-    """Draw the cell's subset from the division of all images; ascending.
+    """Draw the cell's subset from the split of all images; indices are ascending.
 
     Raises:
-        DataError: a part without an image, or images of one class alone to train on.
+        DataError: a part without images, or training images of a single class.
     """
     seed, train, val = cell.protocol.split_seed, whole.train_N, whole.val_N
     budget = cell.subset.train_images
@@ -73,11 +73,11 @@ def draw(images: ImageSet, cell: CellSpec, whole: SplitIndices) -> SplitIndices:
 
 
 def stratified_order(labels_N: NDArray[np.int64], seed: int) -> Indices:
-    """Return an order of 0..N-1 in which every beginning has the classes in proportion.
+    """Return a permutation of 0..N-1, int64, all of whose prefixes are stratified by class.
 
-    Each image gets its place within its class, as a share of the class, in a random order; sorted
-    by that share, the first n images hold n · (class's share) of each class, for every n, to
-    within (1 + class size ÷ mean class size) / 2 images: ± 1 where classes are equally large.
+    Each image gets its rank within its class, as a share of the class, in a random order; sorted by
+    that share, the first n images contain n · (class's share) of each class, for every n, to within
+    (1 + class size ÷ mean class size) / 2 images: ± 1 for classes of equal size.
     """
     rng = np.random.default_rng(seed)
     shuffled = rng.permutation(len(labels_N))
@@ -93,14 +93,14 @@ def stratified_order(labels_N: NDArray[np.int64], seed: int) -> Indices:
 
 
 def prefix(labels_N: NDArray[np.int64], indices: Indices, count: int | None, seed: int) -> Indices:
-    """Return a stratified `count` of `indices` (all if None or more than there are)."""
+    """Return a stratified `count` of `indices`, int64 [n] (all if None or more than there are)."""
     if count is None or count >= len(indices):
         return indices
     return indices[stratified_order(labels_N[indices], seed)[:count]]
 
 
 def _fold(images: ImageSet, pool: Indices, cell: CellSpec, fold: int) -> tuple[Indices, Indices]:
-    """Return (rest, held out): fold number `fold` of the cell's, groups unbroken."""
+    """Return (rest, held out) for fold number `fold` of the cell's split, groups unbroken."""
     assert cell.split.folds is not None
     _check_folds(images, pool, cell.split.folds)
     held = _folds(images, pool, cell.split.folds, cell.protocol.split_seed) == fold
@@ -110,7 +110,7 @@ def _fold(images: ImageSet, pool: Indices, cell: CellSpec, fold: int) -> tuple[I
 def _share(
     images: ImageSet, pool: Indices, cell: CellSpec, part: Literal["test", "val"]
 ) -> tuple[Indices, Indices]:
-    """Return (rest, held out): the share that the cell asks for a part, groups unbroken."""
+    """Return (rest, held out) for the share that the cell requests for a part, groups unbroken."""
     seed, frac = cell.protocol.split_seed, cell.shares[part]
     if images.groups_N is None:
         order = pool[stratified_order(images.labels_N[pool], seed)]
@@ -124,10 +124,10 @@ def _share(
 def _held_groups(
     images: ImageSet, pool: Indices, frac: float, num_left: int, seed: int
 ) -> NDArray[np.bool_]:
-    """Return which images of the pool belong to the groups that are held out.
+    """Return bool [N]: whether an image of the pool belongs to a held-out group.
 
-    `num_left` groups must stay. Results of the first version stay as they are: where one of a few
-    folds comes near enough to the share, and leaves a sound division, it is taken.
+    `num_left` groups must remain. Results of the first version are preserved: if one of a few folds
+    is close enough to the share, and leaves a valid split, it is used.
     """
     assert images.groups_N is not None
     groups, group_of_N = np.unique(images.groups_N[pool], return_inverse=True)
@@ -163,7 +163,7 @@ def _folds(images: ImageSet, pool: Indices, num_folds: int, seed: int) -> NDArra
 
 
 def _check_folds(images: ImageSet, pool: Indices, num_folds: int) -> None:
-    """Every fold needs a group, and a class needs an image in every fold."""
+    """Require a group for every fold, and an image of each class in every fold."""
     groups = None if images.groups_N is None else np.unique(images.groups_N[pool])
     if groups is not None and len(groups) < num_folds:
         remedy = f"folds = {len(groups)}" if len(groups) > 1 else "no split.groups"
@@ -172,7 +172,7 @@ def _check_folds(images: ImageSet, pool: Indices, num_folds: int) -> None:
         raise DataError(mould(images.name, expected, got, remedy))
     counts_C = np.bincount(images.labels_N[pool])
     smallest = int(counts_C.min())
-    # a group may hold all of one class, not every class be smaller than the number of folds
+    # with groups it suffices that one class is at least as large as the number of folds
     enough = smallest if groups is None else int(counts_C.max())
     if enough < num_folds:
         got = f"a class with {enough}"
@@ -181,7 +181,7 @@ def _check_folds(images: ImageSet, pool: Indices, num_folds: int) -> None:
 
 
 def _check_groups(images: ImageSet, cell: CellSpec, pool: Indices, sides: int) -> None:
-    """Every side that the pool is divided into needs a group of its own."""
+    """Require a group for each side of the split."""
     if images.groups_N is None or cell.fold is not None:
         return
     num_groups = len(np.unique(images.groups_N[pool]))
@@ -197,7 +197,7 @@ def _few_groups(images: ImageSet, num_groups: int, sides: int) -> DataError:
 
 
 def _check_unbroken(images: ImageSet, found: SplitIndices) -> None:
-    """No group may lie on two sides; a set's own parts may have torn it."""
+    """Refuse groups on two sides, which the data set's own parts may have split."""
     if images.groups_N is None:
         return
     sides = [np.unique(images.groups_N[s]) for s in (found.train_N, found.val_N, found.test_N)]
@@ -216,7 +216,7 @@ def _check_unbroken(images: ImageSet, found: SplitIndices) -> None:
 
 
 def _check_classes(images: ImageSet, pool: Indices, sides: int) -> None:
-    """Every class needs an image for each side that the pool is divided into."""
+    """Require an image of every class for each side of the split."""
     counts_C = np.bincount(images.labels_N[pool], minlength=len(images.class_names))
     poor = np.flatnonzero(counts_C < sides)
     if len(poor):
@@ -232,7 +232,7 @@ def _check_classes(images: ImageSet, pool: Indices, sides: int) -> None:
 
 
 def _lack(images: ImageSet, label: int, count: int) -> str:
-    """Return how many images a class has in training and, where it has none, where they are."""
+    """Return the number of a class's training images and, for none, where its images are."""
     where = np.flatnonzero(images.labels_N == label)
     if count or not len(where):
         return str(count)
@@ -245,7 +245,7 @@ def _lack(images: ImageSet, label: int, count: int) -> str:
 
 
 def _class_remedy(images: ImageSet, poor: Indices) -> str:
-    """Return how to mend classes with too few images; numbered from 1 if those below have none."""
+    """Return a remedy for classes with too few images, for instance if labels start at 1."""
     numbered = images.class_names == tuple(str(n) for n in range(len(images.class_names)))
     without = np.flatnonzero(np.bincount(images.labels_N, minlength=len(images.class_names)) == 0)
     if images.name.startswith("npz:") and numbered and len(without) == len(poor):

@@ -1,6 +1,6 @@
-"""Decoded pictures by strips: upright, on white paper, resized, without second copies of them.
+"""Processing of decoded images by strips: orientation, white background, resizing, no copies.
 
-Everything here gives, to the last bit, what Pillow gives of the picture as a whole.
+All results are bitwise identical to Pillow's results for the whole image.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from PIL import Image
 
 Transpose = Image.Transpose
 
-# how many pixels are converted at once: a few copies of them fit anywhere
+# number of pixels converted at once: a few copies of them need little memory
 STRIP_PIXELS = 1 << 16
 _REDUCING_GAP = 3.0
 _ORIENTATION = 0x0112
@@ -31,7 +31,7 @@ _TURNS: dict[object, Transpose] = {
 _SIDEWAYS = frozenset(
     (Transpose.TRANSPOSE, Transpose.ROTATE_270, Transpose.TRANSVERSE, Transpose.ROTATE_90)
 )
-# upright, the first rows were the last rows or columns
+# orientations whose first upright rows are the last rows or columns
 _FROM_THE_END = frozenset(
     (Transpose.ROTATE_180, Transpose.FLIP_TOP_BOTTOM, Transpose.TRANSVERSE, Transpose.ROTATE_90)
 )
@@ -41,10 +41,10 @@ Box = tuple[int, int, int, int]  # left, top, right, bottom
 
 
 def turn_of(picture: Image.Image) -> Transpose | None:
-    """Return how a picture must be turned to stand upright, by its EXIF.
+    """Return the transposition that turns an image upright, by its EXIF orientation.
 
     Raises:
-        ValueError: its orientation is no number.
+        ValueError: the orientation is not a number.
     """
     orientation: object = picture.getexif().get(_ORIENTATION, 1)
     if not isinstance(orientation, Number):
@@ -53,19 +53,19 @@ def turn_of(picture: Image.Image) -> Transpose | None:
 
 
 def stored_size(picture: Image.Image) -> Size:
-    """Return width and height as they are stored; of a TIFF Pillow says them upright."""
+    """Return width and height as stored; Pillow reports those of a TIFF upright."""
     tags = getattr(picture, "tag_v2", {})
     width, height = picture.size
     return (height, width) if (tags.get(256), tags.get(257)) == (height, width) else (width, height)
 
 
 def upright_size(size: Size, turn: Transpose | None) -> Size:
-    """Return width and height of a picture when it is turned."""
+    """Return width and height after a transposition."""
     return (size[1], size[0]) if turn in _SIDEWAYS else size
 
 
 class Upright:
-    """A picture as it is seen, by strips from top to bottom; decodes it.
+    """An upright image by strips from top to bottom; decodes it.
 
     Attributes:
         size: width and height.
@@ -78,12 +78,12 @@ class Upright:
         self.size = upright_size(picture.size, self._turn)
 
     def whole(self, mode: str) -> Image.Image | None:
-        """Return the whole picture where nothing has to be done to have it upright in that mode."""
+        """Return the whole image if it is upright, opaque and in that mode; else None."""
         is_done = self._turn is None and self._picture.mode == mode
         return self._picture if is_done and not _is_clear(self._picture) else None
 
     def strips(self, multiple: int = 1) -> Iterator[Image.Image]:
-        """Yield strips that begin and end at multiples of so many rows, or lie between two."""
+        """Yield strips that start and end at multiples of `multiple` rows, or lie between two."""
         if self.size[0] * self.size[1] <= STRIP_PIXELS:
             yield _turned(self._picture, self._turn)
             return
@@ -91,7 +91,7 @@ class Upright:
             yield _turned(self._picture.crop(self._box(top, bottom)), self._turn)
 
     def _box(self, top: int, bottom: int) -> Box:
-        """Return where rows lie in the picture as it is stored."""
+        """Return the box of rows in the image as stored."""
         width, height = self.size
         if self._turn in _FROM_THE_END:
             top, bottom = height - bottom, height - top
@@ -99,7 +99,7 @@ class Upright:
 
 
 def _cuts(size: Size, multiple: int = 1) -> Iterator[tuple[int, int]]:
-    """Yield where strips begin and end; see `Upright.strips`."""
+    """Yield (top, bottom) of strips; see `Upright.strips`."""
     width, height = size
     most_rows = max(1, STRIP_PIXELS // width)
     band = max(1, most_rows // multiple) * multiple
@@ -114,7 +114,7 @@ def _turned(picture: Image.Image, turn: Transpose | None) -> Image.Image:
 
 
 def flat(picture: Image.Image, mode: str) -> Image.Image:
-    """Return a picture in mode L or RGB, transparency laid on white."""
+    """Return an image in mode L or RGB, with transparency composited on white."""
     if _is_clear(picture):
         picture = picture.convert("RGBA")
         paper = Image.new("RGBA", picture.size, "white")
@@ -127,19 +127,19 @@ def _is_clear(picture: Image.Image) -> bool:
 
 
 class PixelSource(Protocol):
-    """What pixels are taken from: `size` is width and height."""
+    """A source of pixels: `size` is width and height."""
 
     size: Size
 
     def whole(self, mode: str) -> Image.Image | None:
-        """Return it as a whole where that costs nothing."""
+        """Return the whole image if that needs no work; else None."""
 
     def strips(self, multiple: int = 1) -> Iterator[Image.Image]:
-        """Yield it from top to bottom; see `Upright.strips`."""
+        """Yield the image from top to bottom; see `Upright.strips`."""
 
 
 def write_pixels(out_HWC: NDArray[np.uint8], source: PixelSource) -> None:
-    """Write a picture into an array of 1 or 3 channels, resized if that has another size."""
+    """Write an image into uint8 [H, W, 1 or 3], resized to its size."""
     height, width, channels = out_HWC.shape
     mode = "L" if channels == 1 else "RGB"
     if source.size == (width, height):
@@ -162,7 +162,7 @@ def _cut(picture: Image.Image) -> Iterator[Image.Image]:
 
 
 def reduction(size: Size, wanted: Size) -> Size:
-    """Return by how much Pillow reduces a picture in whole steps before it resizes it."""
+    """Return the integer factors by which Pillow reduces an image before resizing it."""
     across, down = (
         int(have / want / _REDUCING_GAP) or 1 for have, want in zip(size, wanted, strict=True)
     )
@@ -170,7 +170,7 @@ def reduction(size: Size, wanted: Size) -> Size:
 
 
 def _resized(source: PixelSource, mode: str, wanted: Size) -> Image.Image:
-    """Resize as Pillow does, which reduces first: that can be done by strips."""
+    """Resize like Pillow, which first reduces by an integer factor: that is done by strips."""
     bilinear = Image.Resampling.BILINEAR
     whole = source.whole(mode)
     if whole is not None:
@@ -188,7 +188,7 @@ def _resized(source: PixelSource, mode: str, wanted: Size) -> Image.Image:
 
 
 def _bands(strips: Iterator[Image.Image], height: int, multiple: int) -> Iterator[Image.Image]:
-    """Join strips until they are a multiple of so many rows high, or end where the picture does."""
+    """Join strips to heights that are multiples of `multiple` rows, except at the image's end."""
     done = 0
     for strip in strips:
         band = strip

@@ -1,4 +1,4 @@
-"""Text files and paths as people leave them: read where they are unambiguous, else one error."""
+"""Text files and paths written by users: read where they are unambiguous, else one error."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from neurovisionlab.core.errors import SpecError, mould
 from neurovisionlab.data.files import opened
 
 _LONGEST_NAME_BYTES = 255
-MOST_BYTES = 1 << 20  # of a file that a person writes
-_MARKS = (  # UTF-32 first: its mark begins with that of UTF-16
+MOST_BYTES = 1 << 20  # of a file written by a user
+_MARKS = (  # UTF-32 first: its mark starts with that of UTF-16
     (codecs.BOM_UTF32_LE, "utf-32-le"),
     (codecs.BOM_UTF32_BE, "utf-32-be"),
     (codecs.BOM_UTF8, "utf-8"),
@@ -24,28 +24,28 @@ _UNMARKED = ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
 
 
 def user_path(written: str | os.PathLike[str], what: str) -> Path:
-    """Return a path as a person wrote it, with ~ replaced by the home folder.
+    """Return a user's path, with ~ replaced by the home folder.
 
     Args:
         written: the path.
-        what: what to call it in messages.
+        what: its name in messages.
 
     Raises:
-        SpecError: it has no such home folder, or cannot be the name of a file.
+        SpecError: the home folder is unknown, or the path is not a valid file name.
     """
     path = possible_path(written, what)
     try:
         return path.expanduser()
-    except RuntimeError:  # no such user, or nobody knows where the home folder is
+    except RuntimeError:  # an unknown user, or an unknown home folder
         got = f"{str(path)!r}, a home folder that is not known here"
         raise SpecError(mould(what, "a path", got, "the full path")) from None
 
 
 def possible_path(written: str | os.PathLike[str], what: str) -> Path:
-    """Return a path as it is written, whether or not there is anything.
+    """Return a path as written, whether or not it exists.
 
     Raises:
-        SpecError: no file can have that name.
+        SpecError: the path is not a valid file name.
     """
     text = os.fspath(written)
     try:
@@ -61,7 +61,7 @@ def possible_path(written: str | os.PathLike[str], what: str) -> Path:
 
 
 def is_there(path: Path) -> bool:
-    """Return whether there is anything of that name, be it only something one cannot look at."""
+    """Return whether a file of that name exists, even without permission to query it."""
     try:
         path.stat()
     except OSError as error:
@@ -70,12 +70,12 @@ def is_there(path: Path) -> bool:
 
 
 def read_text(path: Path, kind: str = "a TOML file") -> str:
-    r"""Return a file's text, its lines ended by \n, in whichever Unicode it is written.
+    r"""Return a file's text in any Unicode encoding, with lines ended by \n.
 
-    UTF-8, UTF-16 and UTF-32 are read, with their mark or, where only one of them fits, without.
+    UTF-8, UTF-16 and UTF-32 are read, with a byte order mark or, if unambiguous, without.
 
     Raises:
-        SpecError: no ordinary file, not readable, too large, or no Unicode text.
+        SpecError: not a regular file, not readable, too large, or not Unicode text.
     """
     where = str(path)
     try:
@@ -83,7 +83,7 @@ def read_text(path: Path, kind: str = "a TOML file") -> str:
         if not stat.S_ISREG(mode):
             got = "a folder" if stat.S_ISDIR(mode) else "a pipe or a device"
             raise SpecError(mould(where, kind, got, "the path of a file"))
-        with opened(path) as file:  # it may be another thing by now
+        with opened(path) as file:  # it may have been replaced since
             content = file.read(MOST_BYTES + 1)
     except OSError as error:
         got = error.strerror or str(error)
@@ -95,10 +95,10 @@ def read_text(path: Path, kind: str = "a TOML file") -> str:
 
 
 def decoded(content: bytes, where: str) -> str:
-    r"""Return bytes as text, its lines ended by \n.
+    r"""Return bytes as text, with lines ended by \n.
 
     Raises:
-        SpecError: no Unicode text, or nobody can tell which.
+        SpecError: not Unicode text, or ambiguous.
     """
     name, mark = unicode_of(content)
     text = _decoded_as(content.removeprefix(mark), name, where)
@@ -109,11 +109,11 @@ def decoded(content: bytes, where: str) -> str:
 
 
 def unicode_of(content: bytes) -> tuple[str, bytes]:
-    """Return in which form of Unicode bytes are written, if they are, and their mark."""
+    """Return the Unicode encoding of bytes (UTF-8 by default), and their byte order mark."""
     for mark, name in _MARKS:
         if content.startswith(mark):
             return name, mark
-    # no text in UTF-8 holds a NUL; ASCII letters in the wider forms do
+    # UTF-8 text has no NUL bytes; ASCII letters in the wider encodings do
     wide = [one for one in _UNMARKED if _looks_like(content, one)] if b"\0" in content else []
     return wide[0] if len(wide) == 1 else "utf-8", b""
 
@@ -130,7 +130,7 @@ def _decoded_as(content: bytes, name: str, where: str) -> str:
 
 
 def _looks_like(content: bytes, name: str) -> bool:
-    """Return whether bytes are text in that form: no control characters, half of it ASCII."""
+    """Return whether bytes decode to text: no control characters, at least half of it ASCII."""
     try:
         text = content.decode(name)
     except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""Zip files of strangers: their directories are looked at before anything is unpacked."""
+"""Zip files of unknown origin: their directories are checked before anything is decompressed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from neurovisionlab.data.files import opened
 
 # of a directory, which is read as a whole: some 100,000 entries
 _MOST_DIRECTORY_BYTES = 8 << 20
-# deflate makes no more than that of one byte
+# the highest ratio of compression of deflate
 _MOST_RATIO = 1032
 _END, _END_64, _LOCATOR_64 = b"PK\5\6", b"PK\6\6", b"PK\6\7"
 _END_BYTES, _LOCATOR_BYTES, _COMMENT_BYTES = 22, 20, 1 << 16
@@ -23,11 +23,11 @@ KINDS = {zipfile.ZIP_STORED: "stored", zipfile.ZIP_DEFLATED: "deflated"}
 
 @contextlib.contextmanager
 def opened_zip(path: Path) -> Iterator[zipfile.ZipFile]:
-    """Open an ordinary zip file whose directory is of an ordinary size.
+    """Open a regular zip file with a directory of limited size.
 
     Raises:
-        OSError: it is no ordinary file, or cannot be opened.
-        zipfile.BadZipFile: it is no zip file, or its directory is larger than 8 MiB.
+        OSError: not a regular file, or it cannot be opened.
+        zipfile.BadZipFile: not a zip file, or its directory is larger than 8 MiB.
     """
     with opened(path) as file:
         size = _directory_bytes(file)
@@ -38,7 +38,7 @@ def opened_zip(path: Path) -> Iterator[zipfile.ZipFile]:
 
 
 def _directory_bytes(file: BufferedReader) -> int:
-    """Return how large the directory says it is: the larger, where it says so twice."""
+    """Return the announced size of the directory: the larger one, if there are two."""
     length = file.seek(0, 2)
     first = max(0, length - _END_BYTES - _COMMENT_BYTES - _LOCATOR_BYTES)
     file.seek(first)
@@ -62,7 +62,7 @@ def _size_64(file: BufferedReader, locator: bytes) -> int:
 
 
 def why_not(entry: zipfile.ZipInfo, length: int) -> str | None:
-    """Return what is wrong with an entry of a zip file of `length` bytes; None if nothing is."""
+    """Return the problem of an entry of a zip file of `length` bytes; None if there is none."""
     if entry.compress_type not in KINDS:
         return "a way of packing that is neither stored nor deflated"
     most = entry.compress_size * (_MOST_RATIO if entry.compress_type else 1)

@@ -1,1 +1,1 @@
-"""Conclusions from records and arrays: how good, which is better, what to take. Pure as `core`."""
+"""Conclusions from records and arrays: quality, comparison, advice. Pure, as `core` is."""

@@ -1,4 +1,4 @@
-"""From measured models and limits to a choice, with its reasons and what would change it."""
+"""Choice of a model from measurements and limits, with reasons and what would change it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from neurovisionlab.judge.quantities import Quantity, difference, side
 Prefer = Literal["accuracy", "speed", "size", "memory", "training"]
 
 COSTS = ("size_mib", "latency_ms", "train_s", "memory_mib")
-# What each preference goes by, and what stands in where that is known for no model.
+# Costs that decide for each preference, in order: later ones replace costs known for no model.
 DECIDES: dict[Prefer, tuple[str, ...]] = {
     "accuracy": (),
     "speed": ("latency_ms",),
@@ -28,18 +28,18 @@ CASES: dict[str, Prefer] = {
     "quick prototyping": "training",
     "best accuracy": "accuracy",
 }
-# Without a minimum of accuracy, the cheapest model would win however bad it is. What a user gives
-# up for cheapness is a matter of taste; this is ours, and every reason says it.
+# Without a minimum accuracy, the cheapest model would win however bad it is. The acceptable loss is
+# a matter of judgement; this is our choice, and every reason states it.
 TOLERATED_LOSS_POINTS = 5.0
-# Times vary from run to run and with what else the machine does; closer than this is a tie.
+# Times vary between runs and with other load on the machine; a smaller difference is a tie.
 TIMES_ALIKE_FRAC = 0.05
-# A tie in accuracy is broken by cost only where the estimates, too, lie this close.
+# Cost breaks a tie in accuracy only between models whose estimates also lie this close.
 ALIKE_POINTS = 1.0
 NOISY = frozenset({"latency_ms", "train_s"})
 
 
 class _Choice(NamedTuple):
-    """Who is chosen by which cost (None: by accuracy), from whom, who ties, and why."""
+    """The chosen model, the cost that decided (None: accuracy), competitors, ties, and reasons."""
 
     winner: Candidate
     cost: str | None
@@ -55,20 +55,21 @@ def advise(
     duels: Sequence[Duel] = (),
     case: str = "your limits",
 ) -> Advice:
-    """Return which model to take, why, and what would change that.
+    """Return the model to choose, with reasons and with changes that would lead to another choice.
 
-    Models that have learnt no more than the largest class are out, as are models over a limit
-    and those for which a limit cannot be checked. Of the others those that another dominates
-    are out (`judge.pareto`). What is preferred then decides: for a
-    cost, among the models within the minimum of accuracy, or `TOLERATED_LOSS_POINTS` of the best
-    where none is given. What noise alone separates is a tie.
+    Excluded are models no better than guessing the largest class, models over a limit, and models
+    for which a limit cannot be checked. Of the others, models that another dominates are out
+    (`judge.pareto`). The preference then decides: for a cost, among the models that reach the
+    minimum accuracy, or that are within `TOLERATED_LOSS_POINTS` of the best if no minimum is given.
+    Models whose difference may be noise are tied.
 
     Args:
         candidates: models measured on one data set, under one protocol.
-        limits: what is allowed.
-        prefer: what decides among the models within the limits.
-        duels: verdicts on pairs; for others the intervals decide (`judge.quantities.difference`).
-        case: what to call the question.
+        limits: highest costs allowed and lowest accuracy accepted.
+        prefer: criterion among the models within the limits.
+        duels: verdicts on pairs; for other pairs the intervals decide
+            (`judge.quantities.difference`).
+        case: name of the question.
     """
     limits = limits or Limits()
     excluded = tuple(_exclusions(candidates, limits))
@@ -112,7 +113,7 @@ def _caution(one: Candidate) -> Statement | Literal[""]:
 
 
 def _diverged_reasons(winner: Candidate, left: Sequence[Candidate]) -> Iterable[Statement]:
-    """Yield, the choice first, whose numbers leave out trainings that diverged."""
+    """Yield, the choice first, a statement per model whose numbers leave out diverged trainings."""
     for one in sorted(left, key=lambda c: c is not winner):
         if one.num_diverged:
             yield state("advice.diverged", model=one.model, seeds=_caution(one))
@@ -126,7 +127,7 @@ def advise_cases(candidates: Sequence[Candidate], duels: Sequence[Duel] = ()) ->
 
 
 def _exclusions(candidates: Sequence[Candidate], limits: Limits) -> Iterable[tuple[str, Statement]]:
-    """Yield (model, why) for models near guessing, and for every limit broken or unclear."""
+    """Yield (model, reason) for models near guessing, and for limits exceeded or not verifiable."""
     for one in candidates:
         if one.guessing_frac is not None:
             share, accuracy = 100 * one.guessing_frac, amounts.accuracy(one)
@@ -161,7 +162,7 @@ def _exclusions(candidates: Sequence[Candidate], limits: Limits) -> Iterable[tup
 
 
 def _front(left: Sequence[Candidate]) -> tuple[Candidate, ...]:
-    """Return those that no other dominates, in the order given."""
+    """Return the models that no other dominates, in the given order."""
     costs = [cost for cost in COSTS if any(c.cost(cost) is not None for c in left)]
     directions: list[Direction] = ["larger", *("smaller" for _ in costs)]  # type: ignore[list-item]
     points = [(c.accuracy_frac, *(c.cost(cost) for cost in costs)) for c in left]
@@ -170,14 +171,14 @@ def _front(left: Sequence[Candidate]) -> tuple[Candidate, ...]:
 
 
 class _Judge(NamedTuple):
-    """What decides: the limits, the preference, and what is known of pairs."""
+    """The basis of a choice: limits, preference, and verdicts on pairs."""
 
     limits: Limits
     prefer: Prefer
     duels: tuple[Duel, ...]
 
     def choose(self, models: Sequence[Candidate]) -> _Choice:
-        """Return the choice among models that meet the limits (at least one)."""
+        """Return the choice among models that meet the limits (at least one model)."""
         wanted = DECIDES[self.prefer]
         best = max(models, key=lambda c: c.accuracy_frac)
         good = [c for c in models if self.good_enough(c, best)]
@@ -221,7 +222,7 @@ class _Judge(NamedTuple):
         return _Choice(winner, None, tuple(models), rivals, tuple(reasons))
 
     def _cheapest(self, tied: Sequence[Candidate], top: Candidate) -> Candidate:
-        """Return the one that costs no more than any other tied; else the highest estimate."""
+        """Return a tied model that costs no more than any other; else the one estimated best."""
         close = [c for c in tied if 100 * (top.accuracy_frac - c.accuracy_frac) <= ALIKE_POINTS]
         for one in sorted(_front(close), key=lambda c: -c.accuracy_frac):
             if all(_no_dearer(one, other) for other in tied if other is not one):
@@ -248,15 +249,15 @@ class _Judge(NamedTuple):
         return _Choice(by_accuracy.winner, cost, tuple(pool), rivals, tuple(reasons))
 
     def good_enough(self, one: Candidate, best: Candidate) -> bool:
-        """Return whether a model's accuracy lets its costs count."""
+        """Return whether a model is accurate enough for its costs to count."""
         if self.limits.min_accuracy_frac is not None:
-            return True  # those under it are gone
+            return True  # models below the minimum are excluded already
         return 100 * (best.accuracy_frac - one.accuracy_frac) <= TOLERATED_LOSS_POINTS
 
     def separated(self, one: Candidate, other: Candidate) -> bool | None:
-        """Return whether a verdict, or else the intervals, tells two accuracies apart.
+        """Return whether a verdict, or else the intervals, separates two accuracies.
 
-        None: there is no verdict, and an interval is missing.
+        None if there is no verdict and an interval is missing.
         """
         for duel in self.duels:
             if {duel.first, duel.second} == {one.model, other.model}:
@@ -303,7 +304,7 @@ def _unknown(models: Sequence[Candidate], cost: str) -> Iterable[Statement]:
 
 
 def _against(chosen: _Choice, front: Sequence[Candidate]) -> Iterable[Statement]:
-    """Yield how the choice compares with each other model of the front, in numbers."""
+    """Yield a comparison in numbers of the choice with each other model of the front."""
     for rival in front:
         if rival is chosen.winner:
             continue
@@ -326,7 +327,7 @@ def _against(chosen: _Choice, front: Sequence[Candidate]) -> Iterable[Statement]
 def _changes(
     judge: _Judge, chosen: _Choice, left: Sequence[Candidate], candidates: Sequence[Candidate]
 ) -> Iterable[Statement]:
-    """Yield what would change the choice, each found by choosing again."""
+    """Yield the changes that would lead to another choice, each found by choosing again."""
     found = [*_other_limits(judge, chosen, left), *_other_floor(chosen, left)]
     free = _Judge(Limits(), judge.prefer, judge.duels).choose(candidates).winner
     if judge.limits != Limits() and free.model != chosen.winner.model:
@@ -345,7 +346,7 @@ def _changes(
 
 
 def _other_limits(judge: _Judge, chosen: _Choice, left: Sequence[Candidate]) -> Iterable[Statement]:
-    """Yield, for each model that a tighter limit would make the choice, these limits."""
+    """Yield, for each model that a tighter limit would select, these limits."""
     others: dict[str, tuple[Candidate, list[Statement]]] = {}
     for cost in COSTS:
         own = chosen.winner.cost(cost)
@@ -363,7 +364,7 @@ def _other_limits(judge: _Judge, chosen: _Choice, left: Sequence[Candidate]) -> 
 
 
 def _other_floor(chosen: _Choice, left: Sequence[Candidate]) -> Iterable[Statement]:
-    """Yield the most accurate model that is cheaper but was held not good enough."""
+    """Yield the most accurate of the cheaper models that were not accurate enough."""
     if chosen.cost is None:
         return
     cost, own = chosen.cost, _cost(chosen.winner, chosen.cost)
@@ -377,7 +378,7 @@ def _other_floor(chosen: _Choice, left: Sequence[Candidate]) -> Iterable[Stateme
 
 
 def _no_dearer(one: Candidate, other: Candidate) -> bool:
-    """Return whether `one` is known to cost no more than `other` wherever either is known."""
+    """Return whether `one` costs no more than `other` in every cost known for either of them."""
     pairs = [(one.cost(cost), other.cost(cost)) for cost in COSTS]
     known = [(a, b) for a, b in pairs if a is not None or b is not None]
     return bool(known) and all(a is not None and b is not None and a <= b for a, b in known)

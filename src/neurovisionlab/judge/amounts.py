@@ -14,7 +14,7 @@ def names(models: Iterable[Candidate]) -> tuple[str, ...]:
 
 
 def accuracy(one: Candidate, full: bool = False) -> Statement:
-    """Return an accuracy in per cent with its interval; `full` names it as one."""
+    """Return an accuracy in per cent with its interval; `full` calls it an accuracy."""
     low, high = one.accuracy_low_frac, one.accuracy_high_frac
     percent = 100 * one.accuracy_frac
     if low is None or high is None:
@@ -29,10 +29,10 @@ def amount(cost: str, value: float) -> Statement:
 
 
 def name(cost: str) -> Statement:
-    """Return what a cost is called."""
+    """Return the name of a cost."""
     return state(f"advice.names.{cost}")
 
 
 def as_first_word(cost: str) -> Statement:
-    """Return what a cost is called where a sentence begins with it."""
+    """Return the name of a cost for the beginning of a sentence."""
     return state("advice.first_word", of=name(cost))

@@ -1,4 +1,4 @@
-"""What one model's networks answered on one test set: checked once, then judged.
+"""Predictions of one model's networks on one test set, validated once for all analyses.
 
 Shape suffixes: S seeds, N images, C classes.
 """
@@ -19,17 +19,17 @@ from neurovisionlab.core.records import Predictions
 
 @dataclass(frozen=True)
 class Answers:
-    """One row for each network of a model, networks in the order of their seeds.
+    """Predictions and losses of a model's networks, one row per network in the order of seeds.
 
     Attributes:
-        model: its name, as sentences print it.
-        seeds: of the networks, rising.
-        predicted_SN: class answered.
-        nll_SN: negative log-likelihood of the true class, in nats.
-        brier_SN: squared distance of the probabilities from the one-hot truth, 0 to 2.
-        labels_N: true class.
-        indices_N: which images of the data set these are.
-        num_classes: C; answers and labels lie in 0..C-1.
+        model: its name, as printed in sentences.
+        seeds: seeds of the networks, ascending.
+        predicted_SN: predicted class, int64, 0..C-1.
+        nll_SN: negative log-likelihood of the true class in nats, float64.
+        brier_SN: squared distance between the probabilities and the one-hot label, float64, 0 to 2.
+        labels_N: true class, int64, 0..C-1.
+        indices_N: positions of the images in the data set, int64.
+        num_classes: C.
     """
 
     model: str
@@ -42,21 +42,21 @@ class Answers:
     num_classes: int
 
     def right(self) -> NDArray[np.bool_]:
-        """Return whether network s is right on image n: [S, N]."""
+        """Return [S, N] bool: whether network s is right on image n."""
         right_SN: NDArray[np.bool_] = self.predicted_SN == self.labels_N
         return right_SN
 
 
 def answers_of(model: str, predictions: Mapping[int, Predictions | None]) -> Answers:
-    """Read the answers of a model's networks.
+    """Compute predicted classes and losses of a model's networks from their logits.
 
     Args:
         model: its name.
-        predictions: test predictions by seed; None where a seed's are missing.
+        predictions: test predictions by seed; None for a seed without any.
 
     Raises:
-        DataError: predictions are missing, of different images, not finite, or the test images
-            are all of one class.
+        DataError: predictions are missing, of different images, not finite, or the test images are
+            all of one class.
     """
     if not predictions:
         raise _trouble(model, "stored test predictions", "none", "to run the study again")
@@ -83,10 +83,10 @@ SAME_SPLIT = "one data set, split_seed and subset for all"
 
 
 def check_comparable(answers: Sequence[Answers]) -> None:
-    """Make sure that models answered the same test images.
+    """Check that models were tested on the same images.
 
     Raises:
-        DataError: two models' test sets differ, or two models have one name.
+        DataError: two models' test sets differ, or two models have the same name.
     """
     for one in answers[1:]:
         if one.num_classes != answers[0].num_classes or not _same_images(one, answers[0]):
@@ -126,7 +126,7 @@ def _check(given: Predictions, where: str) -> None:
 
 
 def _row(given: Predictions) -> tuple[NDArray[np.int64], Floats, Floats]:
-    """Return class answered, NLL and Brier score of each image."""
+    """Return predicted class, NLL and Brier score of each image, each [N]."""
     log_probs_NC = log_softmax(given.logits_NC.astype(np.float64), axis=1)
     truth_N = log_probs_NC[np.arange(len(given.labels_N)), given.labels_N]
     probs_NC = np.exp(log_probs_NC, out=log_probs_NC)

@@ -1,8 +1,9 @@
-"""Scores of resampled test sets, for scores that are no mean over images: macro F1 and its kin.
+"""Bootstrap of scores that are not means over images, such as macro F1.
 
-Images are drawn with replacement, the same draw for all networks. Images that all networks
-answer alike are one *pattern*; drawing how often each pattern occurs is exact (the multinomial
-law) and far cheaper than drawing images. Seeds need no draws: see `stats.spread`.
+Images are drawn with replacement, the same draws for all networks. Images with the same label and
+the same predictions by all networks form a *pattern*; drawing how often each pattern occurs is
+exact (multinomial distribution) and far cheaper than drawing images. Seeds need no draws: see
+`stats.spread`.
 
 Shape suffixes: R networks, N images, C classes, P patterns, B draws.
 """
@@ -18,19 +19,25 @@ from scipy import sparse
 
 from neurovisionlab.core.metrics import Floats
 
-Counts = NDArray[np.floating]  # of images; float32 is exact up to 16 million
+Counts = NDArray[np.floating]  # numbers of images; float32 is exact up to 16 million
 
 MACRO_SCORES = ("macro_f1", "macro_recall", "macro_precision")
 
-COMMON = 8  # patterns of more images are drawn as such, the others' images one by one
-CHUNK = 100  # draws at a time: keeps the memory small and the caches warm
+COMMON = 8  # patterns of more images are drawn as such, the images of others one by one
+CHUNK = 100  # draws per chunk: keeps memory small and caches warm
 
 
 @dataclass(frozen=True)
 class Patterns:
-    """Distinct columns of (label, answers of all networks), and how many images have each.
+    """Distinct columns of (label, predictions of all networks), with the number of images of each.
 
-    Patterns that fewer than `COMMON` images share come last.
+    Patterns with at most `COMMON` images come last.
+
+    Attributes:
+        labels_P: true class, int64.
+        predicted_RP: predicted class, int64.
+        counts_P: number of images, int64.
+        num_common: number of patterns with more than `COMMON` images.
     """
 
     labels_P: NDArray[np.int64]
@@ -40,7 +47,12 @@ class Patterns:
 
 
 def patterns_of(predicted_RN: NDArray[np.integer], labels_N: NDArray[np.integer]) -> Patterns:
-    """Find the patterns, in an order that the order of images does not change."""
+    """Group images into patterns, in an order independent of the order of images.
+
+    Args:
+        predicted_RN: predicted classes, integers [R, N].
+        labels_N: true classes, integers [N].
+    """
     columns = np.ascontiguousarray(np.vstack([labels_N, predicted_RN]).T.astype(">u2"))
     keys = columns.view(np.dtype((np.void, columns.shape[1] * 2))).ravel()
     _, first_P, counts_P = np.unique(keys, return_index=True, return_counts=True)
@@ -51,7 +63,7 @@ def patterns_of(predicted_RN: NDArray[np.integer], labels_N: NDArray[np.integer]
 
 
 def drawn_counts(patterns: Patterns, num_draws: int, seed: int) -> Iterator[Counts]:
-    """Yield [P, up to CHUNK]: how many images of each pattern a resampled test set has."""
+    """Yield float32 [P, up to CHUNK]: number of images of each pattern in resampled test sets."""
     rng = np.random.default_rng(seed)
     common_P, rare_P = np.split(patterns.counts_P, [patterns.num_common])
     owners = np.repeat(np.arange(len(rare_P)), rare_P)  # one entry for each image of a rare pattern
@@ -62,7 +74,7 @@ def drawn_counts(patterns: Patterns, num_draws: int, seed: int) -> Iterator[Coun
         drawn = rng.multinomial(num_images, shares, size=num)
         counts_BP = np.empty((num, len(patterns.counts_P)), np.float32)
         counts_BP[:, : len(common_P)] = drawn[:, :-1]
-        # draw by draw: a few thousand numbers stay in the fastest cache
+        # draw by draw: a few thousand numbers stay in the L1 cache
         for row_P, rare in zip(counts_BP, drawn[:, -1], strict=True):
             picked = owners[rng.integers(0, max(1, len(owners)), rare, dtype=np.uint32)]
             row_P[len(common_P) :] = np.bincount(picked, minlength=len(rare_P))
@@ -71,11 +83,11 @@ def drawn_counts(patterns: Patterns, num_draws: int, seed: int) -> Iterator[Coun
 
 @dataclass(frozen=True)
 class _Ledger:
-    """Sparse sums that turn counts of patterns into counts of a class and a network."""
+    """Sparse matrices that turn counts of patterns into counts per class and network."""
 
     truth: sparse.csr_array  # [C, P]: images of a class
-    missed: sparse.csr_array  # [R C, P]: images of a class, answered wrongly
-    false: sparse.csr_array  # [R C, P]: wrong answers that name a class
+    missed: sparse.csr_array  # [R C, P]: images of a class, predicted wrongly
+    false: sparse.csr_array  # [R C, P]: wrong predictions of a class
 
 
 def _ledger(patterns: Patterns, num_classes: int) -> _Ledger:
@@ -103,7 +115,7 @@ def _macro_scores(counts_PB: Counts, ledger: _Ledger) -> tuple[Floats, ...]:
     guesses_RCB = hits_RCB + false_RCB
     either_RCB = truth_CB + guesses_RCB
     seen_RB = np.maximum(1, (either_RCB > 0).sum(axis=1))
-    # hits are 0 where the lower part is: a class never seen or never named scores 0
+    # hits are 0 where the denominator is: a class without images or predictions scores 0
     lower = (either_RCB, np.broadcast_to(truth_CB, hits_RCB.shape), guesses_RCB)
     tops = (2 * hits_RCB, hits_RCB, hits_RCB)
     return tuple(
@@ -115,13 +127,16 @@ def _macro_scores(counts_PB: Counts, ledger: _Ledger) -> tuple[Floats, ...]:
 def macro_samples(
     patterns: Patterns, num_classes: int, num_draws: int, seed: int = 0
 ) -> dict[str, tuple[Floats, Floats]]:
-    """Return {score: (of each network [R], of each network on each drawn test set [R, B])}.
+    """Return {score: (value per network [R], value per network and resampled test set [R, B])}.
 
     Args:
-        patterns: of all networks that are to be compared, so that their draws are the same.
-        num_classes: C; answers and labels lie in 0..C-1.
+        patterns: of all networks to be compared, so that they share their draws.
+        num_classes: C; predictions and labels lie in 0..C-1.
         num_draws: B, at least 2.
-        seed: of the draws.
+        seed: seed of the draws.
+
+    Returns:
+        float64 scores in 0..1 for each of `MACRO_SCORES`.
     """
     ledger = _ledger(patterns, num_classes)
     whole = _macro_scores(patterns.counts_P[:, None].astype(np.float64), ledger)

@@ -1,7 +1,7 @@
-"""Does a model mean it when it says 90 %? Reliability, its error without bias, and temperature.
+"""Calibration of confidences: reliability curve, debiased calibration error, temperature scaling.
 
-Calibration errors carry no interval: an estimate whose bias depends on what it estimates supports
-no claim of coverage. Over seeds the lowest and the highest are given instead.
+Calibration errors have no interval: the bias of the estimate depends on the estimated quantity, so
+that no coverage could be guaranteed. The lowest and highest value over seeds are given instead.
 
 Shape suffixes: N images, C classes, B bins.
 """
@@ -28,10 +28,10 @@ COOLEST, HOTTEST = 0.01, 100.0
 
 
 class ReliabilityBin(Frozen):
-    """Images whose confidence lies in one of 15 equal parts of 0..1.
+    """Images whose confidence lies in one of 15 equal-width bins of 0..1.
 
-    `confidence_frac` and `accuracy_frac` are means; `low`, `high` are Wilson's 95 % interval of
-    the accuracy of this one network.
+    `confidence_frac` and `accuracy_frac` are means; `low`, `high` are Wilson's 95 % interval of the
+    accuracy of this network.
     """
 
     num_images: PositiveInt
@@ -42,11 +42,11 @@ class ReliabilityBin(Frozen):
 
 
 class Temperature(Frozen):
-    """One network's temperature, fitted on validation images, and what it does to the test.
+    """Temperature of one network, fitted on validation images, and its effect on test scores.
 
-    Above 1 the network was too sure of itself. `at_bound` says that no temperature within
-    0.01..100 was best: nothing to learn from, for instance, validation images all answered
-    rightly. Accuracy stays as it is.
+    A temperature above 1 means that the network was overconfident. `at_bound` means that the
+    optimum does not lie within 0.01..100, for instance because all validation images are predicted
+    correctly. Accuracy does not change. NLLs are in nats.
     """
 
     temperature: Annotated[float, Field(gt=0)]
@@ -60,7 +60,7 @@ class Temperature(Frozen):
 
 
 class CalibrationOverSeeds(Frozen):
-    """Debiased calibration error of one model's networks: mean, lowest, highest. No interval."""
+    """Debiased calibration error of a model's networks, 0..1: mean, lowest, highest value."""
 
     model: str
     num_seeds: PositiveInt
@@ -72,7 +72,12 @@ class CalibrationOverSeeds(Frozen):
 def reliability(
     logits_NC: NDArray[np.floating], labels_N: NDArray[np.integer]
 ) -> tuple[ReliabilityBin, ...]:
-    """Return the reliability curve of one network: its bins that hold images, least sure first."""
+    """Return the reliability curve of one network: its non-empty bins, lowest confidence first.
+
+    Args:
+        logits_NC: logits [N, C] of any float type.
+        labels_N: true classes [N], 0..C-1.
+    """
     found = []
     for num, confidence, right in _bins(logits_NC, labels_N):
         low, high = stats.wilson_interval(right / num, num, stats.t_quantile(0.95, np.inf))
@@ -89,7 +94,7 @@ def reliability(
 
 
 def _bins(logits_NC: NDArray[np.floating], labels_N: NDArray[np.integer]) -> Floats:
-    """Return [B, 3]: images, summed confidence, right answers of the bins that hold images."""
+    """Return [B, 3]: images, summed confidence and correct predictions of the non-empty bins."""
     confidence_N = softmax(logits_NC.astype(np.float64), axis=1).max(axis=1)
     bins_B3 = calibration_bins(confidence_N, logits_NC.argmax(axis=1) == labels_N)
     held: Floats = bins_B3[bins_B3[:, 0] > 0]
@@ -97,20 +102,24 @@ def _bins(logits_NC: NDArray[np.floating], labels_N: NDArray[np.integer]) -> Flo
 
 
 def debiased_ece(logits_NC: NDArray[np.floating], labels_N: NDArray[np.integer]) -> float:
-    """Return the expected calibration error (15 bins, 0..1) without what chance alone adds to it.
+    """Return the expected calibration error (15 bins, 0..1) without the bias due to chance.
 
-    The plain error takes each bin's gap between confidence and accuracy without its sign, so it
-    grows as bins empty, even for a perfectly calibrated network (Kumar, Liang & Ma 2019,
-    "Verified Uncertainty Calibration", section 4). Here one half of a bin's images says which
-    sign the gap has and the other half how large it is: without a true gap the two disagree half
-    of the time, and the mean is 0. Averaged over all halvings, with normal noise of standard
-    deviation s around a gap d, that is d (2 Φ(d/s) - 1) - 2 s φ(d/s), which tends to |d| where
-    the gap is beyond doubt. Where a gap is no larger than its noise it errs low, by less than half
-    the noise. The sum over bins is never below 0.
+    The plain error takes the absolute value of each bin's gap between confidence and accuracy, so
+    it grows as bins empty, even for a perfectly calibrated network (Kumar, Liang & Ma 2019,
+    "Verified Uncertainty Calibration", section 4). Here one half of a bin's images determines the
+    sign of the gap and the other half its size: without a true gap the two disagree half of the
+    time, and the mean is 0. Averaged over all halvings, with normal noise of standard deviation s
+    around a gap d, that is d (2 Φ(d/s) - 1) - 2 s φ(d/s), which tends to |d| for gaps far larger
+    than s. For a gap no larger than its noise the estimate is too low, by less than half the noise.
+    The sum over bins is never below 0.
+
+    Args:
+        logits_NC: logits of any float type.
+        labels_N: true classes, 0..C-1.
     """
     num_B, confidence_B, right_B = _bins(logits_NC, labels_N).T
     gap_B = np.abs(confidence_B - right_B) / num_B
-    # one more right and one more wrong answer: a bin of one image is not known without error
+    # one more correct and one more wrong prediction: a bin of one image has a nonzero error
     smooth_B = (right_B + 1) / (num_B + 2)
     noise_B = np.sqrt(smooth_B * (1 - smooth_B) / num_B)
     ratio_B = gap_B / noise_B
@@ -124,10 +133,10 @@ def calibration_over_seeds(model: str, tests: Sequence[Predictions]) -> Calibrat
 
     Args:
         model: its name.
-        tests: test predictions, one for each seed.
+        tests: test predictions, one per seed.
 
     Raises:
-        DataError: none at all.
+        DataError: `tests` is empty.
     """
     if not tests:
         raise DataError(mould(model, "stored test predictions", "none", "to run the study again"))
@@ -142,10 +151,14 @@ def calibration_over_seeds(model: str, tests: Sequence[Predictions]) -> Calibrat
 
 
 def fit_temperature(logits_NC: NDArray[np.floating], labels_N: NDArray[np.integer]) -> float:
-    """Return the temperature in 0.01..100 whose softmax(logits/T) has the least NLL.
+    """Return the temperature T in 0.01..100 that minimises the NLL of softmax(logits/T).
 
     Guo et al. 2017, "On Calibration of Modern Neural Networks", section 4.2. The NLL is convex in
-    1/T: the search over log T finds the one minimum.
+    1/T: the search over log T finds the unique minimum.
+
+    Args:
+        logits_NC: logits [N, C] of any float type.
+        labels_N: true classes [N], 0..C-1.
     """
     logits_NC = logits_NC.astype(np.float64)
     rows_N = np.arange(len(labels_N))

@@ -1,4 +1,4 @@
-"""Models as advice sees them, and what it says of them."""
+"""Input and output types of advice: candidates, limits, verdicts on pairs, and the choice."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ Positive = Annotated[float, Field(gt=0)]
 class Candidate(Frozen):
     """A model as measured on one data set; None is unknown.
 
-    `accuracy_low_frac`, `accuracy_high_frac`: its 95 % interval. `num_diverged` of `num_seeds`
-    trainings diverged and are in none of these numbers. `guessing_frac` is the share of the
-    largest class where the model is at or near it (`judge.guessing`), else None.
+    `accuracy_low_frac`, `accuracy_high_frac`: its 95 % interval, 0..1. `num_diverged` of
+    `num_seeds` trainings diverged and are excluded from all numbers. `guessing_frac` is the share
+    of the largest class if the accuracy is at or near it (`judge.guessing`), else None.
     """
 
     model: str
@@ -43,13 +43,13 @@ class Candidate(Frozen):
         return self
 
     def cost(self, field: str) -> float | None:
-        """Return the cost of that name (one of `COSTS`)."""
+        """Return the cost in a field of this name (one of `COSTS`); None if unknown."""
         value: float | None = getattr(self, field)
         return value
 
 
 class Limits(Frozen):
-    """Most, or for accuracy least, that is allowed; None is no limit."""
+    """Highest costs allowed and lowest accuracy accepted; None is no limit."""
 
     size_mib: Positive | None = None
     latency_ms: Positive | None = None
@@ -59,7 +59,7 @@ class Limits(Frozen):
 
 
 class Duel(Frozen):
-    """A verdict on the accuracy of a pair; goes before the two intervals."""
+    """A verdict on the accuracies of a pair; takes precedence over their intervals."""
 
     first: str
     second: str
@@ -67,10 +67,10 @@ class Duel(Frozen):
 
 
 class Advice(Frozen):
-    """A choice. `tie` names the models that noise alone may separate from it.
+    """A choice of model. `tie` names the models whose distance from it may be noise.
 
-    `reasons` and `excluded` say why; `front` are the models that no other dominates.
-    `caution` is what must be said wherever the choice is named, "" for nothing.
+    `reasons` and `excluded` explain the choice; `front` are the models that no other dominates.
+    `caution` must accompany every mention of the choice, "" for none.
     """
 
     case: str

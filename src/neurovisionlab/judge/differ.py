@@ -1,4 +1,4 @@
-"""Where models differ: class by class, answer by answer, image by image.
+"""Differences between models: per class, per kind of mistake, per image.
 
 Shape suffixes: S seeds, N images, C classes, K classes that occur.
 """
@@ -20,9 +20,9 @@ from neurovisionlab.judge.answers import Answers, check_comparable
 
 
 class Confused(Frozen):
-    """Images of class `truth` answered as class `answer` (numbers of classes).
+    """Images of class `truth` predicted as class `answer` (class numbers).
 
-    `num_images` is a mean over seeds; `share_frac` is it over the images of the class.
+    `num_images` is a mean over seeds; `share_frac` is its share of the images of class `truth`.
     """
 
     truth: int
@@ -32,7 +32,7 @@ class Confused(Frozen):
 
 
 class ClassRecall(Frozen):
-    """How much of one class a model recognises, with a 95 % interval (`stats.share_interval`)."""
+    """Recall of one class by one model, 0..1, with a 95 % interval (`stats.share_interval`)."""
 
     class_number: int
     recall_frac: Fraction
@@ -44,8 +44,9 @@ class ClassRecall(Frozen):
 class Suspect(Frozen):
     """An image that every network of every model gets wrong: hard, or wrongly labelled.
 
-    `index` counts within the whole data set. `answer` is what most networks say, `agreeing_frac`
-    the share of networks that say so: the nearer to 1, the more the label is in doubt.
+    `index` is its position in the whole data set. `answer` is the most frequent prediction,
+    `agreeing_frac` the share of networks with that prediction: the closer to 1, the more doubtful
+    the label.
     """
 
     index: int
@@ -55,7 +56,7 @@ class Suspect(Frozen):
 
 
 class MistakeGap(Frozen):
-    """A mistake, images of class `truth` answered as `answer`, that `a` makes more often than `b`.
+    """A mistake, class `truth` predicted as `answer`, that `a` makes more often than `b`.
 
     `num_images` is the difference of the two means over seeds, above 0.
     """
@@ -68,10 +69,10 @@ class MistakeGap(Frozen):
 
 
 class Differences(Frozen):
-    """Where the models of one data set differ.
+    """Differences between the models of one data set.
 
-    `alone` gives, for each model, the images that every network of it gets right and no network
-    of any other model does; indices count within the whole data set.
+    `alone` gives, for each model, the images that all its networks get right and no network of any
+    other model does; indices are positions in the whole data set.
     """
 
     alone: dict[str, tuple[int, ...]]
@@ -82,7 +83,7 @@ class Differences(Frozen):
 
 
 def mean_confusion(answers: Answers) -> Floats:
-    """Return [C, C] images by (true class, answer), a mean over seeds."""
+    """Return float64 [C, C] images by (true class, predicted class), a mean over seeds."""
     labels_N, num_classes = answers.labels_N, answers.num_classes
     counts = [confusion(row_N, labels_N, num_classes) for row_N in answers.predicted_SN]
     mean_CC: Floats = np.mean(counts, axis=0, dtype=np.float64)
@@ -90,9 +91,9 @@ def mean_confusion(answers: Answers) -> Floats:
 
 
 def _among_seen(*answers: Answers) -> tuple[tuple[Answers, ...], NDArray[np.int64]]:
-    """Return answers in which only the classes that occur are numbered, and which these are.
+    """Return answers renumbered to the classes that occur, and these classes [K].
 
-    Memory then grows with the answers, not with the square of how many classes there might be.
+    Memory then depends on the number of classes that occur, not on the square of all classes.
     """
     given = [numbers for one in answers for numbers in (one.labels_N, one.predicted_SN.ravel())]
     classes_K = np.unique(np.concatenate(given))
@@ -109,12 +110,12 @@ def _among_seen(*answers: Answers) -> tuple[tuple[Answers, ...], NDArray[np.int6
 
 
 def confusion_difference(a: Answers, b: Answers) -> Floats:
-    """Return [C, C] confusion of a minus confusion of b, each a mean over seeds.
+    """Return float64 [C, C]: confusion of a minus confusion of b, each a mean over seeds.
 
-    Above 0 off the diagonal: a makes this mistake more often.
+    Values above 0 off the diagonal are mistakes that a makes more often.
 
     Raises:
-        DataError: the models answered different test images.
+        DataError: the models were tested on different images.
     """
     check_comparable([a, b])
     return mean_confusion(a) - mean_confusion(b)
@@ -124,7 +125,7 @@ def mistake_gaps(a: Answers, b: Answers, count: int = 3) -> tuple[MistakeGap, ..
     """Return the mistakes in which two models differ most, at most `count`, largest first.
 
     Raises:
-        DataError: the models answered different test images.
+        DataError: the models were tested on different images.
     """
     check_comparable([a, b])
     (few_a, few_b), classes_K = _among_seen(a, b)
@@ -151,7 +152,7 @@ def most_confused(answers: Answers, count: int = 10) -> tuple[Confused, ...]:
     counts_KK = mean_confusion(few)
     num_truth_K = counts_KK.sum(axis=1)
     mistakes_KK = counts_KK - np.diag(np.diag(counts_KK))
-    # equal counts in the order of classes
+    # a stable sort keeps equal counts in the order of classes
     order = np.argsort(-mistakes_KK, axis=None, kind="stable")[:count]
     places = [divmod(int(place), len(classes_K)) for place in order]
     return tuple(
@@ -186,10 +187,10 @@ def class_recalls(answers: Answers) -> tuple[ClassRecall, ...]:
 
 
 def right_alone(answers: Sequence[Answers]) -> dict[str, tuple[int, ...]]:
-    """Return, by model, the images only it gets right: all its networks, and none of the others.
+    """Return {model: images right by all its networks and by no network of another model}.
 
     Raises:
-        DataError: the models answered different test images.
+        DataError: the models were tested on different images.
     """
     check_comparable(answers)
     always = [one.right().all(axis=0) for one in answers]
@@ -202,10 +203,10 @@ def right_alone(answers: Sequence[Answers]) -> dict[str, tuple[int, ...]]:
 
 
 def suspects(answers: Sequence[Answers]) -> tuple[Suspect, ...]:
-    """Return the images that no network gets right, those with the most agreement first.
+    """Return the images that no network gets right, highest agreement first.
 
     Raises:
-        DataError: the models answered different test images.
+        DataError: the models were tested on different images.
     """
     check_comparable(answers)
     first = answers[0]
@@ -225,10 +226,10 @@ def suspects(answers: Sequence[Answers]) -> tuple[Suspect, ...]:
 
 
 def differences(answers: Sequence[Answers], num_confused: int = 10) -> Differences:
-    """Return where models differ on one data set.
+    """Return the differences between models on one data set.
 
     Raises:
-        DataError: the models answered different test images.
+        DataError: the models were tested on different images.
     """
     return Differences(
         alone=right_alone(answers),

@@ -1,4 +1,4 @@
-"""How training went: how soon a model is good, when it begins to overfit, how steady it is."""
+"""Dynamics of training: speed of convergence, onset of overfitting, stability."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from neurovisionlab.core.frozen import Frozen
 from neurovisionlab.core.protocol import PositiveInt
 from neurovisionlab.core.records import EpochRow
 
-OPEN_FRAC = 0.01  # a gap of one point: the model knows its training images better than others
+OPEN_FRAC = 0.01  # a gap of one point: training images are recognised better than others
 
 
 class Dynamics(Frozen):
-    """The training of one network; epochs count from 1.
+    """Dynamics of one network's training; epochs count from 1.
 
     Attributes:
-        num_epochs: how many were trained.
-        final_val_accuracy_frac: validation accuracy after the last.
-        epochs_to_90, epochs_to_95, epochs_to_99: first epoch with 90, 95, 99 % of it.
+        num_epochs: number of epochs trained.
+        final_val_accuracy_frac: validation accuracy after the last epoch, 0..1.
+        epochs_to_90, epochs_to_95, epochs_to_99: first epoch that reaches 90, 95, 99 % of it.
         final_gap_frac: accuracy during the last epoch of training minus validation accuracy after
-            it. Training accuracy is measured while weights move, with dropout and augmentation
-            on: below 0 is common early, and lasting with strong augmentation.
+            it. Training accuracy is measured while weights change, with dropout and augmentation
+            on: values below 0 are common early, and throughout with strong augmentation.
         gap_opens_epoch: first epoch from which on the gap stays above one point; null for never.
-        largest_drop_frac: largest fall of validation accuracy from one epoch to the next, 0 if it
-            never fell.
-        drop_epoch: the epoch after which it had fallen; null if it never fell.
+        largest_drop_frac: largest decrease of validation accuracy between consecutive epochs, 0 if
+            it never decreased.
+        drop_epoch: the epoch after which it had decreased; null if it never decreased.
     """
 
     num_epochs: PositiveInt
@@ -42,7 +42,7 @@ class Dynamics(Frozen):
 
 
 class SeedRange(Frozen):
-    """A number over seeds: the middle one and the extremes."""
+    """A number over seeds: median, lowest and highest value."""
 
     middle: float
     low: float
@@ -50,8 +50,10 @@ class SeedRange(Frozen):
 
 
 class DynamicsOverSeeds(Frozen):
-    """The trainings of one model. `num_opened` counts seeds whose gap opens; the range of
-    `gap_opens_epoch` is over those, null if there are none.
+    """Dynamics of one model's trainings.
+
+    `num_opened` counts seeds whose gap opens; the range of `gap_opens_epoch` is over those, null if
+    there are none.
     """
 
     model: str
@@ -70,10 +72,10 @@ def dynamics(epochs: Sequence[EpochRow]) -> Dynamics:
     """Describe one training.
 
     Args:
-        epochs: one row for each, in order.
+        epochs: one row per epoch, in order.
 
     Raises:
-        DataError: no epochs.
+        DataError: `epochs` is empty.
     """
     if not epochs:
         expected, remedy = "at least one epoch", "a cell that was trained"
@@ -102,16 +104,16 @@ def _first_reaching(share: float, accuracies: Sequence[float]) -> int:
 
 
 def _opens(gaps: Sequence[float]) -> int | None:
-    """Return the epoch after the last one with a gap of at most a point."""
+    """Return the epoch after the last one with a gap of at most a point; None if there is none."""
     closed = max((epoch for epoch, gap in enumerate(gaps, 1) if gap <= OPEN_FRAC), default=0)
     return closed + 1 if closed < len(gaps) else None
 
 
 def dynamics_over_seeds(model: str, trainings: Sequence[Sequence[EpochRow]]) -> DynamicsOverSeeds:
-    """Describe the trainings of one model, one for each seed, in any order.
+    """Describe the trainings of one model, one per seed, in any order.
 
     Raises:
-        DataError: no trainings, or one without epochs.
+        DataError: no trainings, or a training without epochs.
     """
     if not trainings:
         expected, remedy = "at least one training", "to run the study"

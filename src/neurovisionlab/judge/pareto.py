@@ -1,4 +1,4 @@
-"""Which of several options are beaten by no other: the Pareto front, unknowns left unknown."""
+"""The Pareto front of several options, with unknown values left unknown."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ Point = Sequence[float | None]
 def non_dominated(points: Sequence[Point], directions: Sequence[Direction]) -> list[bool]:
     """Return, for each point, whether no other point dominates it.
 
-    One point dominates another if it is at least as good in every criterion and better in one
-    (Pareto dominance; Ehrgott, *Multicriteria Optimization*, 2005, definition 2.1). Equal points
-    do not dominate each other. A value that is None is unknown: a point that lacks it where
-    it is compared neither dominates nor is dominated, for either would be a guess.
+    A point dominates another if it is at least as good in every criterion and better in at least
+    one (Pareto dominance; Ehrgott, *Multicriteria Optimization*, 2005, definition 2.1). Equal
+    points do not dominate each other. None is an unknown value: a point compared in an unknown
+    value neither dominates nor is dominated, for either would be a guess.
 
     Args:
         points: one tuple per option, one value per criterion, all in the same order.
         directions: for each criterion, whether "larger" or "smaller" is better.
 
     Raises:
-        ValueError: a point whose length differs from that of `directions`, an unknown direction,
-            or a NaN (write None for unknown).
+        ValueError: a point whose length differs from that of `directions`, an unknown direction, or
+            a NaN (write None for unknown).
 
     >>> non_dominated([(92.0, 43.0), (91.0, 9.0), (90.0, 50.0)], ["larger", "smaller"])
     [True, True, False]

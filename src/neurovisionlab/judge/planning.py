@@ -1,7 +1,7 @@
-"""What would decide an open comparison: more seeds, or more test images.
+"""Estimates of the seeds or test images that would decide an open comparison.
 
-An order of magnitude, not a promise: it takes the measured difference and the measured parts of
-its variance for the true ones, and asks when the verdict would fall.
+An order of magnitude, not a promise: the measured difference and the measured components of its
+variance are taken as true.
 """
 
 from __future__ import annotations
@@ -20,15 +20,16 @@ ENDLESS = 10**9
 
 
 class WouldDecide(Frozen):
-    """How much more of one thing, the other unchanged, would bring a verdict.
+    """Additional seeds, or test images, that would lead to a verdict, the other unchanged.
 
     Attributes:
-        more_seeds: for each of the two models; null for more than 50, or where seeds cannot help.
-        seeds_help: false where the images' part of the variance alone keeps the verdict open.
-        more_images: test images, one significant digit; null for more than 100 times as many, or
-            where images cannot help.
-        images_help: false where the seeds' part of the variance alone keeps the verdict open.
-        outcome: the verdict that would fall first as the interval narrows.
+        more_seeds: additional seeds for each of the two models; null for more than 50, or if seeds
+            cannot decide.
+        seeds_help: false if the variance from images alone keeps the verdict open.
+        more_images: additional test images, to one significant digit; null for more than 100 times
+            as many, or if images cannot decide.
+        images_help: false if the variance from seeds alone keeps the verdict open.
+        outcome: the verdict reached first as the interval narrows.
     """
 
     more_seeds: int | None
@@ -40,7 +41,7 @@ class WouldDecide(Frozen):
 
 @dataclass(frozen=True)
 class Hurdle:
-    """What a verdict takes: p times `num_tests` below `alpha`, or the 90 % interval in ±delta."""
+    """Criteria of a verdict: p times `num_tests` below `alpha`, or the 90 % interval in ±delta."""
 
     alpha: float
     num_tests: int
@@ -48,12 +49,12 @@ class Hurdle:
 
 
 def would_decide(difference: float, parts: Spread, hurdle: Hurdle) -> WouldDecide:
-    """Estimate what would decide a comparison that is open now.
+    """Estimate the data that would decide a comparison that is open now.
 
     Args:
-        difference: measured, taken for the true one.
+        difference: measured difference, taken as true.
         parts: its measured variance; without seed parts more seeds never help.
-        hurdle: what a verdict takes.
+        hurdle: the criteria of a verdict.
     """
 
     def decided(more_seeds: int, more_images: int) -> bool:
@@ -73,7 +74,7 @@ def would_decide(difference: float, parts: Spread, hurdle: Hurdle) -> WouldDecid
 
 
 def _first_outcome(size: float, hurdle: Hurdle) -> Literal["better", "equivalent"]:
-    """Compare the standard errors at which either verdict falls, with normal quantiles."""
+    """Compare the standard errors at which the two verdicts are reached, with normal quantiles."""
     normal = NormalDist()
     for_better = size / normal.inv_cdf(1 - hurdle.alpha / hurdle.num_tests / 2)
     for_equivalent = ((hurdle.delta or 0.0) - size) / normal.inv_cdf(0.95)
@@ -85,7 +86,7 @@ def _first_seeds(decided: Callable[[int], bool]) -> int | None:
 
 
 def _first_images(decided: Callable[[int], bool], num_images: int) -> int | None:
-    """Return the least number with one significant digit that decides."""
+    """Return the smallest number with one significant digit that decides; None if there is none."""
     steps = (digit * 10**power for power in range(1, 9) for digit in range(1, 10))
     within = (n for n in steps if n <= MOST_TIMES_IMAGES * num_images)
     return next((n for n in within if decided(n)), None)
@@ -100,7 +101,7 @@ def _is_decided(difference: float, parts: Spread, hurdle: Hurdle) -> bool:
 
 
 def _grown(parts: Spread, more_seeds: int, more_images: int) -> Spread:
-    """Return the spread to expect with more of both: the components stay, their divisors grow."""
+    """Return the expected spread with more seeds and images: equal components, larger divisors."""
     num_images = parts.num_images + more_images
     rest_now = sum(part.residual for part in parts.seeds)
     images = max(0.0, parts.images - rest_now) * parts.num_images / num_images

@@ -1,4 +1,4 @@
-"""A number with its interval, and what two of them say together."""
+"""Numbers with intervals, and their differences and ratios."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import re
 from decimal import Decimal
 from typing import Literal, NamedTuple
 
-# bounded, so that a ratio of two is finite, and so is one times the power of ten of its digits
+# bounded, so that a ratio of two numbers, and a number scaled by its last digit, stay finite
 NUMBER = re.compile(r"[+-]?[0-9]{1,15}(\.[0-9]{1,15})?")
 
-# "rounding": the ends bound the value with certainty; "chance": they are confidence limits
+# "rounding": the ends bound the value with certainty; "chance": the ends are confidence limits
 Uncertainty = Literal["rounding", "chance"]
 
 
 class Quantity(NamedTuple):
-    """A value and the ends of its interval; both ends are None where none is known."""
+    """A value and the ends of its interval; both ends are None if unknown."""
 
     value: float
     low: float | None = None
@@ -23,7 +23,7 @@ class Quantity(NamedTuple):
 
 
 def half_unit(text: str) -> float:
-    """Return half a unit of the last digit that `text` prints.
+    """Return half a unit of the last printed digit.
 
     >>> half_unit("4.1"), half_unit("2523")
     (0.05, 0.5)
@@ -34,10 +34,10 @@ def half_unit(text: str) -> float:
 
 
 def printed(text: str) -> Quantity:
-    """Return what a printed number stands for: all values that round to it.
+    """Return a printed number with the interval of all values that round to it.
 
     Raises:
-        ValueError: not a plain decimal number (`NUMBER`): 15 digits at most on each side of the
+        ValueError: not a plain decimal number (`NUMBER`) with at most 15 digits on each side of the
             point.
 
     >>> printed("89.7")
@@ -50,11 +50,11 @@ def printed(text: str) -> Quantity:
 
 
 def difference(first: Quantity, second: Quantity, kind: Uncertainty) -> Quantity:
-    """Return first − second with its interval; no interval where one of the two has none.
+    """Return first − second with its interval; without interval if either has none.
 
     Chance: the distances from each estimate to its limits are added in squares, which holds for
-    independent estimates (MOVER; Zou & Donner 2008, Statistics in Medicine 27, equations 5 and
-    6) and is too wide for estimates that move together, as accuracies on the same images do.
+    independent estimates (MOVER; Zou & Donner 2008, Statistics in Medicine 27, equations 5 and 6)
+    and is too wide for positively correlated estimates, such as accuracies on the same images.
     """
     value = first.value - second.value
     if first.low is None or first.high is None or second.low is None or second.high is None:
@@ -67,7 +67,7 @@ def difference(first: Quantity, second: Quantity, kind: Uncertainty) -> Quantity
 def ratio(first: Quantity, second: Quantity, kind: Uncertainty) -> Quantity | None:
     """Return first ÷ second with its interval, by way of logarithms; None unless both are above 0.
 
-    An interval that reaches down to 0 has no logarithm: then the ratio has no interval either.
+    An interval that reaches down to 0 has no logarithm: the ratio then has no interval.
     """
     if first.value <= 0 or second.value <= 0:
         return None
@@ -80,7 +80,7 @@ def ratio(first: Quantity, second: Quantity, kind: Uncertainty) -> Quantity | No
 
 
 def side(quantity: Quantity, of: float) -> Literal["above", "below"] | None:
-    """Return on which side of a number a whole interval lies; None if that cannot be told."""
+    """Return the side of a number on which a whole interval lies; None if undecided."""
     if quantity.low is None or quantity.high is None:
         return None
     if quantity.low > of:

@@ -1,8 +1,8 @@
-"""Models across data sets: wins, ties, losses, mean ranks, and tests that need enough data sets.
+"""Comparison of models across data sets: wins, ties, losses, mean ranks, and rank tests.
 
 Every data set counts once, however many seeds it has. Where a model was not run on a data set,
-ranks are put together from pairs, each pair averaged over the data sets that have both, so that
-an easy opponent met often weighs no more than a hard one met once.
+ranks are derived from pairs, each averaged over the data sets with both models, so that a weak
+opponent met often weighs no more than a strong one met once.
 
 Shape suffixes: D data sets, M models, B draws.
 """
@@ -29,11 +29,11 @@ FEWEST_PAIRS = 6
 
 
 class Refusal(Frozen):
-    """A method that is not used because it could say nothing here.
+    """A method that is not applied because it could not show anything here.
 
     `reason`: "ranks of few data sets" (a critical-difference diagram would show no difference
-    whatever the models do), "p cannot get small" (an exact Wilcoxon test of five pairs never
-    falls below 0.0625), or "cells are missing".
+    whatever the scores), "p cannot get small" (an exact Wilcoxon test of five pairs never falls
+    below 0.0625), or "cells are missing".
     """
 
     method: Literal["critical-difference diagram", "Wilcoxon signed-rank test"]
@@ -45,10 +45,10 @@ class Refusal(Frozen):
 class Standing(Frozen):
     """One model across data sets.
 
-    `wins` and `losses` count verdicts of "better", `ties` those of "equivalent", `undecided`
-    those of "cannot tell", about the models. `mean_rank` is 1 for a model first everywhere; its
-    95 % interval is about these data sets, measured again with other seeds and test images.
-    Null where the model never met one of the others.
+    `wins` and `losses` count verdicts of "better", `ties` those of "equivalent", `undecided` those
+    of "cannot tell", about the models. `mean_rank` is 1 for a model that is first everywhere; its
+    95 % interval concerns the same data sets with other seeds and test images. Null if the model
+    shares no data set with one of the others.
     """
 
     model: str
@@ -74,8 +74,8 @@ class CriticalDifference(Frozen):
 class SignedRanks(Frozen):
     """Wilcoxon's signed-rank test of two models over the data sets that have both.
 
-    `leading` has the larger sum of ranks; null where they are level. `p_holm` is corrected for all
-    pairs that were tested.
+    `leading` has the larger sum of ranks; null if the sums are equal. `p_holm` is corrected for the
+    number of tested pairs.
     """
 
     a: str
@@ -89,7 +89,7 @@ class SignedRanks(Frozen):
 class Overall(Frozen):
     """All models across all data sets, for one score.
 
-    `is_balanced` is false where cells are missing and ranks were put together from pairs.
+    `is_balanced` is false if cells are missing and ranks were derived from pairs.
     """
 
     metric: Metric
@@ -102,7 +102,7 @@ class Overall(Frozen):
 
 
 def friedman(scores_DM: Floats, higher_is_better: bool = True) -> tuple[Floats, float, float]:
-    """Return mean ranks [M], Friedman's χ² corrected for ties, and its p.
+    """Return mean ranks float64 [M], Friedman's χ² corrected for ties, and its p.
 
     Source: Friedman 1937; the correction as in Conover 1999, section 5.8.
     """
@@ -110,7 +110,7 @@ def friedman(scores_DM: Floats, higher_is_better: bool = True) -> tuple[Floats, 
     num_datasets, num_models = scores_DM.shape
     mean_M = ranks_DM.mean(axis=0)
     around = float(((ranks_DM - (num_models + 1) / 2) ** 2).sum()) / (num_models - 1)
-    # without ties `around` is D M (M + 1)/12; all models alike everywhere leave nothing to rank
+    # without ties `around` is D M (M + 1)/12; it is 0 if all models score alike on every data set
     squares = num_datasets**2 * float(((mean_M - (num_models + 1) / 2) ** 2).sum())
     chi2 = squares / around if around > 0 else 0.0
     return mean_M, chi2, float(distributions.chi2.sf(chi2, num_models - 1))
@@ -123,11 +123,11 @@ def critical_difference(num_models: int, num_datasets: int, alpha: float = 0.05)
 
 
 def wilcoxon(differences: Sequence[float]) -> float | Refusal:
-    """Return the two-sided p of Wilcoxon's signed-rank test, or why it is refused.
+    """Return the two-sided p of Wilcoxon's signed-rank test, or the reason not to test.
 
     Args:
-        differences: one for each pair, of data sets or of seeds; below 6 the smallest exact p
-            is 0.0625.
+        differences: one per pair, of data sets or of seeds; with fewer than 6 the smallest exact p
+            is 0.0625 or more.
     """
     if len(differences) < FEWEST_PAIRS:
         return _no_wilcoxon(len(differences))
@@ -148,12 +148,12 @@ def _no_wilcoxon(num: int, needed: int = FEWEST_PAIRS) -> Refusal:
 def overall(
     datasets: Sequence[DatasetVerdicts], metric: Metric, rules: Rules = DEFAULT_RULES
 ) -> Overall:
-    """Sum up the verdicts of all data sets for one score.
+    """Summarise the verdicts of all data sets for one score.
 
     Args:
-        datasets: verdicts of each; a model may be missing from some.
-        metric: which score.
-        rules: `num_draws` and `draw_seed` serve the intervals of mean ranks.
+        datasets: verdicts of each data set; a model may be missing from some.
+        metric: the score.
+        rules: `num_draws` and `draw_seed` apply to the intervals of mean ranks.
     """
     models = sorted({one.model for data in datasets for one in _estimates(data, metric)})
     means_DM = np.array([_means(data, metric, models) for data in datasets])
@@ -180,7 +180,7 @@ def overall(
 
 
 def _signed_ranks(scores_DM: Floats, models: Sequence[str]) -> tuple[SignedRanks, ...]:
-    """Test every pair that shares enough data sets; larger scores are better."""
+    """Test every pair with enough data sets in common; larger scores are better."""
     if len(models) < 2:
         return ()
     needed = fewest_datasets(len(models))
@@ -201,10 +201,10 @@ def _signed_ranks(scores_DM: Floats, models: Sequence[str]) -> tuple[SignedRanks
 
 
 def fewest_datasets(num_models: int) -> int:
-    """Return how many data sets Wilcoxon's test needs for its corrected p to fall under 0.05.
+    """Return the number of data sets Wilcoxon's test needs for its corrected p to fall under 0.05.
 
-    The smallest exact two-sided p of n pairs is 2^(1-n); Holm multiplies the smallest of all p
-    by the number of pairs of models.
+    The smallest exact two-sided p of n pairs is 2^(1-n); Holm multiplies the smallest of all p by
+    the number of pairs of models.
 
     >>> [fewest_datasets(num_models) for num_models in (2, 3, 4)]
     [6, 7, 8]
@@ -232,7 +232,7 @@ def _means(data: DatasetVerdicts, metric: Metric, models: Sequence[str]) -> list
 
 
 def _mean_ranks(scores_BDM: Floats) -> Floats:
-    """Return [B, M] mean ranks; NaN marks a missing cell, and a model that never met another."""
+    """Return [B, M] mean ranks; NaN scores are missing, NaN ranks lack a common data set."""
     num_models = scores_BDM.shape[2]
     ranks_BM = np.ones((len(scores_BDM), num_models))
     for one in range(num_models):
@@ -243,7 +243,7 @@ def _mean_ranks(scores_BDM: Floats) -> Floats:
                 if not met_D.any():
                     ranks_BM[:, one] = np.nan
                     continue
-                # half a rank where the two are level
+                # half a rank for equal scores
                 ranks_BM[:, one] += (0.5 + np.sign(gap_BD[:, met_D]) / 2).mean(axis=1)
     return ranks_BM
 
@@ -256,8 +256,8 @@ def _drawn(
 ) -> Floats:
     """Draw [B, M] scores of one data set from the joint t distribution of its models' means.
 
-    Covariances follow from the variances of single means and of differences; they carry what
-    models share: the images.
+    Covariances follow from the variances of single means and of differences; they represent the
+    images that models share.
     """
     metric, models = of
     singles = {one.model: one for one in _estimates(data, metric)}
@@ -269,7 +269,7 @@ def _drawn(
         a, b = names.index(pair.a), names.index(pair.b)
         shared = (variance_M[a] + variance_M[b] - pair.standard_error**2) / 2
         covariance[a, b] = covariance[b, a] = shared
-    # estimates of single entries need not fit together: drop what is below zero
+    # entries are estimated one by one: drop negative eigenvalues
     values, vectors = np.linalg.eigh(covariance)
     root = vectors * np.sqrt(np.maximum(values, 0))
     normal_BM = rng.standard_normal((rules.num_draws, len(names))) @ root.T

@@ -1,4 +1,4 @@
-"""The scores that are judged, and the samples that judging needs of each model."""
+"""The scores under test, and the samples of each model for the tests."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ LOWER_IS_BETTER: frozenset[Metric] = frozenset({"nll", "brier"})
 
 
 class Rules(Frozen):
-    """What a verdict takes.
+    """Criteria of verdicts.
 
     Attributes:
-        delta_frac: differences of shares (accuracy, recall, F1) below it do not matter: 0.005 is
-            half a point. NLL and Brier score have no such bound, so no "equivalent".
-        alpha: chance of a wrong "better" among all pairs of a data set, for each score.
-        num_draws: resampled test sets for scores that are no mean over images.
-        draw_seed: of these draws.
-        metrics: which scores are judged.
+        delta_frac: largest difference of shares (accuracy, recall, F1) that does not matter: 0.005
+            is half a point. NLL and Brier score have no such bound, so no "equivalent".
+        alpha: probability of a wrong "better" among all pairs of a data set, for each score.
+        num_draws: resampled test sets for scores that are not means over images.
+        draw_seed: seed of these draws.
+        metrics: the scores under test.
     """
 
     delta_frac: Annotated[float, Field(gt=0, lt=1)] = 0.005
@@ -45,7 +45,7 @@ class Rules(Frozen):
     metrics: tuple[Metric, ...] = METRICS
 
     def delta(self, metric: Metric) -> float | None:
-        """Return the difference that does not matter; None where there is no such thing."""
+        """Return the difference that does not matter; None for scores without such a bound."""
         return None if metric in LOWER_IS_BETTER else self.delta_frac
 
 
@@ -56,10 +56,10 @@ Samples = Mapping[Metric, Sample]
 
 
 def samples_of(answers: Sequence[Answers], rules: Rules = DEFAULT_RULES) -> dict[str, Samples]:
-    """Return {model: {score: its sample}}; resampled test sets are the same for all models.
+    """Return {model: {score: its sample}}; all models share the resampled test sets.
 
     Raises:
-        DataError: the models answered different test images.
+        DataError: the models were tested on different images.
     """
     check_comparable(answers)
     found: dict[str, dict[Metric, Sample]] = {
@@ -78,7 +78,7 @@ def samples_of(answers: Sequence[Answers], rules: Rules = DEFAULT_RULES) -> dict
 def _add_macro_samples(
     found: dict[str, dict[Metric, Sample]], answers: Sequence[Answers], rules: Rules
 ) -> None:
-    # in the order of names: who is called a and who b changes no draw
+    # in the order of names: the order of the arguments changes no draw
     ordered = sorted(answers, key=lambda one: one.model)
     rows_RN = np.concatenate([one.predicted_SN for one in ordered])
     patterns = patterns_of(rows_RN, ordered[0].labels_N)

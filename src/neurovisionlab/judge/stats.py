@@ -1,11 +1,11 @@
 """Intervals and tests: arrays in, numbers out.
 
-The design behind all of it: S seeds (trained networks) of a model answer the same N test images.
-A score varies for three reasons that a second study would meet anew: the seeds, the images, and
-what is left (this network on this image). Shape suffixes: S seeds, N images, X images or draws.
+The design: S seeds (trained networks) of a model predict the same N test images. A score varies for
+three reasons that a second study would meet anew: the seeds, the images, and the residual (this
+network on this image). Shape suffixes: S seeds, N images, X images or draws.
 
-Sources, named where they are used: Satterthwaite 1946; Wilson 1927; Korn & Graubard 1998;
-Owen 2007; Fagerland, Lydersen & Laake 2013; Bonett & Price 2012; Holm 1979; Schuirmann 1987.
+Sources, named at their uses: Satterthwaite 1946; Wilson 1927; Korn & Graubard 1998; Owen 2007;
+Fagerland, Lydersen & Laake 2013; Bonett & Price 2012; Holm 1979; Schuirmann 1987.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ Interval = tuple[float, float]
 
 @dataclass(frozen=True)
 class SeedPart:
-    """What one model's seeds add to the variance of a mean over S seeds and N images.
+    """Contribution of one model's seeds to the variance of a mean over S seeds and N images.
 
     Attributes:
         between: variance of the seeds' scores divided by S; expects σ²_seed/S + σ²_rest/(S N).
-        residual: the part of it that is not the seeds' own, σ²_rest/(S N).
+        residual: the part of it not due to the seeds themselves, σ²_rest/(S N).
         num_seeds: S, at least 2.
     """
 
@@ -39,13 +39,13 @@ class SeedPart:
 
 @dataclass(frozen=True)
 class Spread:
-    """The estimated variance of a mean or a difference of means, in parts.
+    """Estimated variance of a mean or a difference of means, in components.
 
     Attributes:
-        images: variance over images of the mean over seeds, divided by N; expects
-            σ²_image/N + σ²_rest/(S N).
+        images: variance over images of the mean over seeds, divided by N; expects σ²_image/N +
+            σ²_rest/(S N).
         num_images: N, at least 2.
-        seeds: one part for each model; none where the trained networks are taken as they are.
+        seeds: one part per model; empty if the trained networks are taken as fixed.
     """
 
     images: float
@@ -62,8 +62,8 @@ class Spread:
     def df(self) -> float:
         """Return Satterthwaite's degrees of freedom (1946, eq. 17).
 
-        A seed component whose estimate fell to zero still counts: that it fell there was chance,
-        and leaving it out would trust two or three seeds too much.
+        A seed component estimated as zero still counts: the zero is due to chance, and without its
+        term two or three seeds would be trusted too much.
         """
         rest_df = self.num_images - 1
         total = self._images() ** 2 / rest_df
@@ -71,7 +71,7 @@ class Spread:
             seed_df = part.num_seeds - 1
             total += max(part.between, part.residual) ** 2 / seed_df
             total += part.residual**2 / (seed_df * rest_df)
-        # squares of variances may vanish below the smallest float
+        # squares of variances may underflow
         return float(self.variance**2 / total) if total > 0 else float(rest_df)
 
     def _images(self) -> float:
@@ -80,12 +80,12 @@ class Spread:
 
 @dataclass(frozen=True)
 class Sample:
-    """One score of one model's networks, with what it varies over.
+    """One score of one model's networks, with its variation over images or draws.
 
     Attributes:
-        scores_S: the score of each network on all images.
-        around_SX: what each network scores on each image (X = N), where the score is a mean over
-            images; or on each resampled test set (X = draws), where it is not.
+        scores_S: float64, the score of each network on all images.
+        around_SX: float64, the score of each network on each image (X = N) if the score is a mean
+            over images; otherwise on each resampled test set (X = draws).
         num_images: N.
         is_resampled: whether X counts draws.
     """
@@ -105,7 +105,11 @@ class Sample:
 
 
 def sample_of_means(values_SN: NDArray[np.generic]) -> Sample:
-    """Return the sample of a score that is a mean over images: accuracy, NLL, Brier score."""
+    """Return the sample of a score that is a mean over images: accuracy, NLL, Brier score.
+
+    Args:
+        values_SN: value of each network on each image [S, N], of any numeric type.
+    """
     values = np.asarray(values_SN, dtype=np.float64)
     return Sample(values.mean(axis=1), values, values.shape[1])
 
@@ -113,9 +117,9 @@ def sample_of_means(values_SN: NDArray[np.generic]) -> Sample:
 def spread(sample: Sample) -> Spread:
     """Split the variance of a model's score: two-way analysis of variance, seeds × images.
 
-    With resampled test sets the same formula holds: seeds are resampled exactly (by algebra),
-    images by the draws, and the rest, which a plain crossed bootstrap counts three times (Owen
-    2007, "The pigeonhole bootstrap", theorem 3), is counted once.
+    The same formula holds for resampled test sets: seeds are resampled exactly (by algebra), images
+    by the draws, and the residual, which a plain crossed bootstrap counts three times (Owen 2007,
+    "The pigeonhole bootstrap", theorem 3), is counted once.
 
     Raises:
         ValueError: fewer than two images.
@@ -138,7 +142,7 @@ def _spread(mean_X: Floats, samples: Sequence[Sample]) -> Spread:
     if samples[0].num_images < 2:
         raise ValueError("expected at least 2 images, got 1; try a larger test set")
     images = float(mean_X.var(ddof=1)) / samples[0]._divisor()
-    # one seed anywhere: the run-to-run spread is unknown, so the networks are taken as they are
+    # a single seed gives no run-to-run variance, so the networks are taken as fixed
     known = all(len(sample.scores_S) > 1 for sample in samples)
     seeds = tuple(_seed_part(sample) for sample in samples) if known else ()
     return Spread(images, samples[0].num_images, seeds)
@@ -173,29 +177,34 @@ def t_test_p(difference: float, parts: Spread) -> float:
 def wilson_interval(share: float, num: float, quantile: float) -> Interval:
     """Return Wilson's score interval of a share of `num` trials (1927; Newcombe 1998, method 3).
 
-    `num` need not be whole: an effective number of trials (Korn & Graubard 1998) serves as well.
+    `num` need not be an integer: it may be an effective number of trials (Korn & Graubard 1998).
+
+    Args:
+        share: observed share, 0..1.
+        num: number of trials.
+        quantile: two-sided quantile, such as 1.96 for 95 %.
     """
     square = quantile**2 / num
     centre = (share + square / 2) / (1 + square)
     half = quantile * ((share * (1 - share) + square / 4) / num) ** 0.5 / (1 + square)
-    # at a share of 0 or 1 the bound is exactly there, but for rounding
+    # at a share of 0 or 1 the bound is exactly 0 or 1, except for rounding
     low = 0.0 if share == 0 else max(0.0, centre - half)
     high = 1.0 if share == 1 else min(1.0, centre + half)
     return low, high
 
 
 def share_interval(right_SN: NDArray[np.bool_], level: float = 0.95) -> Interval:
-    """Return the interval of the share of right answers of S networks on N images.
+    """Return the confidence interval of the accuracy of S networks on N images, within 0..1.
 
-    One network: Wilson's interval, which concerns this network alone. Several: Wilson's form with
-    the number of independent answers that the variance of the mean is worth, p(1-p)/variance
-    (Korn & Graubard 1998), and Student's quantile for the normal one. It stays within 0..1, is
-    the symmetric t interval on large test sets, and where all answers are right it grants no more
-    than N independent ones.
+    For one network: Wilson's interval, which concerns this network alone. For several: Wilson's
+    interval with the effective number of independent predictions that corresponds to the variance
+    of the mean, p(1-p)/variance (Korn & Graubard 1998), and Student's quantile instead of the
+    normal one. It stays within 0..1, approaches the symmetric t interval on large test sets, and
+    assumes no more than N independent predictions if all are right.
 
     Args:
         right_SN: whether network s is right on image n; S, N at least 1.
-        level: coverage aimed at.
+        level: confidence level.
     """
     num_seeds, num_images = right_SN.shape
     share = float(right_SN.mean())
@@ -212,8 +221,8 @@ def mcnemar_mid_p(only_a: int, only_b: int) -> float:
     """Return the two-sided mid-p of McNemar's test (Fagerland, Lydersen & Laake 2013, eq. 5).
 
     Args:
-        only_a: images that network a alone gets right.
-        only_b: images that network b alone gets right.
+        only_a: number of images that network a alone gets right.
+        only_b: number of images that network b alone gets right.
     """
     num = only_a + only_b
     if num == 0:
@@ -221,14 +230,20 @@ def mcnemar_mid_p(only_a: int, only_b: int) -> float:
     fewer = min(only_a, only_b)
     tail = float(distributions.binom.cdf(fewer, num, 0.5))
     point = float(distributions.binom.pmf(fewer, num, 0.5))
-    # even counts: both tails meet in the middle point, which is counted once and then halved
+    # equal counts: both tails share the middle point, which is counted once and then halved
     return 1 - point / 2 if only_a == only_b else 2 * tail - point
 
 
 def paired_interval(only_a: int, only_b: int, num: int, level: float = 0.95) -> Interval:
     """Return Bonett and Price's adjusted Wald interval (2012) of accuracy a minus accuracy b.
 
-    As if two more images had been seen, one right by each network alone.
+    It adds two images, one right by each network alone.
+
+    Args:
+        only_a: number of images that network a alone gets right.
+        only_b: number of images that network b alone gets right.
+        num: number of images in all.
+        level: confidence level.
     """
     a, b = (only_a + 1) / (num + 2), (only_b + 1) / (num + 2)
     quantile = float(distributions.norm.ppf(0.5 + level / 2))
@@ -237,17 +252,17 @@ def paired_interval(only_a: int, only_b: int, num: int, level: float = 0.95) -> 
 
 
 def smoothed(parts: Spread) -> Spread:
-    """Add the variance of Bonett and Price's two extra images, to a difference of shares.
+    """Add the variance of Bonett and Price's two extra images to that of a difference of shares.
 
-    Without it two models that never disagree would be told apart, or declared alike, with
-    certainty on three images.
+    Without it two models that never disagree on three images would be declared different, or
+    equivalent, with certainty.
     """
     num = parts.num_images
     return Spread(parts.images + 2 / (num + 2) ** 2, num, parts.seeds)
 
 
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:
-    """Return p values corrected for their number (Holm 1979), in the order given."""
+    """Return p values corrected for multiple testing (Holm 1979), in the given order."""
     num, highest = len(p_values), 0.0
     corrected = [1.0] * num
     for rank, place in enumerate(sorted(range(num), key=lambda i: p_values[i])):

@@ -1,10 +1,10 @@
-"""Verdicts on one data set: how good is each model, and is one really better than another?
+"""Verdicts on one data set: estimates of each model, and comparison of every pair.
 
     Answers of each model  →  `verdicts_of_dataset`  →  estimates, pairs
                               (per score: samples → tests → Holm over all pairs → verdicts)
 
 With one seed a verdict concerns the trained networks only; about the models it is "cannot tell".
-The formulas live in `stats`, the sentences in `out.words.verdict_words`.
+The formulas are in `stats`, the sentences in `out.words.verdict_words`.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ Caution = Literal["one seed", "two seeds"]
 class ModelEstimate(Frozen):
     """One score of one model, with its 95 % interval.
 
-    `scope` says what the interval is about: the model, whatever the seed, or this trained network
-    alone. `run_sd` is the standard deviation of the seeds' scores, null for one seed. Shares
-    (all but NLL, in nats, and the Brier score, 0 to 2) are between 0 and 1.
+    `scope` is the subject of the interval: the model, whatever the seed, or this trained network
+    alone. `run_sd` is the standard deviation of the seeds' scores, null for one seed. Scores are
+    shares in 0..1, except NLL, in nats, and the Brier score, 0 to 2.
     """
 
     model: str
@@ -57,21 +57,21 @@ class ModelEstimate(Frozen):
 
 
 class PairVerdict(Frozen):
-    """What the numbers allow one to say about two models on one data set and score.
+    """Verdict on two models on one data set and score.
 
     Attributes:
-        kind: the verdict, about what `scope` says; `about_models` is the same, or "cannot tell"
-            where one seed allows none.
+        kind: the verdict, about the subject in `scope`; `about_models` is the same, or "cannot
+            tell" where one seed permits no verdict.
         better: the better model of a "better", else null.
-        leading: who is ahead, however little; null at a difference of exactly 0.
-        difference: score of a minus score of b; low, high: its 95 % interval, uncorrected;
-            low_90, high_90: the 90 % interval that decides equivalence.
+        leading: the model with the better score; null at a difference of exactly 0.
+        difference: score of a minus score of b; low, high: its 95 % interval, uncorrected; low_90,
+            high_90: the 90 % interval that decides equivalence.
         p, p_holm: two-sided, before and after Holm's correction for `num_pairs` pairs.
         delta: difference that does not matter; null for NLL and Brier score.
-        smallest_delta: half the 90 % interval: no bound below it could have been shown to hold
-            with these data, even with a measured difference of 0. Null where delta is.
-        equivalent_within: the least delta for which this verdict is "equivalent"; likewise.
-        would_decide: what more would bring a verdict; null where there is one.
+        smallest_delta: half the width of the 90 % interval: with these data no smaller bound could
+            have been confirmed, even at a measured difference of 0. Null where delta is.
+        equivalent_within: the smallest delta for which this verdict is "equivalent"; null likewise.
+        would_decide: additional data that would lead to a verdict; null where there is one.
     """
 
     metric: Metric
@@ -117,15 +117,15 @@ class DatasetVerdicts(Frozen):
 def verdicts_of_dataset(
     dataset: str, answers: Sequence[Answers], rules: Rules = DEFAULT_RULES
 ) -> DatasetVerdicts:
-    """Judge every model and every pair of models, each score with Holm's correction of its own.
+    """Judge every model and every pair of models, with Holm's correction per score.
 
     Args:
         dataset: its name.
-        answers: of each model, on the same test images.
-        rules: what a verdict takes.
+        answers: predictions of each model, on the same test images.
+        rules: the criteria of verdicts.
 
     Raises:
-        DataError: the models answered different test images.
+        DataError: the models were tested on different images.
     """
     samples = samples_of(answers, rules)
     estimates: list[ModelEstimate] = []
@@ -143,9 +143,9 @@ def judge(
     """Judge every pair of models on one score, with Holm's correction over the pairs.
 
     Args:
-        samples: of each model by name, over the same images.
-        metric: which score.
-        rules: what a verdict takes.
+        samples: {model: its sample}, over the same images.
+        metric: the score.
+        rules: the criteria of verdicts.
     """
     tests = [_test(names, samples, metric) for names in combinations(samples, 2)]
     corrected = stats.holm([test.p for test in tests])
@@ -185,7 +185,7 @@ def _estimate(model: str, metric: Metric, sample: Sample) -> ModelEstimate:
 
 @dataclass(frozen=True)
 class _Test:
-    """A comparison before its correction."""
+    """A comparison before Holm's correction."""
 
     names: tuple[str, str]
     num_seeds: tuple[int, int]
@@ -198,7 +198,7 @@ class _Test:
 
 def _test(names: tuple[str, str], samples: Mapping[str, Sample], metric: Metric) -> _Test:
     a, b = (samples[name] for name in names)
-    # equal means may differ by the rounding of their sums
+    # equal means may differ by rounding errors of their sums
     difference = 0.0 if math.isclose(a.mean, b.mean, rel_tol=1e-12) else a.mean - b.mean
     parts = stats.spread_of_difference(a, b)
     if metric not in LOWER_IS_BETTER:
@@ -256,7 +256,7 @@ def _verdict(test: _Test, p_holm: float, of: tuple[Metric, int], rules: Rules) -
 
 
 def _kind(test: _Test, p_holm: float, delta: float | None, alpha: float) -> VerdictKind:
-    """Equivalence comes first: a difference that is real but does not matter is no "better"."""
+    """Return the verdict; equivalence takes precedence over a real but irrelevant difference."""
     if delta is not None and stats.is_equivalent(*test.interval_90, delta):
         return "equivalent"
     return "better" if p_holm < alpha else "cannot tell"

@@ -1,1 +1,1 @@
-"""Many cells: finding studies, running what is missing, keeping what is finished."""
+"""Execution of many cells: reading studies, running pending cells, storing results."""

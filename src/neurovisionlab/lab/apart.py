@@ -1,4 +1,4 @@
-"""Questions about models, each in a process of its own: what one does takes nobody along."""
+"""Queries about models in separate processes, so that crashing model code ends only its process."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ _DEATHS = ("Killed", "Stopped", "Crashed", "Exited")
 
 
 def asked(question: Work, subject: Any, name: str, preload: Sequence[str]) -> Any:
-    """Return what `question(subject, say)` returns in a process of its own.
+    """Return the result of `question(subject, say)`, run in a separate process.
 
     Args:
-        question: what to run.
+        question: function to run.
         subject: its argument.
-        name: of the model it is about, for messages.
-        preload: what the server of processes imports.
+        name: name of the model, for messages.
+        preload: modules that the fork server imports.
 
     Raises:
-        ModelError: the model was refused, crashed, ended its process, or did not answer in time.
-        RuntimeError: a bug, with the process's traceback.
+        ModelError: the model was refused, crashed, ended its process, or exceeded the time limit.
+        RuntimeError: a bug, with the traceback from the process.
     """
     limit_s = check_limit_s()
     execute = local(preload, with_main=name.startswith("__main__:"), limit_s=limit_s)

@@ -1,4 +1,4 @@
-"""The finished cells of a run's folder: each looked at once, and anew only after a change."""
+"""Finished cells of a run's folder, cached and read again only after a change."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MOST_KEPT_BYTES = 1 << 30
 
 @dataclass(frozen=True)
 class _Seen:
-    """A cell's folder as it was when it was looked at; no record: it is not finished."""
+    """A cell's folder as last read; without a record, the cell is not finished."""
 
     state: object
     record: CellRecord | None = None
@@ -24,7 +24,7 @@ class _Seen:
 
 
 class Cells:
-    """Folders below `cells/`; what is damaged is no finished cell, and is said once."""
+    """Folders below `cells/`; damaged ones count as unfinished, with one warning each."""
 
     def __init__(self, folder: RunFolder, reader: Reader) -> None:
         self._folder, self._reader = folder, reader
@@ -37,12 +37,12 @@ class Cells:
         return self._folder.names(CELLS)
 
     def name_of(self, cell_id: str) -> str:
-        """Return a cell's folder, also where its data set had another name when it ran."""
+        """Return a cell's folder, even if its data set had another name when the cell ran."""
         names = self._names_by_hash()
         return names.get(cell_id) or names.get(hash_of(cell_id), cell_id)
 
     def _names_by_hash(self) -> dict[str, str]:
-        """Return {name or hash: name} of all folders, listed anew only after a change."""
+        """Return {name or hash: name} of all folders, listed again only after a change."""
         folder = self._folder.root / CELLS
         changed_ns = folder.stat().st_mtime_ns if folder.is_dir() else 0
         if self._listed is None or self._listed[0] != changed_ns:
@@ -52,10 +52,10 @@ class Cells:
         return self._listed[1]
 
     def record(self, name: str) -> CellRecord | None:
-        """Return the record of a finished cell's folder.
+        """Return the record of a finished cell's folder; None if it is not finished.
 
         Raises:
-            StoreError: it is of a newer version.
+            StoreError: the record is of a newer version.
         """
         return self._look(name).record
 
@@ -63,7 +63,7 @@ class Cells:
         """Return what a finished cell answered about a part; None where it has no scores.
 
         Raises:
-            StoreError: it is of a newer version.
+            StoreError: the record is of a newer version.
         """
         seen = self._look(name)
         if seen.record is None or seen.record.status == "diverged":
@@ -96,7 +96,7 @@ class Cells:
         return self._reader.read(lambda file: read_predictions(file, record), *pieces)
 
     def _kept(self, told: PredictionsByPart) -> PredictionsByPart | None:
-        """Return predictions to be kept; None if too much is kept already: read them again."""
+        """Return predictions to cache; None if the cache is full, so that they are read again."""
         num_bytes = sum(
             array.nbytes
             for one in told.values()

@@ -1,4 +1,4 @@
-"""From a folder of results to evidence for and against a publication's claims."""
+"""Evidence for and against a publication's claims, from a run's results."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _CLAIM_NAMES = {
 
 
 def evidence_of(results: Results) -> Evidence:
-    """Return what a run measured, in the terms of a claims file.
+    """Return a run's measurements in the terms of a claims file.
 
     Raises:
         StoreError, DataError: see `judge_run`.
@@ -48,7 +48,7 @@ def evidence_of(results: Results) -> Evidence:
 
 
 def _device_of_costs(results: Results) -> str | None:
-    """Return the device that all costs were measured on; None if there is not one for all."""
+    """Return the device of all cost measurements; None if they differ or there are none."""
     found = (results.costs(cost_spec(cell)) for cell in results.cells)
     machines = [costs.conditions.machine for costs in found if costs is not None]
     devices = {None if machine is None else machine.device for machine in machines}
@@ -56,7 +56,7 @@ def _device_of_costs(results: Results) -> str | None:
 
 
 def _measured(data: DatasetVerdicts) -> Iterator[Measured]:
-    """Yield qualities. One seed's interval is about one network, not the model: it has none."""
+    """Yield qualities. An interval of one seed concerns one network, not the model: left out."""
     for one in data.estimates:
         is_known = one.scope == "models"
         yield Measured(
@@ -70,10 +70,10 @@ def _measured(data: DatasetVerdicts) -> Iterator[Measured]:
 
 
 def _extreme_recalls(dataset: str, answers: Answers) -> Iterator[Measured]:
-    """Yield the lowest and highest recall of a class, with intervals for all classes at once.
+    """Yield the lowest and highest class recall, with simultaneous intervals for all classes.
 
     Bonferroni: each class at a level of 1 - 0.05/C. The lowest true recall then lies between the
-    lowest lower and the lowest upper bound; the highest likewise.
+    lowest lower and the lowest upper bound; likewise the highest.
     """
     right_SN, classes = answers.right(), np.unique(answers.labels_N)
     of_class = [right_SN[:, answers.labels_N == one] for one in classes]
@@ -115,7 +115,7 @@ _COST_NAMES = {
     "weights_mib": "weights_mib",
     "num_parameters": "num_parameters",
 }
-# how far two calm measurements of one thing lie apart, at most: benchmarks/measuring.py
+# largest difference of two measurements on an idle machine: benchmarks/measuring.py
 _TIMES_VARY_FRAC, _MEMORY_VARIES_FRAC = 0.10, 0.03
 
 
@@ -129,7 +129,7 @@ def _measured_costs(rows: Sequence[CostRow]) -> Iterator[Measured]:
             vary = 0.0
             if field.endswith(("_s", "_ms")):
                 if not row.is_for_ranking:
-                    continue  # an upper bound is no measurement
+                    continue  # an upper bound, not a measurement
                 vary = _TIMES_VARY_FRAC
             elif field.endswith("peak_mib"):
                 vary = max(_MEMORY_VARIES_FRAC, 4 / value) if value else 0.0

@@ -1,7 +1,7 @@
-"""Pending cells → an executor → the store. Failures are written beside, never as results.
+"""Running pending cells with an executor and storing their results; failures are stored apart.
 
-`work` and `execute` are arguments: resuming, failing and storing are tested with a fake `work`
-in milliseconds.
+`work` and `execute` are arguments: resuming, failing and storing are tested with a fake `work` in
+milliseconds.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Event = EpochRow | Progress | CellRecord | Failure
 
 
 def pending(cells: Sequence[CellSpec], store: Store) -> list[CellSpec]:
-    """Return the cells that the store has not finished, whatever their data were called then."""
+    """Return the cells without a stored result, regardless of the data sets' names at the time."""
     finished = {hash_of(one) for one in store.stored_ids()}
     return [cell for cell in cells if hash_of(cell.cell_id) not in finished]
 
@@ -33,13 +33,13 @@ def pending(cells: Sequence[CellSpec], store: Store) -> list[CellSpec]:
 def conduct(
     cells: Sequence[CellSpec], store: Store, work: Work, execute: Execute
 ) -> Iterator[tuple[CellSpec, Event]]:
-    """Run what is missing and keep it; yield (cell, what happened) as it happens.
+    """Run and store pending cells; yield (cell, event) as events occur.
 
-    Each cell ends with one `CellRecord` or one `Failure`; a failure does not stop the others, and
-    is tried again by the next run.
+    Each cell ends with a `CellRecord` or a `Failure`; a failure does not stop the other cells, and
+    the next run tries the cell again.
 
     Raises:
-        StoreError: the folder cannot be written, or another run holds it.
+        StoreError: the folder is not writable, or another run holds it.
     """
     with store.writing():
         for cell, outcome in execute(pending(cells, store), work):

@@ -1,4 +1,4 @@
-"""What each model of a run is worth and what it costs: one row per data set, model and variant."""
+"""Quality and costs of each model of a run: one row per data set, model and variant."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from neurovisionlab.core.spec import CellSpec
 from neurovisionlab.core.statements import Note
 from neurovisionlab.lab.results import Results
 
-# of the best model's final validation accuracy: the level whose time is told
+# share of the best model's final validation accuracy that `seconds_to_target` refers to
 TARGET_SHARE = 0.9
 
 _MEASURED = (
@@ -32,17 +32,20 @@ _MEASURED = (
 
 @dataclass(frozen=True)
 class CostRow:
-    """A model on one data set under one variant: accuracy and costs; unknown is None.
+    """Accuracy and costs of a model on one data set under one variant; unknown is None.
 
     Attributes:
         label: the model's name with its variant.
-        num_cells, num_diverged: of the study; of those that are finished.
-        is_for_ranking: whether its times were measured on a calm machine.
-        num_processes: the fewest that one of its parts was measured in.
-        target_frac: the validation accuracy whose time is told.
-        train_s: seconds of all epochs at the speed measured alone.
-        seconds_to_target: those until validation accuracy reached `target_frac`, averaged over
-            the seeds that reached it; None if one did not.
+        num_cells: number of the study's cells for this row.
+        num_diverged: number of finished cells that diverged.
+        macs_m: multiply-accumulates for one image, in millions.
+        is_for_ranking: whether the times were measured without disturbance
+            (`Costs.is_for_ranking`).
+        num_processes: smallest number of processes behind a measured part.
+        target_frac: validation accuracy, 0..1, of `seconds_to_target`.
+        train_s: seconds of all epochs at the training speed measured alone.
+        seconds_to_target: seconds until validation accuracy reached `target_frac`, averaged over
+            seeds; None if a seed did not reach it.
     """
 
     dataset: str
@@ -72,7 +75,7 @@ class CostRow:
     seconds_to_target: float | None = None
 
     def cost(self, field: str) -> float | None:
-        """Return the cost of that name."""
+        """Return the cost in a field of this name."""
         value: float | None = getattr(self, field)
         return value
 
@@ -81,8 +84,9 @@ def cost_rows(results: Results, target_frac: float | None = None) -> list[CostRo
     """Return a row per data set, model and variant.
 
     Args:
-        results: of the run.
-        target_frac: validation accuracy whose time is told; else 0.9 times the best model's.
+        results: results of the run.
+        target_frac: validation accuracy for `seconds_to_target`, 0..1; by default 0.9 times the
+            best model's.
     """
     records = {record.cell_id: record for record in results.records}
     groups: dict[tuple[str, str, str], list[CellSpec]] = {}
@@ -103,7 +107,7 @@ def cost_rows(results: Results, target_frac: float | None = None) -> list[CostRo
 
 
 def _row(group: Sequence[CellSpec], records: Sequence[CellRecord], costs: Costs | None) -> CostRow:
-    """Return a model's row without times; `records` are of its cells that are finished."""
+    """Return a model's row without times; `records` are those of its finished cells."""
     tested = [r.test_scores.accuracy_frac for r in records if r.test_scores is not None]
     valid = [r.val_scores.accuracy_frac for r in records if r.val_scores is not None]
     first = group[0]
@@ -122,7 +126,7 @@ def _row(group: Sequence[CellSpec], records: Sequence[CellRecord], costs: Costs 
 
 def _with_costs(row: CostRow, costs: Costs | None, records: Sequence[CellRecord]) -> CostRow:
     if costs is None:
-        for record in records[:1]:  # its size is known from training it
+        for record in records[:1]:  # its size is known from training
             used = record.resources
             return replace(row, num_parameters=used.num_parameters, weights_mib=used.weights_mib)
         return row

@@ -1,6 +1,6 @@
-"""Is a stored file what it should be? What is empty, cut or changed counts as absent.
+"""Validation of stored files: empty, truncated or altered files count as absent.
 
-What a newer version of this program wrote is refused instead: it must not be overwritten.
+Files of a newer version of this program are refused instead, so that they are not overwritten.
 """
 
 from __future__ import annotations
@@ -45,30 +45,30 @@ _MOST_PACKED_BYTES = 1 << 30  # of a division of a data set; predictions are not
 
 
 class DamageError(Exception):
-    """A stored file that counts as absent; its text says why."""
+    """A stored file is damaged and counts as absent; the text is the reason."""
 
 
 class Reader:
-    """Reads files of a run's folder; those that are damaged count as absent, and are said once."""
+    """Reader of a run's folder; damaged files count as absent, with one warning each."""
 
     def __init__(self, folder: RunFolder, tell: Tell) -> None:
         self._folder, self._tell = folder, tell
         self._told: set[Path] = set()
 
     def record(self, kind: type[Record], *pieces: str) -> Record | None:
-        """Return the record in a file; None where there is none that can be read.
+        """Return the record in a file; None if the file is missing or damaged.
 
         Raises:
-            StoreError: it is of a newer version, or cannot be read now.
+            StoreError: the record is of a newer version, or cannot be read at present.
         """
         path = self._folder.root.joinpath(*pieces)
         return self.read(lambda file: parsed(kind, file.read(MOST_BYTES), path), *pieces)
 
     def read(self, read: Callable[[BinaryIO], Read], *pieces: str) -> Read | None:
-        """Return what `read` makes of a file; None where there is none or it finds damage.
+        """Return the result of `read` on a file; None if the file is missing or damaged.
 
         Raises:
-            StoreError: it cannot be read now, for want of memory or of open files.
+            StoreError: the file cannot be read at present, for lack of memory or file descriptors.
         """
         try:
             with self._folder.opened(*pieces) as file:
@@ -85,7 +85,7 @@ class Reader:
         return None
 
     def say(self, why: object, *pieces: str) -> None:
-        """Say that a file counts as absent, unless that was said."""
+        """Report that a file counts as absent, once per file."""
         path = self._folder.root.joinpath(*pieces)
         if path not in self._told:
             self._told.add(path)
@@ -93,16 +93,16 @@ class Reader:
 
 
 def _unreadable_now(root: Path, why: str) -> str:
-    """Return what to say of a file that may be whole: it is no reason to train a cell anew."""
+    """Return the message for a file that may be intact: its cell must not be trained again."""
     return mould(str(root), "a folder one can read", why, "again when less runs beside it")
 
 
 def parsed(kind: type[Record], content: bytes, path: Path) -> Record:
-    """Return the record that a file holds.
+    """Parse a record from the bytes of a file.
 
     Raises:
-        DamageError: it is no such record.
-        StoreError: it is one of a newer version.
+        DamageError: the content is not such a record.
+        StoreError: the record is of a newer version.
     """
     try:
         return kind.model_validate_json(content)
@@ -128,10 +128,10 @@ def _refuse_newer(content: bytes, path: Path) -> None:
 def read_predictions(file: BinaryIO, record: CellRecord) -> PredictionsByPart:
     """Return what a cell answered, from its .npz, checked against its record.
 
-    Nothing is read whose size is not what the record lets one expect.
+    Arrays are read only if they have the size that the record implies.
 
     Raises:
-        DamageError: another thing than such a file.
+        DamageError: the file is damaged or does not match the record.
     """
     told: PredictionsByPart = {}
     with _archive(file) as archive:
@@ -163,10 +163,10 @@ def _predictions(archive: zipfile.ZipFile, part: str, shape: tuple[int, int]) ->
 
 
 def read_split(file: BinaryIO) -> SplitIndices:
-    """Return a stored division of a data set.
+    """Read a stored split of a data set.
 
     Raises:
-        DamageError: it is none.
+        DamageError: the file is damaged.
     """
     with _archive(file) as archive:
         return SplitIndices.of(
@@ -183,14 +183,14 @@ def _archive(file: BinaryIO) -> Iterator[zipfile.ZipFile]:
         raise
     except NvlError as error:
         raise DamageError(str(error)) from None
-    except Exception as error:  # whatever a damaged archive makes of its reader
+    except Exception as error:  # a damaged archive can cause any exception
         raise DamageError(f"{type(error).__name__}: {error}"[:200]) from None
 
 
 def _array(
     archive: zipfile.ZipFile, name: str, kind: type[Number], shape: tuple[int | None, ...]
 ) -> NDArray[Number]:
-    """Return an array of an .npz, of a type and shape that are known but for sizes of None."""
+    """Read an array of the given type and shape from an .npz; None in the shape is any size."""
     entry = archive.getinfo(f"{name}.npy")
     if entry.compress_type != zipfile.ZIP_STORED and entry.file_size > _MOST_PACKED_BYTES:
         raise ValueError(f"{name} unpacks to {entry.file_size:,} bytes")
@@ -205,21 +205,21 @@ def _array(
         if num_bytes > _MOST_ARRAY_BYTES:
             raise ValueError(f"{name} of {num_bytes:,} bytes")
         content = member.read(num_bytes)
-        if len(content) != num_bytes or member.read(1):  # at its end the checksum is compared
+        if len(content) != num_bytes or member.read(1):  # reading to the end verifies the checksum
             raise ValueError(f"{name} is not {num_bytes:,} bytes long")
     order: Literal["F", "C"] = "F" if is_fortran else "C"
     return np.frombuffer(content, kind).reshape(found, order=order)
 
 
 def are_weights(file: BinaryIO) -> bool:
-    """Look at the head of a .safetensors file: 8 bytes of length, JSON of offsets, then numbers.
+    """Check the header of a .safetensors file: 8 bytes of length, JSON of offsets, then numbers.
 
     Returns True.
 
     Format: https://github.com/huggingface/safetensors#format
 
     Raises:
-        DamageError: it is no such file, or not as long as its head says.
+        DamageError: not a safetensors file, or its length does not match its header.
     """
     size = file.seek(0, 2)
     file.seek(0)

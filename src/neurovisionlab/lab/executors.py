@@ -1,6 +1,7 @@
-"""Run work on cells. An executor does not know what it runs: work goes in, outcomes come out.
+"""Executors: run work on cells, whatever the work is, and yield its outcomes.
 
-The unit of distribution is the cell; what a worker says on the way (`say`) is passed on as it is.
+The unit of distribution is the cell; messages that a worker sends with `say` are passed on
+unchanged.
 """
 
 from __future__ import annotations
@@ -26,30 +27,30 @@ Work = Callable[[Any, Callable[[Any], None]], Any]
 
 @dataclass(frozen=True)
 class Said:
-    """Something a worker said while at work."""
+    """A message from a worker during its work."""
 
     content: Any
 
 
 @dataclass(frozen=True)
 class Done:
-    """What the work returned."""
+    """The return value of the work."""
 
     result: Any
 
 
 @dataclass(frozen=True)
 class Failed:
-    """Work ended in an exception, or its process died.
+    """The work raised an exception, or its process died.
 
     Attributes:
-        kind: name of the exception's class; where a process died without one: "Killed" (by
-            SIGKILL, as a system short of memory does), "Stopped" (by another signal that somebody
-            sends), "Crashed" (by one that it brings upon itself), "Exited" (with a code) or
-            "TimedOut" (by us).
-        message: its text.
-        trace: its traceback as text.
-        is_user_error: whether a user can mend it.
+        kind: name of the exception's class; for a process that died without an exception: "Killed"
+            (by SIGKILL, as when a system runs out of memory), "Stopped" (by another signal sent
+            from outside), "Crashed" (by a signal that the process caused itself), "Exited" (with an
+            exit code) or "TimedOut" (by this executor).
+        message: text of the exception.
+        trace: traceback as text.
+        is_user_error: whether the user can fix it.
     """
 
     kind: str
@@ -62,14 +63,14 @@ Outcome = Said | Done | Failed
 
 
 class Execute(Protocol):
-    """Signature of every executor: for each cell any number of `Said`, then one end."""
+    """Signature of every executor: any number of `Said` per cell, then one `Done` or `Failed`."""
 
     def __call__(self, cells: Iterable[Cell], work: Work, /) -> Iterator[tuple[Cell, Outcome]]:
         """Run `work(cell, say)` on each cell."""
 
 
 def execute_here(cells: Iterable[Cell], work: Work) -> Iterator[tuple[Cell, Outcome]]:
-    """Run in this process, one after the other; what is said is passed on after the work."""
+    """Run cells in this process, one at a time; messages are passed on after the work."""
     for cell in cells:
         said: list[Any] = []
         try:
@@ -84,13 +85,14 @@ def execute_here(cells: Iterable[Cell], work: Work) -> Iterator[tuple[Cell, Outc
 def local(
     preload: Sequence[str] = (), with_main: bool = False, limit_s: float | None = None
 ) -> Execute:
-    """Return an executor that gives each cell a fresh process on this machine, one at a time.
+    """Return an executor that runs each cell in a fresh process on this machine, one at a time.
 
     Processes are forked from a server that has imported the modules `preload` and done nothing
-    else: a cell starts in milliseconds and inherits no state from the one before. The settings
-    (NVL_…) are those of the moment in which it starts. The caller's main program is read again in
-    each only `with_main`, or where the work itself is defined in it. One that says nothing for
-    `limit_s` seconds is ended; None: never. All of them end with the caller, however it ends.
+    else: a cell starts in milliseconds and inherits no state from the previous cell. Settings
+    (NVL_…) are copied when the process starts. The caller's main program is imported in each
+    process only `with_main`, or if it defines the work itself. A process without a message for
+    `limit_s` seconds is killed; None means no limit. All processes end with the caller, however it
+    ends.
     """
 
     def execute(cells: Iterable[Cell], work: Work) -> Iterator[tuple[Cell, Outcome]]:
@@ -104,7 +106,7 @@ def local(
 
 
 def _settings() -> dict[str, str]:
-    """Return the settings that a process has like its parent, whatever its server has."""
+    """Return the environment variables that a process takes from its parent."""
     return {
         name: value
         for name, value in os.environ.items()
@@ -121,7 +123,7 @@ class _Own:
     limit_s: float | None
 
     def outcomes(self, cell: Any, work: Work) -> Iterator[Outcome]:
-        """Run one cell; end its process if nobody listens any more."""
+        """Run one cell; kill its process if the caller stops iterating."""
         ours, theirs = self.context.Pipe(duplex=False)
         lifeline, held = self.context.Pipe(duplex=False)
         ends = (theirs, lifeline)
@@ -148,14 +150,14 @@ class _Own:
                 return Failed("TimedOut", f"its process said nothing for {self.limit_s:g} s")
             outcome: Outcome = ours.recv()
             return outcome
-        except (EOFError, OSError):  # between two messages, or within one
+        except (EOFError, OSError):  # end of file, between two messages or within one
             if _end(process):
                 return _death(process.exitcode)
             return Failed("TimedOut", "its process closed what it answers by, and went on")
 
 
 def _end(process: BaseProcess) -> bool:
-    """Wait for a process that has nothing more to say; return whether it ended by itself."""
+    """Wait for a process after its last message; return whether it ended by itself."""
     process.join(_LAST_S)
     if not process.is_alive():
         return True
@@ -171,21 +173,21 @@ def _child(
     end_with_parent(lifeline)
     for name in _settings().keys() - settings.keys():
         del os.environ[name]
-    os.environ.update(settings)  # the server's own are as old as the server
-    # Ctrl-C reaches the whole group; the parent decides, and stops its children itself
+    os.environ.update(settings)  # the server's own settings date from its start
+    # Ctrl-C reaches the whole process group; the parent decides, and ends its children itself
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def say(content: Any) -> None:
         try:
             pipe.send(Said(content))
         except BrokenPipeError:
-            os._exit(0)  # the parent is gone: nobody would keep the result
+            os._exit(0)  # the parent is gone: nobody reads the result
 
     try:
         end: Outcome = Done(work(cell, say))
     except Exception as error:
         end = _failure(error)
-    with contextlib.suppress(BrokenPipeError):  # the parent is gone: nobody would keep it
+    with contextlib.suppress(BrokenPipeError):  # the parent is gone: nobody reads the result
         _send(pipe, end)
     pipe.close()
 
@@ -195,7 +197,7 @@ def _send(pipe: Connection, end: Outcome) -> None:
         pipe.send(end)
     except BrokenPipeError:
         raise
-    except Exception as error:  # no memory for a copy, or something that cannot be sent
+    except Exception as error:  # no memory for a copy, or a result that cannot be pickled
         pipe.send(_failure(error))
 
 
@@ -204,20 +206,20 @@ def _failure(error: Exception) -> Failed:
     return Failed(type(error).__name__, str(error), trace, isinstance(error, NvlError))
 
 
-_LAST_S = 10.0  # for a process to end once it has answered
-# between the signals to processes of one group
+_LAST_S = 10.0  # seconds for a process to end after its last message
+# delay between signals to the processes of a group, in seconds
 _SAME_SIGNAL_S = 0.2
 _SENT = {signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT}
 
 
 def _death(exit_code: int | None) -> Failed:
-    """Return how a process ended without an outcome, by the name of its signal or its code."""
+    """Return the failure of a process without outcome, named by its signal or exit code."""
     if exit_code is None or exit_code >= 0:
         return Failed("Exited", f"its process ended with exit code {exit_code}, without a result")
     number = -exit_code
     try:
         name = signal.Signals(number).name
-    except ValueError:  # one without a name
+    except ValueError:  # a signal without a name
         return Failed("Crashed", f"its process was ended by signal {number}")
     if number == signal.SIGKILL:
         return Failed(
@@ -226,5 +228,5 @@ def _death(exit_code: int | None) -> Failed:
     kind = "Crashed"
     if number in _SENT:
         kind = "Stopped"
-        time.sleep(_SAME_SIGNAL_S)  # who ends a whole group means us, too: let it arrive
+        time.sleep(_SAME_SIGNAL_S)  # a signal to the whole group is for this process, too
     return Failed(kind, f"its process was ended by {name}, signal {number}")

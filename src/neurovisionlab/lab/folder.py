@@ -1,7 +1,7 @@
-"""A folder whose files a stranger may have put there, and a power cut emptied.
+"""Access to a run's folder that may hold files of unknown origin or incomplete files.
 
-Below it no link is followed, neither to read nor to write nor to delete; nothing but ordinary
-files is opened. What is written is flushed before it gets its name.
+Below the folder no link is followed, whether to read, write or delete, and only regular files are
+opened. New files are flushed to disk before they get their final name.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from neurovisionlab.core.errors import StoreError, mould
 from neurovisionlab.data import files
 
 Write = Callable[[BinaryIO], object]
-MOST_BYTES = 1 << 28  # of a record, far above any
+MOST_BYTES = 1 << 28  # of a record, far above any real size
 
 
 class RunFolder:
-    """Files below `root`, each named by its pieces: ("cells", CELL_ID, "record.json")."""
+    """Files below `root`, addressed by path components: ("cells", CELL_ID, "record.json")."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
     def path(self, *pieces: str) -> Path:
-        """Return where a file lies or would lie.
+        """Return the path of a file, whether or not it exists.
 
         Raises:
-            OSError: a piece is no plain name, or a link.
+            OSError: a component is not a plain name, or is a link.
         """
         path = self.root
         for piece in pieces:
@@ -45,24 +45,24 @@ class RunFolder:
 
     @contextlib.contextmanager
     def opened(self, *pieces: str) -> Iterator[BinaryIO]:
-        """Open an ordinary file for reading.
+        """Open a regular file for reading.
 
         Raises:
-            OSError: it is not there, a link, no ordinary file, or cannot be read.
+            OSError: the file is missing, a link, not a regular file, or not readable.
         """
         with files.opened(self.path(*pieces)) as file:
             yield file
 
     def content(self, *pieces: str, most_bytes: int = MOST_BYTES) -> bytes:
-        """Return the bytes of an ordinary file.
+        """Return the bytes of a regular file.
 
         Raises:
-            OSError: see `opened`, or it is larger than `most_bytes`.
+            OSError: see `opened`, or the file is larger than `most_bytes`.
         """
         return files.content_of(self.path(*pieces), most_bytes)
 
     def state(self, *pieces: str) -> tuple[int, int, int]:
-        """Return what changes whenever a file does; zeros where there is no ordinary one."""
+        """Return (inode, bytes, modified in ns) to detect changes; zeros if no regular file."""
         with contextlib.suppress(OSError):
             found = self.path(*pieces).lstat()
             if stat.S_ISREG(found.st_mode):
@@ -70,11 +70,11 @@ class RunFolder:
         return 0, 0, 0
 
     def is_file(self, *pieces: str) -> bool:
-        """Return whether there is an ordinary file of that name."""
+        """Return whether a regular file of that name exists."""
         return any(self.state(*pieces))
 
     def names(self, *pieces: str) -> list[str]:
-        """Return the names in a folder, sorted; none where there is no folder."""
+        """Return the sorted names in a folder; an empty list if there is no folder."""
         with contextlib.suppress(OSError):
             return sorted(one.name for one in self.path(*pieces).iterdir())
         return []
@@ -82,10 +82,10 @@ class RunFolder:
     # writing
 
     def write(self, content: bytes, *pieces: str) -> Path:
-        """Write a file, complete or as it was; return its path.
+        """Write a file atomically and return its path.
 
         Raises:
-            StoreError: it cannot be written.
+            StoreError: the file cannot be written.
         """
         with self.said():
             path = self.path(*pieces)
@@ -94,10 +94,10 @@ class RunFolder:
         return path
 
     def append_line(self, line: bytes, *pieces: str) -> None:
-        """Write a line at the end of a file, behind one that a crash tore; the disk has it then.
+        """Append a line and flush it to disk; a line torn by a crash stays a line of its own.
 
         Raises:
-            StoreError: it cannot be written; the file is as it was, or its last line is torn.
+            StoreError: the line cannot be written; the file is unchanged, or its last line is torn.
         """
         with self.said():
             path = self.path(*pieces)
@@ -116,15 +116,15 @@ class RunFolder:
             return file.read(1) in (b"", b"\n")
 
     def put_folder(self, parts: Mapping[str, Write], draft: tuple[str, ...], *pieces: str) -> None:
-        """Make a folder of files, complete or absent; an earlier one of that name is replaced.
+        """Create a folder of files atomically, replacing an earlier folder of the same name.
 
         Args:
-            parts: {name of a file: what writes its bytes}.
-            draft: where it is made.
-            pieces: where it is renamed to.
+            parts: {file name: function that writes its bytes}.
+            draft: path components of the temporary folder.
+            pieces: path components of the final folder.
 
         Raises:
-            StoreError: it cannot be written; nothing of it is left.
+            StoreError: the folder cannot be written; no part of it is left.
         """
         with self.said():
             place, target = self.path(*draft), self.path(*pieces)
@@ -145,7 +145,7 @@ class RunFolder:
             files.flush_folder(target.parent)
 
     def remove(self, *pieces: str) -> None:
-        """Delete a file, or a folder with all it holds; what is not there need not be deleted.
+        """Delete a file, or a folder with its content; ignore missing ones.
 
         Raises:
             StoreError: it is a link, or cannot be deleted.
@@ -158,18 +158,18 @@ class RunFolder:
                 path.unlink(missing_ok=True)
 
     def tidy(self, *folders: str) -> None:
-        """Delete what killed processes left half written in `root` and in folders of it."""
+        """Delete incomplete files of killed processes in `root` and in folders below it."""
         files.remove_drafts(self.root)
         for name in folders:
-            with contextlib.suppress(OSError):  # a link: nothing there is ours
+            with contextlib.suppress(OSError):  # a link: its target does not belong to the run
                 files.remove_drafts(self.path(name))
 
     @contextlib.contextmanager
     def said(self) -> Iterator[None]:
-        """Turn what a disk refuses into one clear error.
+        """Convert errors of the file system into one clear error.
 
         Raises:
-            StoreError: the folder cannot be written to: why, and what helps.
+            StoreError: the folder is not writable: the reason and a remedy.
         """
         try:
             yield
@@ -178,7 +178,7 @@ class RunFolder:
 
 
 def unwritable(place: Path, error: OSError) -> StoreError:
-    """Return the error for what cannot be written below a folder."""
+    """Return the error for a failed write below a folder."""
     is_full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
     remedy = "to free space; finished cells are kept" if is_full else "--out DIR"
     return StoreError(mould(str(place), "a folder one can write to", str(error), remedy))

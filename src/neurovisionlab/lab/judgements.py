@@ -1,6 +1,6 @@
-"""From a folder of results to verdicts, evidence for claims, and candidates for advice.
+"""Verdicts and advice from a folder of results.
 
-Training nothing again: everything is read from stored predictions, epochs and costs.
+Nothing is trained: all input comes from stored predictions, epochs and costs.
 """
 
 from __future__ import annotations
@@ -43,16 +43,16 @@ from neurovisionlab.lab.results import Results
 
 
 class Judgement(Frozen):
-    """What one data set's results allow one to say. Names of models include their variant.
+    """Conclusions about one data set. Names of models include their variant.
 
     Attributes:
         verdicts: estimates and pairs.
-        differences: where the models differ; class numbers and image indices.
-        dynamics, calibration: of each model, over its seeds.
-        temperatures: {model: one for each seed}.
-        reliability: {model: the curve of each seed's network on test}.
+        differences: differences between the models; class numbers and image indices.
+        dynamics, calibration: per model, over its seeds.
+        temperatures: {model: one temperature per seed}.
+        reliability: {model: reliability curve on test images, one per seed}.
         left_out: models without a finished cell, and seeds that diverged.
-        largest_class_frac: share of the largest class among the test images, 0 to 1.
+        largest_class_frac: share of the largest class among the test images, 0..1.
         near_guessing: models whose accuracy is at or near that share.
     """
 
@@ -70,23 +70,23 @@ class Judgement(Frozen):
 
 
 class Judgements(Frozen):
-    """All that a run's results allow one to say, in the order of its data sets."""
+    """All conclusions of a run, in the order of its data sets."""
 
     datasets: tuple[Judgement, ...]
     overall: Overall | None
     advice: dict[str, tuple[Advice, ...]]
-    left_out: tuple[str, ...] = ()  # data sets without a finished cell that has scores
+    left_out: tuple[str, ...] = ()  # data sets without a scored cell
 
 
 def judge_run(results: Results, metrics: tuple[Metric, ...] | None = None) -> Judgements:
-    """Judge every data set of a run that has two finished classes of images to judge.
+    """Judge every data set of a run that has finished cells with scores.
 
     Args:
-        results: of the run.
-        metrics: which scores; all if None.
+        results: results of the run.
+        metrics: scores to judge; None for all.
 
     Raises:
-        StoreError: nothing is finished.
+        StoreError: no cell is finished, or all diverged.
         DataError: predictions are missing or not of the same test images.
     """
     rules = rules_of(results, metrics)
@@ -103,16 +103,17 @@ def judge_run(results: Results, metrics: tuple[Metric, ...] | None = None) -> Ju
 
 
 class Judged(NamedTuple):
-    """What the results allow one to say, or why nothing."""
+    """A run's conclusions, or the reason for their absence."""
 
     found: Judgements | None
     why_none: str | None = None
 
 
 def judged_or_why(results: Results, metrics: tuple[Metric, ...] | None = None) -> Judged:
-    """Judge a run as `judge_run` does, or say why that cannot be: its cells are shown all the same.
+    """Judge a run as `judge_run` does, or return the reason if that is impossible.
 
-    That is where nothing is finished, of folds, and of a single class.
+    It is impossible without finished cells, with folds, and with a single class; tables of cells
+    are still possible.
     """
     try:
         return Judged(judge_run(results, metrics))
@@ -121,10 +122,10 @@ def judged_or_why(results: Results, metrics: tuple[Metric, ...] | None = None) -
 
 
 class Conclusions:
-    """A run's results and what they allow one to say: judged once, when it is first asked for.
+    """A run's results and its conclusions, computed once on first access.
 
     Attributes:
-        results: of the run.
+        results: results of the run.
     """
 
     def __init__(self, results: Results) -> None:
@@ -132,19 +133,19 @@ class Conclusions:
 
     @cached_property
     def judged(self) -> Judged:
-        """All metrics judged, or why nothing."""
+        """Conclusions for all metrics, or the reason for their absence."""
         return judged_or_why(self.results)
 
     @cached_property
     def answers(self) -> dict[str, list[Answers]]:
-        """What the models answered on each data set; empty where nothing is judged."""
+        """{data set: predictions of its models}; empty if there are no conclusions."""
         return all_answers(self.results) if self.judged.found else {}
 
 
 def advise_run(
     results: Results, limits: Limits | None, prefer: Prefer
 ) -> dict[str, tuple[Advice, ...]]:
-    """Return advice for each data set: under limits, or without any for the three usual cases.
+    """Return {data set: advice}: under limits, or without limits for the three usual cases.
 
     Raises:
         StoreError, DataError: see `judge_run`.
@@ -168,7 +169,7 @@ def _advice(
     shares: Mapping[str, float],
     advisor: Advisor,
 ) -> dict[str, tuple[Advice, ...]]:
-    """Return advice for each data set; `shares` are those of their largest classes."""
+    """Return {data set: advice}; `shares` are those of the largest classes."""
     rows = cost_rows(results)
     found = {}
     for one in verdicts:
@@ -182,25 +183,25 @@ def _advice(
 
 
 def _all_diverged(rows: Sequence[CostRow]) -> Iterator[Statement]:
-    """Yield the models that have no accuracy, because no training of theirs came to an end."""
+    """Yield a statement for each model without accuracy because all its trainings diverged."""
     for row in rows:
         if row.accuracy_frac is None and row.num_diverged:
             yield state("advice.all_diverged", model=row.label)
 
 
 def _largest_share(answers: Sequence[Answers]) -> float:
-    """Return the share of the largest class among the test images that models answered."""
+    """Return the share of the largest class among the test images."""
     return largest_share(np.bincount(answers[0].labels_N).tolist())
 
 
 def rules_of(results: Results, metrics: tuple[Metric, ...] | None) -> Rules:
-    """Return by which rules a run is judged, for some scores or, if None, for all."""
+    """Return the rules for judging a run, for the given scores or, if None, for all."""
     rules = Rules(delta_frac=results.plan.study.equivalence_points / 100)
     return rules if metrics is None else rules.model_copy(update={"metrics": metrics})
 
 
 def all_answers(results: Results) -> dict[str, list[Answers]]:
-    """Return {data set: the answers of each model}, in the order of the study."""
+    """Return {data set: predictions of each model}, in the order of the study."""
     return {
         name: [_answers(results, model, rows) for model, rows in models.items()]
         for name, models in _groups(results).items()
@@ -208,7 +209,7 @@ def all_answers(results: Results) -> dict[str, list[Answers]]:
 
 
 def verdicts_of(answers: dict[str, list[Answers]], rules: Rules) -> list[DatasetVerdicts]:
-    """Return the verdicts on each data set, in its order in `answers`."""
+    """Return the verdicts on each data set, in the order of `answers`."""
     return [verdicts_of_dataset(name, models, rules) for name, models in answers.items()]
 
 
@@ -278,7 +279,7 @@ def _judge(dataset: str, models: Group, results: Results, rules: Rules) -> Judge
 
 
 def _left_out(dataset: str, models: Group, results: Results) -> Iterator[Statement]:
-    """Yield what of the study has no part in the verdicts."""
+    """Yield a statement for each cell of the study without a part in the verdicts."""
     judged = {record.cell_id for records in models.values() for record in records}
     for cell in results.cells:
         if cell.data.name == dataset and cell.cell_id not in judged:
@@ -299,7 +300,7 @@ def _candidates(
 
 
 def _candidate(one: ModelEstimate, row: CostRow, largest_frac: float) -> Candidate:
-    """Return a model as advice sees it; times measured beside others are unknown to it."""
+    """Return a model as a candidate; times from a disturbed measurement count as unknown."""
     is_calm = bool(row.is_for_ranking)
     is_guessing = is_near_guessing(one.value, largest_frac)
     return Candidate(
@@ -322,7 +323,7 @@ def _duels(verdicts: DatasetVerdicts) -> list[Duel]:
 
 
 def _duel(pair: PairVerdict) -> Duel:
-    """Return what is known of the models, whatever the seeds: nothing from one seed."""
+    """Return the verdict about the models, whatever the seeds: "cannot tell" from one seed."""
     verdict: str = pair.about_models
     if verdict == "better":
         verdict = "first better" if pair.better == pair.a else "second better"

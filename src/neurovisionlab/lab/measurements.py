@@ -1,7 +1,7 @@
-"""Costs of models: each part in a fresh process, alone, again where others disturbed it.
+"""Measurement of costs: each part in a fresh process, repeated if other processes disturb it.
 
-`work` and `execute` are arguments, as in `conduct`: repeating, merging and failing are tested
-with fakes in milliseconds.
+`work` and `execute` are arguments, as in `conduct`: repeating, merging and failing are tested with
+fakes in milliseconds.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ from neurovisionlab.learn.clock import now_iso
 
 
 class Effort(NamedTuple):
-    """How much is put into a measurement.
+    """Effort of a measurement.
 
     Attributes:
-        seconds: about how long each timing takes.
-        processes: how many fresh processes measure each part; their median counts. Where a
-            process's memory happens to lie can change its speed by a fifth: one cannot see it.
-        attempts: how often a process is replaced at most while others disturb it.
+        seconds: approximate duration of each timing.
+        processes: number of fresh processes that measure each part; their median counts. The memory
+            layout of a process can change its speed by a fifth, which one process cannot reveal.
+        attempts: maximum number of measurements per process while others disturb it.
     """
 
     seconds: float
@@ -50,16 +50,16 @@ class Effort(NamedTuple):
 def measure(
     specs: Iterable[CostSpec], work: Work, execute: Execute, effort: Effort
 ) -> Iterator[Costs]:
-    """Measure what each model costs; yield as they are done.
+    """Measure the costs of models; yield each result as soon as it is complete.
 
     Args:
         specs: what to measure.
         work: measures one part: (Request, say) → PartResult.
-        execute: gives each part a process of its own, one at a time.
-        effort: how much is put into it.
+        execute: runs each part in its own process, one at a time.
+        effort: effort of each measurement.
 
     Raises:
-        ModelError: after all others were measured, which models could not be, and why.
+        ModelError: after all others were measured: the models that could not be, and the reasons.
     """
     failed: list[str] = []
     for spec in specs:
@@ -84,7 +84,7 @@ def _of_one(spec: CostSpec, work: Work, execute: Execute, effort: Effort) -> Cos
     return _merged(spec, list(results.values()), _windows(results))
 
 
-# the number whose agreement between processes says whether a part can be trusted
+# agreement between processes on this number determines whether a part is reliable
 _DECIDING: dict[CostPart, str | None] = {
     "training": "train_images_per_s",
     "inference memory": None,
@@ -123,7 +123,7 @@ def _middle(results: Sequence[PartResult], deciding: str | None) -> PartResult:
 
 
 def _memory_spread(results: Sequence[PartResult]) -> float | None:
-    """Return by how many MiB the processes' peaks differ, if that is too much."""
+    """Return the range of the processes' memory peaks in MiB if it is too large; else None."""
     for field in ("train_peak_mib", "infer_peak_mib"):
         of_each = [getattr(result.measured, field) for result in results]
         peaks = [peak for peak in of_each if peak is not None]
@@ -133,7 +133,7 @@ def _memory_spread(results: Sequence[PartResult]) -> float | None:
 
 
 def _median(values: Sequence[Any]) -> Any:
-    """Return the median of numbers, batch by batch for tables of them; of the rest the first."""
+    """Return the median of numbers, per batch size for dicts; of other values the first."""
     if all(isinstance(value, dict) for value in values):
         shared = set(values[0]).intersection(*values[1:])
         return {batch: median(value[batch] for value in values) for batch in sorted(shared)}
@@ -168,7 +168,7 @@ def _merged(spec: CostSpec, results: list[PartResult], windows: dict[str, Window
 
 
 def warnings_of(windows: dict[str, Window]) -> Iterator[Statement]:
-    """Yield what a reader must know before using a number."""
+    """Yield restrictions on the use of the numbers."""
     for part, window in windows.items():
         if part in TIMED and window.is_contended:
             yield state("costs.others", part=part, share=window.contention_frac)
@@ -179,19 +179,19 @@ def warnings_of(windows: dict[str, Window]) -> Iterator[Statement]:
 
 
 def _undisturbed(request: Request, work: Work, execute: Execute, attempts: int) -> PartResult:
-    """Return the calmest of at most `attempts` measurements, or the first that is calm enough."""
+    """Return the least disturbed of at most `attempts` measurements, or the first calm one."""
     tried: list[tuple[float, PartResult]] = []
     for _ in range(attempts):
         result = _once(request, work, execute)
         tried.append((_disturbance(result.window, request.part), result))
         if tried[-1][0] <= 1:
             break
-    # a process killed for memory says less than a disturbed one that ended
+    # a process killed for lack of memory is less informative than a disturbed measurement
     return min(tried, key=lambda pair: (pair[1].window is None, pair[0]))[1]
 
 
 def _disturbance(window: Window | None, part: CostPart) -> float:
-    """Return how far a window is from calm; up to 1 is calm enough."""
+    """Return how disturbed a window is, relative to the limits; up to 1 is acceptable."""
     if window is None or part not in TIMED:
         return 0.0
     others = (window.contention_frac or 0.0) / CONTENTION_LIMIT
@@ -209,9 +209,9 @@ def _once(request: Request, work: Work, execute: Execute) -> PartResult:
 
 
 def _explained(request: Request, failed: Failed) -> PartResult:
-    """Return a process that the system killed as one that did not fit; raise what else happened.
+    """Return a killed process as a part that did not fit; raise for all other failures.
 
-    A crash or an exit says nothing about memory.
+    A crash or an exit is no evidence of a lack of memory.
     """
     if failed.kind == "Killed":
         free_mib = available_bytes() / 2**20

@@ -1,4 +1,4 @@
-"""Studies and publications, by the name of a file that ships with the package or by path."""
+"""Studies and publications, by path or by the name of a file that ships with the package."""
 
 from __future__ import annotations
 
@@ -17,41 +17,41 @@ PRESETS, PUBLICATIONS = "presets", "publications"
 
 
 def shipped(folder: str) -> dict[str, str]:
-    """Return {name: TOML text} of the files that ship in one of the package's folders."""
+    """Return {name: TOML text} of the files in one of the package's folders."""
     entries = (resources.files("neurovisionlab") / folder).iterdir()
     files = (entry for entry in entries if entry.name.endswith(".toml"))
     return {f.name.removesuffix(".toml"): f.read_text(encoding="utf-8") for f in files}
 
 
 def read_study(name_or_path: str, known: Mapping[str, Iterable[str]]) -> Study:
-    """Return the study of a preset's name or a TOML file's path.
+    """Load the study of a preset's name or a TOML file's path.
 
     Args:
-        name_or_path: a file that is there goes before a preset.
-        known: {field of a study: names that it may hold}.
+        name_or_path: an existing file takes precedence over a preset.
+        known: {field of a study: its valid names}.
 
     Raises:
-        SpecError: neither exists, or the study has mistakes (all are named).
+        SpecError: neither exists, or the study has mistakes (all are listed).
     """
     form = _Form(PRESETS, "study", "a TOML file", "a preset's name or a TOML file")
     return parse_study(*_text(name_or_path, form), known)
 
 
 def read_publication(name_or_path: str) -> Publication:
-    """Return what a publication claims.
+    """Load a publication's claims.
 
     Args:
-        name_or_path: a file that is there goes before one that ships.
+        name_or_path: an existing file takes precedence over a shipped name.
 
     Raises:
-        SpecError: neither a file nor a shipped name, or the file has mistakes (all are named).
+        SpecError: neither a file nor a shipped name, or the file has mistakes (all are listed).
     """
     form = _Form(PUBLICATIONS, "claims", "a claims file", "a claims file or the name of one")
     return parse_claims(*_text(name_or_path, form))
 
 
 class _Form(NamedTuple):
-    """Where files of a kind ship, and what errors call the kind, a file of it, and a name."""
+    """Folder of a kind of file, with the names that error messages use for it."""
 
     folder: str
     kind: str
@@ -60,7 +60,7 @@ class _Form(NamedTuple):
 
 
 def _text(name_or_path: str, form: _Form) -> tuple[str, str]:
-    """Return the TOML text that was asked for, and what errors call it."""
+    """Return the requested TOML text, and its name in error messages."""
     path, texts = user_path(name_or_path, form.kind), shipped(form.folder)
     if path.is_file() if name_or_path in texts else is_there(path):
         return read_text(path, form.file), str(path)

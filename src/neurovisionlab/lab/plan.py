@@ -1,4 +1,4 @@
-"""A study and what was known of its data and models when it was prepared."""
+"""A study with the descriptions of its data and models at the time of preparation."""
 
 from __future__ import annotations
 
@@ -20,7 +20,14 @@ from neurovisionlab.data.sources import describe
 
 
 class Plan(Frozen):
-    """A study and what was known of its data and models: `cells()` needs nothing else."""
+    """A study with the descriptions of its data and models: all input of `cells()`.
+
+    Attributes:
+        study: the study.
+        infos: (reference, description) of each data set.
+        model_digests: digests of models and pretrained weights, as `expand` takes them.
+        schema_version: version of stored records.
+    """
 
     study: Study
     infos: tuple[tuple[DataRef, DataInfo], ...]
@@ -33,10 +40,10 @@ class Plan(Frozen):
 
 
 def make_plan(study: Study, home: DataHome, watch: Watch = lambda done, total: None) -> Plan:
-    """Look at the study's data sets (instant if they are known) and return what is to be run.
+    """Read the descriptions of a study's data sets (instant if cached) and return the plan.
 
     Raises:
-        NvlError: a data set is missing or broken, or the study does not fit it.
+        NvlError: a data set is missing or broken, or does not fit the study.
     """
     infos: list[tuple[DataRef, DataInfo]] = []
     for refs in study.data_refs().values():

@@ -1,8 +1,8 @@
-"""Processes of one's own for work: where they come from, and what must not keep them.
+"""Worker processes: how they are started, and obstacles to starting them.
 
-They are forked from a server that `multiprocessing` starts. What surrounds it may be odd: streams
-that are closed, a folder for temporary files whose name is too long for a socket, a main program
-that cannot be read again. Each is settled here, or said in one error before anything runs.
+They are forked from a server that `multiprocessing` starts. The environment may be unusual: closed
+standard streams, a temporary folder whose path is too long for a socket, a main program that cannot
+be imported. Each case is handled here, or reported as one error before any work runs.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from pickle import PicklingError
 
 from neurovisionlab.core.errors import ResourceError, mould
 
-# a socket's path holds 104 bytes on macOS, 108 on Linux, one of them the end; multiprocessing
-# appends /pymp-XXXXXXXX/listener-XXXXXXXX to the folder
+# a socket's path holds 104 bytes on macOS, 108 on Linux, including the final null byte;
+# multiprocessing appends /pymp-XXXXXXXX/listener-XXXXXXXX to the folder
 _LONGEST_FOLDER_BYTES = 103 - 33
 _SHORT_FOLDERS = tuple(str(Path(os.sep, *p)) for p in (("tmp",), ("var", "tmp"), ("dev", "shm")))
 
@@ -39,13 +39,13 @@ _started_by: weakref.WeakKeyDictionary[BaseProcess, int] = weakref.WeakKeyDictio
 
 
 def start_early(preload: Sequence[str]) -> None:
-    """Start the server of processes now: it imports while the caller does other things.
+    """Start the fork server now, so that it imports while the caller does other work.
 
-    One that runs already stays as it is.
+    A running server is left unchanged.
 
     Raises:
-        ResourceError: this machine lets none start: why, and what helps; or the main program
-            would start itself again.
+        ResourceError: the system refuses to start a process (with the reason and a remedy), or the
+            main program would start itself again.
     """
     refuse_while_main_is_read()
     hold_standard_streams()
@@ -53,9 +53,9 @@ def start_early(preload: Sequence[str]) -> None:
         multiprocessing.set_forkserver_preload(list(preload))
         _choose_a_folder_for_the_socket()
         with _safe_path():
-            # Ctrl-C reaches the whole group; the server would die of it, with a traceback, while
-            # it imports
-            resource_tracker.ensure_running()  # starting it within would lift the block
+            # Ctrl-C reaches the whole process group and would end the server, with a traceback,
+            # during its imports
+            resource_tracker.ensure_running()  # inside the block it would unblock the signal
             before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
             try:
                 forkserver.ensure_running()
@@ -64,18 +64,17 @@ def start_early(preload: Sequence[str]) -> None:
 
 
 def end_with_parent(lifeline: Connection) -> None:
-    """Let this process be killed when the one that started it is gone, whatever it is doing.
+    """Have this process killed when the process that started it is gone, whatever it is doing.
 
     Args:
-        lifeline: the reading end of a pipe whose other end the starter alone holds, and never
-            writes to.
+        lifeline: the reading end of a pipe whose writing end only the starter holds, unused.
     """
-    if sys.platform == "linux":  # the kernel sees to it: also where no Python can run
+    if sys.platform == "linux":  # by the kernel, so that it works even while no Python code can run
         number = lifeline.fileno()
         fcntl.fcntl(number, fcntl.F_SETOWN, os.getpid())
         fcntl.fcntl(number, fcntl.F_SETSIG, signal.SIGKILL)
         fcntl.fcntl(number, fcntl.F_SETFL, fcntl.fcntl(number, fcntl.F_GETFL) | os.O_ASYNC)
-        if lifeline.poll(0):  # it was gone before
+        if lifeline.poll(0):  # the starter ended before
             os.kill(os.getpid(), signal.SIGKILL)
     else:
         threading.Thread(target=_watch, args=(lifeline,), daemon=True).start()
@@ -88,10 +87,10 @@ def _watch(lifeline: Connection) -> None:
 
 @contextlib.contextmanager
 def _safe_path() -> Iterator[None]:
-    """Let Pythons that are started here import nothing from the current folder.
+    """Prevent Python processes started here from importing modules of the current folder.
 
-    multiprocessing starts them by `-c`, which looks there first: a stranger's `random.py` would
-    run.
+    multiprocessing starts them by `-c`, which searches there first and would run an untrusted
+    `random.py`.
     """
     before = os.environ.get(SAFE_PATH)
     os.environ[SAFE_PATH] = "1"
@@ -104,26 +103,25 @@ def _safe_path() -> Iterator[None]:
 
 
 def start(process: BaseProcess, with_main: bool = False) -> None:
-    """Start a process that is ended, at the latest, when this one ends.
+    """Start a process that ends, at the latest, when this process ends.
 
-    The caller's main program is not run again in it, unless `with_main` or something that it
-    defines itself makes that necessary: scripts need no guard, and may come from a pipe or a
-    notebook.
+    The caller's main program is not run again in it, unless `with_main` is set or the main program
+    defines the work: scripts need no guard, and may come from a pipe or a notebook.
 
     Raises:
-        ResourceError: this machine lets none start.
+        ResourceError: the system refuses to start a process.
     """
     with _said_if_it_fails():
         try:
             with contextlib.nullcontext() if with_main else _main_unseen():
                 process.start()
-        except (PicklingError, AttributeError):  # it is defined in the main program
+        except (PicklingError, AttributeError):  # the work is defined in the main program
             process.start()
     _started_by[process] = os.getpid()
 
 
 def refuse_while_main_is_read() -> None:
-    """Refuse to start work in a process that is only reading the caller's main program.
+    """Refuse to start work in a process that is only importing the caller's main program.
 
     Raises:
         ResourceError: this is such a process.
@@ -137,7 +135,7 @@ def refuse_while_main_is_read() -> None:
 
 @contextlib.contextmanager
 def _main_unseen() -> Iterator[None]:
-    """Let multiprocessing find an empty main program, which it does not run in the child."""
+    """Hide the main program from multiprocessing, which then does not run it in the child."""
     before = sys.modules["__main__"]
     sys.modules["__main__"] = types.ModuleType("__main__")
     try:
@@ -148,7 +146,7 @@ def _main_unseen() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _said_if_it_fails() -> Iterator[None]:
-    """Turn what the system refuses into one clear error."""
+    """Convert errors of the system into one clear error."""
     try:
         yield
     except (OSError, EOFError) as error:
@@ -169,10 +167,10 @@ _REMEDIES: dict[int | None, str] = {
 
 
 def _choose_a_folder_for_the_socket() -> None:
-    """Let multiprocessing keep its socket where the path is short enough.
+    """Let multiprocessing create its socket in a folder with a sufficiently short path.
 
     Raises:
-        ResourceError: there is no such folder that can be written to.
+        ResourceError: there is no such writable folder.
     """
     try:
         usual = tempfile.gettempdir()
@@ -185,7 +183,7 @@ def _choose_a_folder_for_the_socket() -> None:
         raise ResourceError(mould("TMPDIR", expected, got, f"TMPDIR={_SHORT_FOLDERS[0]}"))
     before, tempfile.tempdir = tempfile.tempdir, short
     try:
-        util.get_temp_dir()  # remembered from here on, and removed at the end
+        util.get_temp_dir()  # cached by multiprocessing from here on, and removed at exit
     finally:
         tempfile.tempdir = before
 
@@ -197,12 +195,12 @@ def _holds_a_socket(folder: str) -> bool:
 
 
 def hold_standard_streams() -> None:
-    """Open what is closed of 0, 1, 2 as nothing: a file would get the number, and be written to."""
+    """Open closed standard streams as null: otherwise a file would get their descriptor."""
     for number in range(3):
         try:
             os.fstat(number)
         except OSError:
-            got = os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
+            got = os.open(os.devnull, os.O_RDWR)  # the lowest free descriptor
             if got != number:
                 os.dup2(got, number)
                 os.close(got)
@@ -210,11 +208,11 @@ def hold_standard_streams() -> None:
 
 
 def _end_the_living() -> None:
-    """End processes that nobody waits for: multiprocessing would wait for them, for ever."""
+    """Kill processes that still run at exit: multiprocessing would wait for them for ever."""
     for process, starter in list(_started_by.items()):
-        if starter == os.getpid():  # a fork of the caller's may end before the caller
+        if starter == os.getpid():  # a fork of the caller may end before the caller
             with contextlib.suppress(ValueError, OSError):
                 process.kill()
 
 
-atexit.register(_end_the_living)  # after multiprocessing's own, so that it comes before it
+atexit.register(_end_the_living)  # after multiprocessing's handler, so that it runs earlier

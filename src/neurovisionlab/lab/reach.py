@@ -1,5 +1,7 @@
-"""What reading a run may open outside of it: images that ship with the package, and ordinary
-files below the folder of data sets. A run may name any path: its study may be a stranger's.
+"""Limits on the files that reading a run may open.
+
+Allowed are images that ship with the package, and regular files below the folder of data sets. A
+run may name any path, since its study may be of unknown origin.
 """
 
 from __future__ import annotations
@@ -16,18 +18,18 @@ from neurovisionlab.data.sources import OWN_KINDS, SOURCES
 
 
 def is_embedded(ref: DataRef) -> bool:
-    """Return whether the images come from the package alone, without any file of a person's."""
+    """Return whether the images come from the package alone, without any file of the user."""
     return ref.name in SOURCES and ref.name not in OFFICIAL and ref.groups is None
 
 
 def within_reach(ref: DataRef, home: DataHome) -> DataRef | None:
     """Return how to load a data set of a run without leaving the folder of data sets.
 
-    Opens no file; lists folders below `home.data_dir` alone.
+    Opens no file; lists only folders below `home.data_dir`.
 
     Returns:
-        `ref`, or one with the place in that folder spelt out; None where that is not possible:
-        the files lie elsewhere, or a link below the folder leads out of it.
+        `ref`, or a reference with the full path in that folder; None if that is impossible: the
+        files are elsewhere, or a link below the folder leads out of it.
     """
     if is_embedded(ref):
         return ref
@@ -39,7 +41,7 @@ def within_reach(ref: DataRef, home: DataHome) -> DataRef | None:
             is_near = all(_is_file_below(base, path) for path in files_of(ref.name, home))
             return ref if is_near else None
         return ref if ref.name in SOURCES else _own_below(base, ref, home)
-    except (OSError, RuntimeError, ValueError, NvlError):  # links in circles, odd names, no files
+    except (OSError, RuntimeError, ValueError, NvlError):  # circular links, bad names, no files
         return None
 
 
@@ -49,7 +51,7 @@ def _own_below(base: Path, ref: DataRef, home: DataHome) -> DataRef | None:
         return None
     if _is_below(base, locate(ref, home)):
         place, near = locate(ref, home), ref
-    else:  # there is such a folder where the command runs: another than is meant
+    else:  # the working folder has such a folder, too, which is not meant
         place = home.data_dir / typed
         near = ref.model_copy(update={"name": f"{kind}:{place.absolute()}"})
     is_closed = place.is_dir() and _is_below(base, place) and not _has_way_out(base, place)

@@ -1,7 +1,7 @@
-"""What a run's folder says of its study: each file is read once, when it is first asked for.
+"""Cached access to a run's results: each file is read once, on first use.
 
-Judging, tables, pages and exports are handed this; nobody of theirs looks into the folder. Of
-predictions the store keeps a GiB: what is more is read again.
+Judging, tables, pages and exports take `Results` instead of reading the folder. The store caches
+predictions up to 1 GiB; beyond that they are read again.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from neurovisionlab.lab.store import Store
 
 
 class Results:
-    """A study, and as much of it as is finished.
+    """A study and its results so far.
 
     Attributes:
         root: the run's folder.
-        plan: the study and what is known of its data.
-        cells: its cells.
+        plan: the study and the descriptions of its data sets.
+        cells: the study's cells.
     """
 
     def __init__(self, store: Store, plan: Plan) -> None:
@@ -38,12 +38,12 @@ class Results:
 
     @cached_property
     def records(self) -> tuple[CellRecord, ...]:
-        """Those of the finished cells, in the study's order and under its names."""
+        """Records of the finished cells, in the study's order and with its names."""
         return tuple(self._store.finished(self.cells))
 
     @cached_property
     def finished_ids(self) -> frozenset[str]:
-        """The ids of the finished cells."""
+        """Ids of the finished cells."""
         return frozenset(record.cell_id for record in self.records)
 
     @cached_property
@@ -55,7 +55,7 @@ class Results:
         """Return what a finished cell answered about a part.
 
         Raises:
-            StoreError: it has no scores.
+            StoreError: the cell has no scores.
         """
         return self._store.predictions(cell_id, part)
 
@@ -67,22 +67,22 @@ class Results:
         return tuple(one for one in kept if hash_of(one.evaluation.spec.cell_id) in hashes)
 
     def costs(self, spec: CostSpec) -> Costs | None:
-        """Return what was measured of a model; None where nothing was."""
+        """Return the measured costs of a model; None if they were not measured."""
         if spec.cost_id not in self._costs:
             self._costs[spec.cost_id] = self._store.costs(spec)
         return self._costs[spec.cost_id]
 
     def audit(self, digest: str) -> Audit | None:
-        """Return what was found in the data set of that digest; None where nobody looked."""
+        """Return the audit of the data set with this digest; None if there is none."""
         if digest not in self._audits:
             self._audits[digest] = self._store.audit(digest)
         return self._audits[digest]
 
 
 def read(store: Store) -> Results:
-    """Return what a run's folder says of its study.
+    """Return the results in a run's folder.
 
     Raises:
-        StoreError: there is no study that can be read.
+        StoreError: the folder holds no readable study.
     """
     return Results(store, store.plan())

@@ -1,7 +1,7 @@
-"""A folder of finished cells. The only file that writes results.
+"""A folder of finished cells. The only module that writes results.
 
-    RUN/study.json              the resolved study and what was known of its data
-    RUN/studies/HASH.json       every earlier wording of the study
+    RUN/study.json              the resolved study and descriptions of its data sets
+    RUN/studies/HASH.json       every version of the study
     RUN/cells/CELL_ID/          record.json, predictions.npz, weights.safetensors
     RUN/splits/SPLIT_ID.npz     train, val, test: indices into the loaded set
     RUN/audits/DIGEST.json      what was found in a data set
@@ -11,7 +11,7 @@
     RUN/mistakes/DIGEST.json    pictures that the report shows of images that lie elsewhere
     RUN/page.json               the report's language
 
-A cell's folder is written under another name and renamed into place: it is complete or absent.
+A cell's folder is written under a temporary name and then renamed: it is complete or absent.
 """
 
 from __future__ import annotations
@@ -67,19 +67,19 @@ _MOST_LOG_BYTES = 1 << 28
 
 
 def warn(line: str) -> None:
-    """Say a line as a warning of Python's."""
+    """Emit a line as a Python warning."""
     warnings.warn(line, stacklevel=2)
 
 
 class Store:
-    """Results below one folder; see the head of this file for its layout.
+    """Results below one folder; see the module docstring for its layout.
 
-    What is empty, cut or changed there counts as absent, and is said once; a file of a newer
-    version is refused. See `RunFolder` for what a hostile folder cannot do.
+    Empty, truncated or altered files count as absent and are reported once; files of a newer
+    version are refused. `RunFolder` guards against folders of unknown origin.
     """
 
     def __init__(self, root: Path, tell: Tell = warn) -> None:
-        """Take `root` as the run's folder; `tell` is told what is damaged, a line each."""
+        """Open `root` as the run's folder; `tell` is called with a line per damaged file."""
         self.root = root
         self._folder = RunFolder(root)
         self._reader = Reader(self._folder, tell)
@@ -87,10 +87,10 @@ class Store:
 
     @classmethod
     def existing(cls, root: Path, tell: Tell = warn) -> Store:
-        """Return the store of a run.
+        """Return the store of an existing run.
 
         Raises:
-            StoreError: there is no run in that folder.
+            StoreError: the folder holds no run.
         """
         if not is_there(root / "study.json") and not is_there(root / "studies"):
             raise StoreError(mould(str(root), "a run (study.json)", "none", "runs/NAME"))
@@ -98,10 +98,10 @@ class Store:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Hold the folder for writing, creating it.
+        """Lock the folder for writing, creating it if necessary.
 
         Raises:
-            StoreError: the folder cannot be written, or another run holds it.
+            StoreError: the folder is not writable, or another run holds the lock.
         """
         with self._folder.said():
             files.make_folder(self.root)
@@ -122,10 +122,10 @@ class Store:
     # the study
 
     def plan(self) -> Plan:
-        """Return the study of this run; where it is damaged, its last wording that is not.
+        """Return the study of this run; if its file is damaged, the last intact version.
 
         Raises:
-            StoreError: there is none, or it is of a newer version.
+            StoreError: there is no study, or it is of a newer version.
         """
         plan = self.known_plan()
         if plan is None:
@@ -135,10 +135,10 @@ class Store:
         return plan
 
     def known_plan(self) -> Plan | None:
-        """Return the study of this run as `plan` does; None where there is none.
+        """Return the study of this run as `plan` does; None if there is none.
 
         Raises:
-            StoreError: it is of a newer version.
+            StoreError: the study is of a newer version.
         """
         found = self._reader.record(Plan, "study.json")
         if found is not None:
@@ -149,7 +149,7 @@ class Store:
         return next((plan for plan in kept if plan is not None), None)
 
     def keep_plan(self, plan: Plan) -> None:
-        """Make `plan` the study of this run; earlier wordings are kept aside."""
+        """Make `plan` the study of this run; earlier versions stay in `studies/`."""
         text = plan.model_dump_json(indent=2).encode()
         name = hashlib.sha256(text).hexdigest()[:12]
         self._folder.write(text, "studies", f"{name}.json")
@@ -158,18 +158,18 @@ class Store:
     # cells
 
     def has(self, cell_id: str) -> bool:
-        """Return whether a finished cell is stored, whole.
+        """Return whether a finished cell is stored and intact.
 
         Raises:
-            StoreError: it is of a newer version.
+            StoreError: its record is of a newer version.
         """
         return self._cells.record(self._cells.name_of(cell_id)) is not None
 
     def put(self, result: CellResult) -> None:
-        """Store a finished cell, all of it or nothing.
+        """Store a finished cell atomically.
 
         Raises:
-            StoreError: it cannot be written.
+            StoreError: the cell cannot be written.
         """
         record = result.record
         text = record.model_dump_json(indent=1).encode()
@@ -196,7 +196,7 @@ class Store:
         """Return the record of a finished cell.
 
         Raises:
-            StoreError: it is absent, damaged or of a newer version.
+            StoreError: the cell is absent, damaged or of a newer version.
         """
         record = self._cells.record(self._cells.name_of(cell_id))
         if record is None:
@@ -205,13 +205,13 @@ class Store:
         return record
 
     def finished(self, cells: tuple[CellSpec, ...]) -> list[CellRecord]:
-        """Return the records of those `cells` that are finished, in their order.
+        """Return the records of the finished cells among `cells`, in the same order.
 
-        Names of data sets and variants are those of `cells`: the study may call them otherwise
-        than when a cell ran. A record of other classes than a stranger's study says is none of it.
+        Names of data sets and variants are those of `cells`: they may have changed since a cell
+        ran. A record with another number of classes does not belong to the study and is left out.
 
         Raises:
-            StoreError: one is of a newer version.
+            StoreError: a record is of a newer version.
         """
         found = ((cell, self._cells.record(self._cells.name_of(cell.cell_id))) for cell in cells)
         return [
@@ -221,10 +221,10 @@ class Store:
         ]
 
     def stored_ids(self) -> set[str]:
-        """Return the ids of all finished cells, of every wording of the study.
+        """Return the ids of all finished cells, of every version of the study.
 
         Raises:
-            StoreError: one is of a newer version.
+            StoreError: a record is of a newer version.
         """
         return {name for name in self._cells.names() if self._cells.record(name) is not None}
 
@@ -232,7 +232,7 @@ class Store:
         """Return logits, labels and indices of a finished cell.
 
         Raises:
-            StoreError: none are stored.
+            StoreError: no predictions are stored.
         """
         name = self._cells.name_of(cell_id)
         told = self._cells.predictions(name, part)
@@ -242,10 +242,10 @@ class Store:
         return told
 
     def split(self, split_id: str) -> SplitIndices:
-        """Return the division that cells of that `split_id` used.
+        """Return the split that cells with this `split_id` used.
 
         Raises:
-            StoreError: there is none, or it is damaged.
+            StoreError: the split is missing or damaged.
         """
         found = self._split(split_id)
         if found is None:
@@ -257,7 +257,7 @@ class Store:
         return self._reader.read(read_split, "splits", f"{split_id}.npz")
 
     def has_weights(self, cell_id: str) -> bool:
-        """Return whether the weights of a finished cell are stored, whole."""
+        """Return whether the weights of a finished cell are stored and intact."""
         pieces = ("cells", self._cells.name_of(cell_id), WEIGHTS)
         return self._reader.read(are_weights, *pieces) is not None
 
@@ -278,7 +278,7 @@ class Store:
         """Delete the weights of a finished cell; its record and predictions stay.
 
         Raises:
-            StoreError: they cannot be deleted.
+            StoreError: the weights cannot be deleted.
         """
         self._folder.remove("cells", self._cells.name_of(cell_id), WEIGHTS)
 
@@ -327,29 +327,29 @@ class Store:
     # audits of the data
 
     def put_audit(self, audit: Audit) -> None:
-        """Keep what was found in a data set; its digest names it."""
+        """Store the audit of a data set under its digest."""
         text = audit.model_dump_json(indent=1).encode()
         self._folder.write(text, "audits", f"{audit.digest[:16]}.json")
 
     def audit(self, digest: str) -> Audit | None:
-        """Return what was found in the data set of that digest; None where nobody looked yet."""
+        """Return the audit of the data set with this digest; None if there is none."""
         return self._reader.record(Audit, "audits", f"{digest[:16]}.json")
 
     # costs of models
 
     def put_costs(self, costs: Costs) -> None:
-        """Keep what a model costs; an earlier measurement of the same is replaced."""
+        """Store the costs of a model, replacing an earlier measurement."""
         text = costs.model_dump_json(indent=1).encode()
         self._folder.write(text, "costs", f"{costs.spec.cost_id}.json")
 
     def costs(self, spec: CostSpec) -> Costs | None:
-        """Return what was measured; None where nothing was, or by another version."""
+        """Return the stored costs; None if there are none."""
         return self._reader.record(Costs, "costs", f"{spec.cost_id}.json")
 
     # failures
 
     def put_failure(self, failure: Failure) -> None:
-        """Write down that a cell ended in an exception."""
+        """Store the failure of a cell."""
         self._folder.append_line(failure.model_dump_json().encode(), "failures.jsonl")
 
     def failures(self) -> list[Failure]:
@@ -357,44 +357,44 @@ class Store:
         log = self._reader.read(lambda file: file.read(_MOST_LOG_BYTES), "failures.jsonl") or b""
         failures = []
         for line in log.splitlines():
-            with suppress(ValidationError):  # a line torn by a crash; the next run tells anew
+            with suppress(ValidationError):  # a line torn by a crash; the next run reports it again
                 failures.append(Failure.model_validate_json(line))
         return failures
 
-    # what people read
+    # files for readers
 
     def keep_language(self, code: str) -> None:
-        """Keep what the report was written in, for whoever writes it anew; not part of the page."""
+        """Store the report's language for later rewrites, outside of the page itself."""
         self._folder.write(json.dumps({"language": code}).encode(), "page.json")
 
     def language(self) -> str | None:
-        """Return what the report was last written in; None where that is not known."""
-        with suppress(OSError, ValueError):  # of a stranger it may be anything
+        """Return the language in which the report was last written; None if unknown."""
+        with suppress(OSError, ValueError):  # a file of unknown origin may hold anything
             kept = pydantic_core.from_json(self._folder.content("page.json", most_bytes=1 << 20))
             code = kept.get("language") if isinstance(kept, dict) else None
             return code if isinstance(code, str) else None
         return None
 
     def read_bytes(self, name: str, most_bytes: int) -> bytes | None:
-        """Return a file made from the results; None where there is none that can be read."""
+        """Return the bytes of a file made from the results; None if it cannot be read."""
         with contextlib.suppress(OSError):
             return self._folder.content(*name.split("/"), most_bytes=most_bytes)
         return None
 
     def place(self, *pieces: str) -> Path:
-        """Return a folder of the run for somebody else's files.
+        """Return a folder of the run for files of other programs.
 
         Raises:
-            StoreError: it, or what it lies in, is a link.
+            StoreError: the folder, or one of its parents below the run, is a link.
         """
         with self._folder.said():
             return self._folder.path(*pieces)
 
     def write_text(self, name: str, text: str) -> Path:
-        """Write a file people read, such as the report, and return its path.
+        """Write a text file for readers, such as the report, and return its path.
 
         Raises:
-            StoreError: it cannot be written.
+            StoreError: the file cannot be written.
         """
         return self.write_bytes(name, text.encode("utf-8"))
 
@@ -402,7 +402,7 @@ class Store:
         """Write a file made from the results, below the run's folder, and return its path.
 
         Raises:
-            StoreError: it cannot be written.
+            StoreError: the file cannot be written.
         """
         return self._folder.write(content, *name.split("/"))
 
@@ -429,7 +429,7 @@ def write_page(path: Path, text: str) -> None:
     """Write a page that belongs to no single run.
 
     Raises:
-        StoreError: there is no such folder, or it cannot be written to.
+        StoreError: the folder does not exist or is not writable.
     """
     try:
         files.write_whole(path, text.encode("utf-8"))

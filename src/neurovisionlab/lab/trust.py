@@ -1,4 +1,4 @@
-"""Which models of a run are code of somebody's own: imported only for those who trust them."""
+"""Untrusted models of a run: users' code that is imported only with permission."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ def own_models(specs: Iterable[WithModel]) -> tuple[str, ...]:
 def trusted(specs: Iterable[Specified], trust: bool) -> list[Specified]:
     """Return what may be measured: without trust all but code, with it code that did not change.
 
-    Nothing is imported.
+    With `trust` all, provided that the code has not changed. Nothing is imported here.
 
     Raises:
-        ModelError: nothing is left without trust; or code differs from what the run was made
-            with, all of which is named.
+        ModelError: nothing is left without `trust`; or code has changed since the run, in which
+            case all such models are listed.
     """
     given = list(specs)
     left = [spec for spec in given if not is_own(spec.model)]

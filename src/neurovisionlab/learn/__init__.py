@@ -1,9 +1,9 @@
-"""torch lives here: devices, models, the training loop, one cell from start to end."""
+"""The modules that use torch: devices, models, the training loop, one cell from start to end."""
 
 import os
 
-# Before torch loads its OpenMP (GNU's on Linux): a waiting thread spins a while, then sleeps.
-# A step of MobileNetV2 at 28 px ends in hundreds of waits too short to be slept through; what that
-# costs, and what it costs to spin beside another busy process, stands in docs/speed-log.md.
-if "OMP_WAIT_POLICY" not in os.environ:  # a user's own choice stands
+# Set before torch loads its OpenMP (GNU's on Linux): a waiting thread spins for a while, then
+# sleeps. A step of MobileNetV2 at 28 px has hundreds of waits too short for sleeping;
+# docs/speed-log.md gives their cost, and the cost of spinning beside another busy process.
+if "OMP_WAIT_POLICY" not in os.environ:  # a user's own setting takes precedence
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")

@@ -1,11 +1,11 @@
-"""The table of models, readable without torch: names, what they are, which sizes they take.
+"""The catalogue of models, readable without torch: names, recipes, and supported image sizes.
 
 Four kinds of names:
 
-    NAME                        of the table below
+    NAME                        of the catalogue below
     timm:NAME                   any model of timm, with or without a tag
     torchvision:NAME            any classifier of torchvision.models
-    package.module:function     a function of the user's own
+    package.module:function     a user's own function
 """
 
 from __future__ import annotations
@@ -30,21 +30,22 @@ _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a model of the table is built.
+    """How a model of the catalogue is built.
 
     Attributes:
-        title: one line for lists, with its paper.
-        family: who builds it: timm's registry, timm's VisionTransformer class, or our GlyphNet.
+        title: description in one line, with its paper.
+        family: builder: timm's registry, timm's VisionTransformer class, or this package's
+            GlyphNet.
         timm_name: name in timm's registry, for the family "timm".
         options: passed to the builder.
-        patch_px: side of a transformer's patch; 0 where the largest from 4 to 8 is taken that
-            divides the image; None for networks that take any size.
-        dropout: of the classifier, as the architecture's authors trained it.
-        head_std: standard deviation of the classifier's first weights; None keeps timm's.
+        patch_px: side of a transformer's patch in pixels; 0 for the largest side from 4 to 8 that
+            divides the image; None for networks without patches.
+        dropout: rate of the classifier, as in the architecture's original training.
+        head_std: standard deviation of the classifier's initial weights; None keeps timm's.
         stems: the protocol's values of `stem` that change this model.
-        torchvision_name, weights_file: whose published ImageNet weights it starts from.
-        revision: one higher each time the network behind the name changes. It enters the identity
-            of cells from 2 on, so that results of another network never count as this one's.
+        torchvision_name, weights_file: source of its published ImageNet weights.
+        revision: incremented when the network behind the name changes. From 2 on it is part of the
+            identity of cells, which separates results of different networks.
     """
 
     title: str
@@ -60,7 +61,7 @@ class Recipe:
     revision: int = 1
 
 
-# pretrained, the first three start from torchvision's IMAGENET1K_V1, as the published study did
+# pretrained, the first three start from torchvision's IMAGENET1K_V1, as in the published study
 MODELS: dict[str, Recipe] = {
     "resnet18": Recipe(
         "ResNet-18 (He et al. 2016)",
@@ -69,8 +70,9 @@ MODELS: dict[str, Recipe] = {
         torchvision_name="resnet18",
         weights_file="resnet18-f37072fd.pth",
     ),
-    # dropout 0.2 and a head drawn with 0.01 are torchvision's, which the published study used;
-    # timm's head (uniform up to 1/√classes over 1,280 inputs) starts at twice the loss of guessing
+    # dropout 0.2 and a head with standard deviation 0.01 are torchvision's, used in the published
+    # study; timm's head (uniform up to 1/√classes over 1,280 inputs) starts at twice the loss of
+    # guessing
     "mobilenetv2": Recipe(
         "MobileNetV2 1.0 (Sandler et al. 2018)",
         "mobilenetv2_100",
@@ -113,7 +115,7 @@ MODELS: dict[str, Recipe] = {
         "residual network for characters: 5 blocks, widths 32 to 128, about 0.7 M parameters",
         family="glyphnet",
         options={"widths": (32, 64, 128), "depths": (1, 2, 2)},
-        revision=2,  # the first was 48, 96, 192 with one block a stage
+        revision=2,  # revision 1 was 48, 96, 192 with one block per stage
     ),
     "glyphnet-large": Recipe(
         "residual network for characters: 3 stages, widths 64 to 256, about 1.3 M parameters",
@@ -128,13 +130,13 @@ _OWN_NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 
 def kind_of(name: str) -> ModelKind:
-    """Return which of the four kinds of names this is.
+    """Return the kind of a model name.
 
     >>> [kind_of(name) for name in ("resnet18", "timm:convnext_atto", "my_models:tiny")]
     ['table', 'timm', 'own']
 
     Raises:
-        ModelError: a colon in a name that is none of the four.
+        ModelError: a name with a colon that is of none of the four kinds.
     """
     if ":" not in name:
         return "table"
@@ -149,10 +151,10 @@ def kind_of(name: str) -> ModelKind:
 
 
 def recipe_of(name: str) -> Recipe:
-    """Return how the model `name` of the table is built.
+    """Return the recipe of a model of the catalogue.
 
     Raises:
-        ModelError: no such name; the three nearest are named.
+        ModelError: the name is unknown; the three most similar names are given.
     """
     if name not in MODELS:
         near = ", ".join(nearest(name, MODELS))
@@ -161,11 +163,11 @@ def recipe_of(name: str) -> Recipe:
 
 
 def patch_side(name: str, image_px: int) -> int | None:
-    """Return the side of the patches `name` cuts an image into, in pixels; None for networks.
+    """Return the side of the model's patches in pixels; None for networks without patches.
 
     Raises:
         ModelError: the patch does not divide the image (a ViT would ignore the rest of it); the
-            nearest sizes that work are named.
+            nearest valid sizes are given.
     """
     fixed = recipe_of(name).patch_px
     if fixed is None:
@@ -189,13 +191,13 @@ ModelFunction = Callable[..., Any]
 
 
 def own_function(name: str) -> ModelFunction:
-    """Import the function that "package.module:function" names.
+    """Import the function named by "package.module:function".
 
-    The module is looked for where Python looks, then in the current folder.
+    The module is searched on Python's path, then in the current folder.
 
     Raises:
-        ModelError: no such module or function, the module does not import, or the function
-            cannot be called with num_classes, channels and image_px.
+        ModelError: the module or function is missing, the module does not import, or the function
+            does not accept num_classes, channels and image_px.
     """
     module_name, function_name = name.split(":")
     module = _own_module(name, module_name)
@@ -226,18 +228,18 @@ def _own_module(name: str, module_name: str) -> ModuleType:
         raise ModelError(
             mould(name, "a module that imports", got, f"to install {error.name}")
         ) from None
-    except Exception as error:  # whatever a user's file raises while it is read
+    except Exception as error:  # importing a user's file may raise anything
         remedy = f"`python -c 'import {module_name}'`"
         raise ModelError(mould(name, "a module that imports", one_line(error), remedy)) from error
 
 
 def digest_of(name: str) -> str | None:
-    """Return what identifies a model beyond its name; None where the name says all.
+    """Return what identifies a model beyond its name; None if the name suffices.
 
-    That is the digest of a user's code, and the revision of a model of the table.
+    That is the digest of a user's code, or the revision of a model of the catalogue.
 
     Raises:
-        ModelError: no such model of the table, or see `own_function`.
+        ModelError: the name is not in the catalogue, or see `own_function`.
     """
     kind = kind_of(name)
     if kind == "own":
@@ -247,9 +249,9 @@ def digest_of(name: str) -> str | None:
 
 
 def _own_digest(name: str) -> str:
-    """Return SHA-256 (hex) over the source of the module a user's function is named in.
+    """Return the SHA-256 (hex) of the source of the module that names a user's function.
 
-    What that module imports is not covered, but for the file that defines the function.
+    Modules that it imports are not covered, except the file that defines the function.
 
     Raises:
         ModelError: see `own_function`.
@@ -264,7 +266,7 @@ def _own_digest(name: str) -> str:
 
 
 def one_line(error: BaseException) -> str:
-    """Return an exception as one short line: its kind and the first line of its text."""
+    """Return an exception as one short line: its class and the first two lines of its text."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     text = " ".join(lines[:2])
     return f"{type(error).__name__}: {text[:200]}" if text else type(error).__name__

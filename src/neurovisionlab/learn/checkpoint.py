@@ -1,8 +1,8 @@
-"""A model's weights and buffers as one safetensors file, and back into a model.
+"""Saving a model's weights and buffers in a safetensors file, and loading them.
 
-What layers share is kept once, under the first of its names; the file's metadata say by which
-others it goes, so that it comes back shared. Views of a part of something else are kept whole:
-they share memory again because the model that is built anew does.
+Shared tensors are stored once, under the first of their names; the file's metadata list their other
+names, so that they are shared again after loading. Partial views of other tensors are stored in
+full: they share memory again because the newly built model makes them share it.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from neurovisionlab.core.errors import ModelError, mould
 
 State = dict[str, Tensor]
 
-# what reading a damaged head may raise
+# exceptions from parsing a damaged header
 _MISUNDERSTOOD = (ValueError, KeyError, TypeError, AttributeError, RuntimeError)
 
 # keys of a file's metadata; their values are JSON
-SHARED = "shared"  # {name: name under which it is kept}
-COMPLEX = "complex"  # [names]: kept as pairs of real numbers
-LATE = "late"  # {name: whether it is persistent}: buffers that a new model lacks, or has otherwise
+SHARED = "shared"  # {name: name under which it is stored}
+COMPLEX = "complex"  # [names]: stored as pairs of real numbers
+LATE = "late"  # {name: whether it is persistent}: buffers missing or different in a new model
 
 
 def shared_names(state: Mapping[str, Any]) -> dict[str, str]:
-    """Return {name: first name} of tensors that are the very same numbers in memory.
+    """Return {name: first name} of tensors that share all their memory.
 
     >>> weight = torch.zeros(2, 3)
     >>> shared_names({"first": weight, "part": weight[:1], "last": weight})
@@ -46,7 +46,7 @@ def shared_names(state: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _place(value: object) -> object | None:
-    """Return where and in which order numbers lie; None for what has no memory of its own."""
+    """Return the memory location and layout of a tensor; None without memory of its own."""
     if not isinstance(value, Tensor) or value.layout != torch.strided or value.numel() == 0:
         return None
     address = value.data_ptr()
@@ -55,7 +55,7 @@ def _place(value: object) -> object | None:
 
 
 def once_each(tensors: Iterable[Tensor]) -> Iterator[Tensor]:
-    """Yield tensors, those that are the same numbers in memory once."""
+    """Yield tensors, shared ones once."""
     seen = set()
     for tensor in tensors:
         place = _place(tensor) or id(tensor)
@@ -66,21 +66,21 @@ def once_each(tensors: Iterable[Tensor]) -> Iterator[Tensor]:
 
 @dataclass(frozen=True)
 class Built:
-    """What a model's state was when it was built: names, and buffers that are in no state."""
+    """State of a model when it was built: its names, and buffers outside of the state dict."""
 
     names: frozenset[str]
     unsaved: State
 
     @classmethod
     def of(cls, model: nn.Module) -> Built:
-        """Look at a model that nobody used yet."""
+        """Record the state of a model that was not used yet."""
         names = frozenset(model.state_dict())
         return cls(
             names, {name: one.detach().clone() for name, one in unsaved_buffers(model).items()}
         )
 
     def changed(self, model: nn.Module) -> State:
-        """Return those buffers outside the state that are new, or other numbers now."""
+        """Return the buffers outside of the state dict that are new or have changed."""
         return {
             name: tensor
             for name, tensor in unsaved_buffers(model).items()
@@ -102,12 +102,12 @@ def to_bytes(
 
     Args:
         model: on any device.
-        metadata: text to be kept in the file's head.
-        built: what the model was when it was built: buffers that came or changed since, though
-            they are in no state, are kept, too.
+        metadata: text for the file's header.
+        built: the model's state when it was built: buffers that were added or changed since are
+            stored even if they are not persistent.
 
     Raises:
-        ModelError: a part of the state that such a file cannot hold.
+        ModelError: a part of the state that a safetensors file cannot hold.
     """
     state = dict(model.state_dict())
     late = _late(model, state, built)
@@ -122,7 +122,7 @@ def to_bytes(
 
 
 def _in_order(content: bytes) -> bytes:
-    """Return the file with its metadata in order of their names: safetensors writes them in any."""
+    """Return the file with sorted metadata: safetensors writes them in arbitrary order."""
     length = int.from_bytes(content[:8], "little")
     head = json.loads(content[8 : 8 + length])
     metadata = head.get("__metadata__", {})
@@ -130,7 +130,7 @@ def _in_order(content: bytes) -> bytes:
         return content
     head["__metadata__"] = dict(sorted(metadata.items()))
     text = json.dumps(head, separators=(",", ":"), ensure_ascii=False).encode()
-    text += b" " * (-len(text) % 8)  # numbers begin at multiples of 8 bytes
+    text += b" " * (-len(text) % 8)  # tensor data begin at multiples of 8 bytes
     return len(text).to_bytes(8, "little") + text + content[8 + length :]
 
 
@@ -143,7 +143,7 @@ def _late(model: nn.Module, state: Mapping[str, Any], built: Built | None) -> di
 
 
 def _refuse_others(model: nn.Module, state: Mapping[str, Any]) -> None:
-    """Refuse what no safetensors file holds: other things than tensors, sparse, quantised ones."""
+    """Refuse state that a safetensors file cannot hold: non-tensors, sparse, quantised ones."""
     for name, value in state.items():
         got = _why_not(value)
         if got is not None:
@@ -164,14 +164,14 @@ def _why_not(value: object) -> str | None:
 
 
 def _plain(tensor: Tensor) -> Tensor:
-    """Return real numbers in the host's memory, in the order of the dimensions."""
+    """Return a contiguous tensor of real numbers in the host's memory."""
     tensor = tensor.detach()
     real = torch.view_as_real(tensor.resolve_conj()) if tensor.is_complex() else tensor
     return real.cpu().contiguous()
 
 
 def _apart(state: State) -> State:
-    """Return the tensors, none of which shares memory with another."""
+    """Return the tensors without shared memory."""
     used: set[int] = set()
     apart = {}
     for name, tensor in state.items():
@@ -183,7 +183,7 @@ def _apart(state: State) -> State:
 
 
 def whole(tensors: State, metadata: Mapping[str, str] | None) -> State:
-    """Return what a file holds under all of its names, by the metadata of `to_bytes`."""
+    """Return a file's tensors under all of their names, by the metadata of `to_bytes`."""
     metadata, state = metadata or {}, dict(tensors)
     pairs = json.loads(metadata.get(COMPLEX, "[]"))
     for name in pairs if isinstance(pairs, list) else ():
@@ -192,10 +192,10 @@ def whole(tensors: State, metadata: Mapping[str, str] | None) -> State:
 
 
 def _told(metadata: Mapping[str, str], key: str) -> dict[str, Any]:
-    """Return what a file's metadata say of its tensors, by name.
+    """Return an entry of a file's metadata, {tensor name: value}.
 
     Raises:
-        ValueError: something else.
+        ValueError: the entry is not a JSON object.
     """
     told = json.loads(metadata.get(key, "{}"))
     if not isinstance(told, dict):
@@ -204,7 +204,7 @@ def _told(metadata: Mapping[str, str], key: str) -> dict[str, Any]:
 
 
 def filled(model: nn.Module, state: Mapping[str, Tensor]) -> State:
-    """Return weights with what is missing taken from where the model shares it."""
+    """Return the state, with missing tensors taken from those that the model shares with them."""
     groups: dict[str, list[str]] = {}
     for name, kept in shared_names(model.state_dict()).items():
         groups.setdefault(kept, [kept]).append(name)
@@ -217,7 +217,7 @@ def filled(model: nn.Module, state: Mapping[str, Tensor]) -> State:
 
 
 def from_bytes(model: nn.Module, content: bytes) -> None:
-    """Give a model of the same build the state that `to_bytes` kept; what was shared is shared.
+    """Load a state from `to_bytes` into a model of the same build, restoring shared tensors.
 
     Raises:
         ModelError: the file is damaged, or of another model.
@@ -237,17 +237,17 @@ def from_bytes(model: nn.Module, content: bytes) -> None:
 
 
 def metadata_of(content: bytes) -> dict[str, str]:
-    """Return the metadata in the head of a safetensors file."""
+    """Return the metadata in the header of a safetensors file."""
     length = int.from_bytes(content[:8], "little")
     metadata: dict[str, str] = json.loads(content[8 : 8 + length]).get("__metadata__", {})
     return metadata
 
 
 def put_back(model: nn.Module, state: Mapping[str, Any]) -> None:
-    """Give a model its state, as `load_state_dict` does, also where a tensor repeats its numbers.
+    """Load a state like `load_state_dict`, including into expanded tensors.
 
     Raises:
-        ModelError: names or shapes that are another model's.
+        ModelError: names or shapes of another model.
     """
     here: dict[str, Any] = dict(model.state_dict())
     # torch refuses to write through an expanded tensor
@@ -274,14 +274,14 @@ def _repeats(value: object) -> bool:
 
 
 def _strides(tensor: Tensor) -> list[int]:
-    """Return strides, 1 instead of 0 where a dimension has one place alone."""
+    """Return the strides, with 1 instead of 0 for dimensions of size 1."""
     if tensor.layout != torch.strided:
         return []
     return [s if n > 1 else 1 for s, n in zip(tensor.stride(), tensor.shape, strict=True)]
 
 
 def unrepeated(tensor: Tensor, like: Tensor | None = None) -> Tensor:
-    """Return a view of a tensor in which no number of `like`'s memory occurs twice."""
+    """Return a view of a tensor in which no element of `like`'s memory occurs twice."""
     for dimension, stride in enumerate(_strides(tensor if like is None else like)):
         if stride == 0:
             tensor = tensor.narrow(dimension, 0, 1)
@@ -299,7 +299,7 @@ def _put_buffer(model: nn.Module, name: str, tensor: Tensor, is_persistent: bool
 
 
 def _tie(model: nn.Module, shared: Mapping[str, str]) -> None:
-    """Let layers share what they shared when it was kept, if the model does not make them."""
+    """Restore shared tensors, as they were when saved, if the model itself does not share them."""
     here: dict[str, Any] = model.state_dict(keep_vars=True)
     for name, kept in shared.items():
         if _place(here.get(name)) == _place(here.get(kept)):

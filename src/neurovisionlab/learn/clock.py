@@ -1,4 +1,4 @@
-"""Stopwatches, and who else used the processor meanwhile: the only place that reads the time."""
+"""Clocks, and the load by other processes: the only module that reads the time."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from neurovisionlab.core.records import Clocks
 
 
 def now_iso() -> str:
-    """Return this moment in UTC, ISO 8601, to the second."""
+    """Return the current time in UTC, ISO 8601, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 class Stopwatches:
-    """Named clocks that exclude each other: starting one stops the one that ran.
+    """Named clocks of which one runs at a time: starting a clock stops the previous one.
 
     Args:
-        synchronize: waits until the device has finished; called whenever a clock changes hands,
-            since a GPU's work is still going on when the call that started it returns.
+        synchronize: waits until the device has finished; called at every switch of clocks, since
+            GPU kernels run on after the call that launched them.
     """
 
     def __init__(self, synchronize: Callable[[], None] = lambda: None) -> None:
@@ -34,7 +34,7 @@ class Stopwatches:
 
     @contextmanager
     def on(self, name: str) -> Iterator[None]:
-        """Run the clock `name` inside the block, and the clock that ran before after it."""
+        """Run the clock `name` inside the block, and the previous clock after it."""
         before = self._switch(name)
         try:
             yield
@@ -51,7 +51,7 @@ class Stopwatches:
         return before
 
     def seconds(self, name: str) -> float:
-        """Return the seconds on a clock so far, the running stretch included."""
+        """Return the seconds on a clock so far, including the current interval."""
         running = time.perf_counter() - self._since if self._running == name else 0.0
         return self._seconds.get(name, 0.0) + running
 
@@ -68,28 +68,28 @@ class Stopwatches:
         self._seconds = {name: value for name, value in seconds.items() if name != "wall"}
 
     def reading(self) -> Clocks:
-        """Return all clocks and the wall time since the beginning."""
+        """Return all clocks, and the wall time since construction."""
         names = ("setup", "staging", "training", "evaluation", "saving")
         wall_s = time.perf_counter() - self._begun
         return Clocks(**{f"{name}_s": self.seconds(name) for name in names}, wall_s=wall_s)
 
 
 class Timer:
-    """Seconds since it was made."""
+    """Seconds since construction."""
 
     def __init__(self) -> None:
         self._begun = time.perf_counter()
 
     def seconds(self) -> float:
-        """Return them."""
+        """Return the seconds since construction."""
         return time.perf_counter() - self._begun
 
 
 class Contention:
-    """How much of the machine's processors others took, since this was made.
+    """Share of the machine's processors used by other processes since construction.
 
-    Others are every process but this one and its own, and, on a virtual machine, what the host
-    held back ("steal"). Read from the kernel's counters, which move in steps of about 10 ms.
+    Other processes are all except this one and its children, and, on a virtual machine, time taken
+    by the host ("steal"). Read from the kernel's counters, which have a resolution of about 10 ms.
     """
 
     def __init__(self) -> None:
@@ -97,10 +97,10 @@ class Contention:
         self._others_s = _seconds_of_others()
 
     def frac(self) -> float:
-        """Return the share of all cores' time that others took, 0..1."""
+        """Return the share of all cores' time used by other processes, 0..1."""
         window_s = max(time.perf_counter() - self._begun, 1e-6)
         share = (_seconds_of_others() - self._others_s) / (window_s * (psutil.cpu_count() or 1))
-        return min(max(share, 0.0), 1.0)  # the counters' steps can make it slightly negative
+        return min(max(share, 0.0), 1.0)  # the counters' resolution can make it slightly negative
 
 
 def _seconds_of_others() -> float:
@@ -109,5 +109,5 @@ def _seconds_of_others() -> float:
     # the kernel counts a guest's time twice, as "guest" and within "user"
     counted_twice = getattr(machine, "guest", 0.0) + getattr(machine, "guest_nice", 0.0)
     own = psutil.Process().cpu_times()
-    children = own.children_user + own.children_system  # a compiler's, say, once they have ended
+    children = own.children_user + own.children_system  # of ended children, such as a compiler
     return float(sum(machine) - at_rest - counted_twice - own.user - own.system - children)

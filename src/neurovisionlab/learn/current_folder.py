@@ -1,8 +1,8 @@
-"""The current folder as a place of a user's own models, and of nothing else.
+"""Import of users' own models from the current folder, without exposing it to other imports.
 
-On `sys.path` it would serve everybody: a `triton.py` there is imported in place of an optional
-package by whatever library looks for that. Here it gives the modules asked for by name, and what
-they import.
+On `sys.path` the folder would be searched for every import: a `triton.py` in it would replace the
+optional package of that name in any library. Here it provides only requested modules, and the
+modules that they import.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from types import FrameType, ModuleType
 
-# An entry of `sys.path` that Python itself passes over: below a device there is no file, whatever
-# somebody puts into a folder. Processes inherit that list, and start where the program started,
-# which a notebook may have left.
+# An entry of `sys.path` that Python itself skips: below a device there can be no file. Child
+# processes inherit `sys.path`, and start in the program's initial folder, which a notebook may have
+# left.
 _MARK = f"{os.devnull}/own models of"
 _IMPORTLIB = ("importlib", "_frozen_importlib", "_frozen_importlib_external")
 
 
 class _OwnFinder(MetaPathFinder):
-    """Finds modules in the folders marked on `sys.path`, for those who may have them."""
+    """Finder for modules in the folders marked on `sys.path`, restricted to permitted importers."""
 
     def __init__(self) -> None:
         self.asked: set[str] = set()
@@ -49,9 +49,9 @@ _finder = _OwnFinder()
 
 
 def make_findable(name: str) -> None:
-    """Look for a user's module in the current folder, too, unless Python finds it elsewhere.
+    """Let a user's module be found in the current folder, if it is nowhere else.
 
-    Last, so that a user's files hide nobody else's. Imports nothing.
+    The folder is searched last, so that users' files hide no other modules. Imports nothing.
 
     Args:
         name: "module" or "package.module:function".
@@ -79,9 +79,9 @@ def _folders() -> list[str]:
 
 
 def _importer() -> str | None:
-    """Return the name, without what is below it, of the module that is importing.
+    """Return the top-level name of the importing module.
 
-    Not where its file lies: an environment of installed packages may lie in the current folder.
+    The name and not its file decides: installed packages may also be below the current folder.
     """
     frame: FrameType | None = sys._getframe(2)
     while frame is not None:

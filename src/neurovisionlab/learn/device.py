@@ -1,4 +1,4 @@
-"""Choose a device, seed it, set its precision, wait for it: the only file that says "cuda"."""
+"""Choice, seeding, precision and synchronisation of devices: the only module that names "cuda"."""
 
 from __future__ import annotations
 
@@ -25,31 +25,31 @@ _LIBRARIES = ("torch", "torchvision", "timm", "numpy", "scikit-learn")
 
 @dataclass(frozen=True)
 class Device:
-    """Where a cell computes, and in which precision."""
+    """A device and the precision of forward passes on it."""
 
     torch_device: torch.device
     precision: str
 
     def synchronize(self) -> None:
-        """Return when everything that was started on the device has ended."""
+        """Wait until all work on the device has finished."""
         if self.torch_device.type == "cuda":
             torch.cuda.synchronize(self.torch_device)
         elif self.torch_device.type == "mps":
             torch.mps.synchronize()
 
     def autocast(self) -> AbstractContextManager[object]:
-        """Return the context in which a forward pass runs at the device's precision."""
+        """Return the context for forward passes in the device's precision."""
         if self.precision == "fp32":
             return contextlib.nullcontext()
         kinds = {"bf16": torch.bfloat16, "fp16": torch.float16}
         return torch.autocast(self.torch_device.type, dtype=kinds[self.precision])
 
     def scaler(self) -> torch.amp.GradScaler:
-        """Return the gradient scaler; it acts in fp16 alone, whose range small gradients leave."""
+        """Return the gradient scaler, enabled for fp16 alone: small gradients leave its range."""
         return torch.amp.GradScaler(self.torch_device.type, enabled=self.precision == "fp16")
 
     def chance_kept(self) -> AbstractContextManager[None]:
-        """Return a context after which torch's global random numbers go on as before it."""
+        """Return a context that restores torch's global random state at its end."""
         return _chance_kept(self.torch_device)
 
     def chance_state(self) -> dict[str, torch.Tensor]:
@@ -73,37 +73,37 @@ class Device:
 
     @property
     def counts_memory(self) -> bool:
-        """Return whether torch itself counts what is allocated on the device."""
+        """Return whether torch tracks memory allocations on the device."""
         return self.torch_device.type == "cuda"
 
     def reset_peak(self) -> None:
-        """Let the count of peak memory begin anew, where there is one."""
+        """Reset the peak memory statistics, if the device has any."""
         if self.counts_memory:
             torch.cuda.reset_peak_memory_stats(self.torch_device)
 
     def allocated_mib(self) -> float:
-        """Return what torch has handed out on the device now, cuBLAS's workspace in it; else 0."""
+        """Return the MiB allocated by torch on the device, cuBLAS's workspace included; else 0."""
         if not self.counts_memory:
             return 0.0
         return torch.cuda.memory_allocated(self.torch_device) / 2**20
 
     def peak_mib(self) -> tuple[float, float]:
-        """Return (allocated, reserved) MiB at their peaks; for devices that count memory."""
+        """Return the peaks of (allocated, reserved) MiB; only for devices that count memory."""
         allocated = torch.cuda.max_memory_allocated(self.torch_device)
         reserved = torch.cuda.max_memory_reserved(self.torch_device)
         return allocated / 2**20, reserved / 2**20
 
     def uuid(self) -> str | None:
-        """Return the name by which the driver knows a GPU."""
+        """Return a GPU's UUID in the driver's form; None for other devices."""
         if not self.counts_memory:
             return None
         return f"GPU-{torch.cuda.get_device_properties(self.torch_device).uuid}"
 
     def check_fits(self, num_bytes: int, what: str) -> None:
-        """Refuse what does not fit into nine tenths of the device's free memory.
+        """Refuse data larger than nine tenths of the device's free memory.
 
         Raises:
-            ResourceError: naming both sizes.
+            ResourceError: with both sizes.
         """
         free = self._free_bytes()
         if num_bytes > 0.9 * free:
@@ -117,7 +117,7 @@ class Device:
             )
 
     def free_mib(self) -> float:
-        """Return the memory that is free on the device now."""
+        """Return the free memory of the device in MiB."""
         return self._free_bytes() / 2**20
 
     def _free_bytes(self) -> int:
@@ -128,7 +128,7 @@ class Device:
 
 @contextlib.contextmanager
 def _chance_kept(device: torch.device) -> Iterator[None]:
-    # fork_rng knows the processor's numbers and CUDA's
+    # fork_rng covers the states of the CPU and of CUDA devices
     of_mps = torch.mps.get_rng_state() if device.type == "mps" else None
     try:
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
@@ -142,7 +142,7 @@ _SIGNS_OF_EXHAUSTION = ("out of memory", "can't allocate memory", "not enough me
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether an exception says that memory did not suffice, on any device."""
+    """Return whether an exception reports exhausted memory, on any device."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     return isinstance(error, RuntimeError) and any(
@@ -152,7 +152,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 @contextlib.contextmanager
 def memory_errors_explained(device: Device, what: str) -> Iterator[None]:
-    """Turn exhausted memory inside the block into one clear error. No batch is ever made smaller.
+    """Convert exhausted memory inside the block into one clear error, without smaller batches.
 
     Raises:
         ResourceError: "does not fit: needs more than … MiB".
@@ -175,7 +175,7 @@ def memory_errors_explained(device: Device, what: str) -> Iterator[None]:
 
 
 class DoesNotFitError(ResourceError):
-    """Memory did not suffice; `limit_mib` is what there was."""
+    """Memory did not suffice; `limit_mib` is the memory that was free, in MiB."""
 
     def __init__(self, message: str, limit_mib: float) -> None:
         super().__init__(message, limit_mib)
@@ -187,26 +187,27 @@ class DoesNotFitError(ResourceError):
 
 
 def choose(precision: str = "fp32", deterministic: bool = True) -> Device:
-    """Return the best device there is, with threads and denormals set.
+    """Return the best available device, after setting threads, determinism and denormals.
 
-    NVL_DEVICE ("cpu", "mps", "cuda", "cuda:1") overrules; NVL_THREADS sets the CPU threads.
+    NVL_DEVICE ("cpu", "mps", "cuda", "cuda:1") overrides the choice; NVL_THREADS sets the CPU
+    threads.
 
     Raises:
-        ResourceError: NVL_DEVICE or NVL_THREADS names what is not there.
+        ResourceError: NVL_DEVICE or NVL_THREADS is invalid or not available.
     """
     torch.set_num_threads(num_threads())
     torch.backends.cudnn.deterministic = deterministic
     torch.backends.cudnn.benchmark = not deterministic
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = not deterministic
-    torch.set_flush_denormal(True)  # denormal numbers cost a CPU a hundred times more, for nothing
+    torch.set_flush_denormal(True)  # denormals are a hundred times slower on a CPU, without benefit
     return Device(wished_device(), precision)
 
 
 def wished_device() -> torch.device:
-    """Return the device that NVL_DEVICE names, else the best there is.
+    """Return the device named by NVL_DEVICE, else the best available device.
 
     Raises:
-        ResourceError: it names what is not there.
+        ResourceError: the named device is not available.
     """
     wish = os.environ.get("NVL_DEVICE")
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
@@ -214,7 +215,7 @@ def wished_device() -> torch.device:
         return torch.device(next((name for name, is_there in there.items() if is_there), "cpu"))
     try:
         device = torch.device(wish)
-    except (RuntimeError, ValueError):  # no device, or no text
+    except (RuntimeError, ValueError):  # not a device, or not text
         device = torch.device("meta")
     is_beyond = device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count()
     if device.type != "cpu" and (is_beyond or not there.get(device.type, False)):
@@ -225,16 +226,21 @@ def wished_device() -> torch.device:
 
 @dataclass(frozen=True)
 class Chance:
-    """The random numbers of one cell, in separate streams so that none shifts another."""
+    """Random generators of one cell, in separate streams that do not affect each other.
+
+    Attributes:
+        order: order of the training images.
+        noise: augmentation.
+    """
 
     order: torch.Generator
     noise: torch.Generator
 
 
 def seed_everything(seed: int) -> Chance:
-    """Set torch's global state (initial weights, dropout); return the other two streams.
+    """Seed torch's global state (initial weights, dropout); return the other two streams.
 
-    Three independent streams are spawned from the one seed (numpy's SeedSequence).
+    Three independent streams are spawned from the seed (numpy's SeedSequence).
     """
     weights, order, noise = (int(s) for s in np.random.SeedSequence(seed).generate_state(3))
     torch.manual_seed(weights)
@@ -242,7 +248,7 @@ def seed_everything(seed: int) -> Chance:
 
 
 def describe_machine(device: Device) -> Machine:
-    """Return where this process runs; what cannot be told is None."""
+    """Return the machine of this process; unknown values are None."""
     kind = name = device.torch_device.type
     if kind == "cuda":
         name = torch.cuda.get_device_name(device.torch_device)

@@ -1,9 +1,8 @@
-"""Batch normalisation folded into the convolutions before it, for as long as answers are asked.
+"""Batch normalisation folded into the preceding convolutions during evaluation.
 
-With fixed statistics a normalisation is a scale and a shift for each channel, which the weights of
-the convolution before it can take over: the same answers but for rounding, without a pass over
-every feature map. The model's own code stays as it is and runs as it is: two modules of a pair
-change places with stand-ins, and change back.
+With fixed statistics a normalisation is a scale and a shift per channel, which the weights of the
+preceding convolution can absorb: the same output up to rounding, without a pass over every feature
+map. The model's own code is unchanged: both modules of a pair are temporarily replaced.
 """
 
 from __future__ import annotations
@@ -22,29 +21,29 @@ from neurovisionlab.learn.one_pixel import OnePixelConv2d
 
 
 class Pair(NamedTuple):
-    """Names of a convolution and of the normalisation that alone uses its answer."""
+    """Names of a convolution and of the normalisation that is the only user of its output."""
 
     conv: str
     norm: str
 
 
-# looking for pairs takes as long as answering a few hundred small images; a model's stay the same
+# searching takes as long as evaluating a few hundred small images; the pairs do not change
 _known: weakref.WeakKeyDictionary[nn.Module, tuple[Pair, ...]] = weakref.WeakKeyDictionary()
 
-TOLERANCE = 1e-3  # of the largest logit; float32's rounding stays far below
+TOLERANCE = 1e-3  # of the largest logit; rounding in float32 is far smaller
 
 
 @contextlib.contextmanager
 def folded(model: nn.Module, example: Callable[[], Tensor]) -> Iterator[None]:
-    """Fold what can be folded inside the block, and put everything back after it.
+    """Fold batch normalisation inside the block, and restore the model after it.
 
-    Takes as much memory as the folded convolutions' weights. A model that cannot be looked
-    through, say because its code branches on its input, or that would answer differently, stays
-    as it is.
+    Needs as much memory as the weights of the folded convolutions. A model that cannot be traced,
+    for instance because its code branches on its input, or whose output would change, is left
+    unchanged.
 
     Args:
         model: in evaluation mode, on any device.
-        example: gives a few images_BCHW on which both forms are compared, once for each model.
+        example: returns a few images [B, C, H, W] on which both forms are compared, once per model.
     """
     if model not in _known:
         pairs = pairs_of(model)
@@ -54,24 +53,24 @@ def folded(model: nn.Module, example: Callable[[], Tensor]) -> Iterator[None]:
 
 
 def forget(model: nn.Module) -> None:
-    """Look for pairs anew the next time: the model was another when they were found."""
+    """Search for pairs again next time, because the model has changed."""
     _known.pop(model, None)
 
 
 @torch.inference_mode()
 def _answers_alike(model: nn.Module, pairs: tuple[Pair, ...], example_BCHW: Tensor) -> bool:
-    """Return whether a model's answers, in float32, stay the same when these pairs are folded.
+    """Return whether a model's logits, in float32, stay the same when these pairs are folded.
 
-    A trace does not show all: code may reach a module by a second name, or read what the one that
-    takes its place does not have.
+    A trace is not sufficient: code may reach a module by a second name, or read attributes that its
+    replacement lacks.
     """
     expected_BC = model(example_BCHW)
     try:
         with _exchanged(model, pairs):
             answers_BC = model(example_BCHW)
-    except Exception:  # the model's own, of any kind
+    except Exception:  # the model may raise anything
         return False
-    # what is not a number compares as unlike
+    # NaN compares as different
     return bool((answers_BC - expected_BC).abs().max() <= TOLERANCE * expected_BC.abs().max())
 
 
@@ -92,29 +91,29 @@ def _exchanged(model: nn.Module, pairs: tuple[Pair, ...]) -> Iterator[None]:
 
 
 def _rest_of(norm: nn.BatchNorm2d) -> nn.Module:
-    """Return what a normalisation does beside normalising: timm's also activates."""
+    """Return the part of a normalisation other than normalising: timm's also activates."""
     if isinstance(norm, BatchNormAct2d):
         return nn.Sequential(norm.drop, norm.act)
     return nn.Identity()
 
 
 class _Tracer(fx.Tracer):
-    """Follows a forward pass down to torch's own modules and to all that can be folded."""
+    """Tracer of a forward pass down to torch's own modules and foldable modules."""
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        """Return whether a module is taken as it is."""
+        """Return whether a module is traced as a unit."""
         can_be_folded = isinstance(m, (nn.BatchNorm2d, OnePixelConv2d))
         return can_be_folded or super().is_leaf_module(m, module_qualified_name)
 
 
 def pairs_of(model: nn.Module) -> tuple[Pair, ...]:
-    """Return what can be folded: convolutions whose answer goes to one normalisation alone."""
+    """Return the foldable pairs: convolutions whose output goes to a single normalisation."""
     modules = dict(model.named_modules())
     if not any(isinstance(module, nn.BatchNorm2d) for module in modules.values()):
         return ()
     try:
         graph = _Tracer().trace(model)
-    except Exception:  # whatever code does that was not written to be followed
+    except Exception:  # untraceable code may raise anything
         return ()
     once = _called_once(graph)
     found = []
@@ -129,7 +128,7 @@ def pairs_of(model: nn.Module) -> tuple[Pair, ...]:
 
 
 def _called_once(graph: fx.Graph) -> set[fx.Node]:
-    """Return the calls of modules that are called nowhere else and whose weights none reads."""
+    """Return the calls of modules that are called once and whose weights are not read elsewhere."""
     calls = [node for node in graph.nodes if node.op == "call_module"]
     targets = [node.target for node in calls]
     read = {str(node.target).rpartition(".")[0] for node in graph.nodes if node.op == "get_attr"}
@@ -137,7 +136,7 @@ def _called_once(graph: fx.Graph) -> set[fx.Node]:
 
 
 def _suit(conv: nn.Module, norm: nn.Module) -> bool:
-    """Return whether both are exactly what the folding's formula is for."""
+    """Return whether the formula of folding applies to both modules."""
     return (
         type(conv) in (nn.Conv2d, OnePixelConv2d)
         and type(norm) in (nn.BatchNorm2d, BatchNormAct2d)
@@ -150,5 +149,5 @@ def _suit(conv: nn.Module, norm: nn.Module) -> bool:
 
 
 def _is_watched(module: nn.Module) -> bool:
-    """Return whether hooks hang on a module: they would see other numbers, or nothing."""
+    """Return whether a module has hooks, which would see other numbers, or nothing."""
     return bool(module._forward_hooks or module._forward_pre_hooks)

@@ -1,14 +1,15 @@
-"""A compact residual network made for characters of 28 to 32 px, not for photographs of 224 px.
+"""A compact residual network for characters of 28 to 32 px rather than photographs of 224 px.
 
-What an ImageNet architecture has and this one leaves out, and why:
+Differences from an ImageNet architecture, and their reasons:
 
-- The first layer of ResNet-18 shrinks the image four times before anything is recognised: 7 of 28
-  pixels are left, about the width of a stroke. Here the image is halved once at the start.
-- Depth: with one residual block in each of three stages the last feature looks at 49 pixels, more
-  than the whole character. `glyphnet-medium` has a second block where the images are small: half
-  more time, for a gain that one seed could not tell from chance (docs/speed-log.md).
-- Width: 32, 64, 128 channels; doubling when the area is quartered keeps each stage's share of
-  the arithmetic about even.
+- The stem of ResNet-18 reduces the image by a factor of four before any feature is recognised: 7 of
+  28 pixels are left, about the width of a stroke. Here the image is halved once at the start.
+- Depth: with one residual block in each of three stages the receptive field of the last feature is
+  49 pixels, more than the whole character. `glyphnet-medium` has a second block in the stages with
+  small feature maps: half more time, for a gain that one seed could not distinguish from chance
+  (docs/speed-log.md).
+- Width: 32, 64, 128 channels; doubling the width when the area is quartered keeps the arithmetic of
+  the stages about equal.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ from torch import Tensor, nn
 
 
 class GlyphNet(nn.Module):
-    """Images [B, channels, H, W] → logits [B, num_classes]; any H and W of at least 8 pixels.
+    """Residual network: images [B, channels, H, W] → logits [B, num_classes]; H and W at least 8.
 
     Args:
-        num_classes: classes to tell apart.
+        num_classes: number of classes.
         channels: 1 for grey, 3 for colour.
         widths: channels of each stage; all but the first halve the image.
         depths: residual blocks of each stage.
@@ -35,8 +36,8 @@ class GlyphNet(nn.Module):
     ) -> None:
         super().__init__()
         half = widths[0] // 2
-        # a full-size look at edges first: cheap, since it has few channels, and a halving
-        # convolution that sees edges loses less of a thin stroke than one that sees pixels
+        # a layer at full size detects edges first: it is cheap, since it has few channels, and
+        # halving a map of edges loses less of a thin stroke than halving pixels
         self.stem = nn.Sequential(
             *_conv_norm_act(channels, half, 1), *_conv_norm_act(half, widths[0], 2)
         )
@@ -52,16 +53,16 @@ class GlyphNet(nn.Module):
     def forward(self, images_BCHW: Tensor) -> Tensor:
         """Return logits [B, num_classes]."""
         features_BCHW = self.stages(self.stem(images_BCHW))
-        # the mean over places: a shifted character is the same character
+        # the mean over positions makes the logits largely invariant to shifts
         logits_BC: Tensor = self.head(features_BCHW.mean(dim=(2, 3)))
         return logits_BC
 
 
 class Residual(nn.Module):
-    """Two 3×3 convolutions beside a shortcut (He et al. 2016), which starts out alone.
+    """Two 3×3 convolutions with a shortcut (He et al. 2016), initially the shortcut alone.
 
-    The second normalisation's scale begins at zero (Goyal et al. 2017), so that the block begins
-    as its shortcut and a high learning rate can be used from the first steps.
+    The scale of the second normalisation is initialised to zero (Goyal et al. 2017), so that the
+    block starts as its shortcut and tolerates a high learning rate from the first steps.
     """
 
     def __init__(self, channels_in: int, channels_out: int, stride: int) -> None:
@@ -74,7 +75,7 @@ class Residual(nn.Module):
         self.act = nn.ReLU(inplace=True)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Return features of `channels_out` channels, height and width divided by the stride."""
+        """Return [B, channels_out, H / stride, W / stride] for x [B, channels_in, H, W]."""
         out_BCHW: Tensor = self.act(self.second(self.first(x_BCHW)) + self.shortcut(x_BCHW))
         return out_BCHW
 
@@ -82,7 +83,7 @@ class Residual(nn.Module):
 def _shortcut(channels_in: int, channels_out: int, stride: int) -> nn.Module:
     if stride == 1 and channels_in == channels_out:
         return nn.Identity()
-    # averaging before the 1×1 convolution: a stride in it would throw three of four places away
+    # averaging before the 1×1 convolution: with a stride it would discard three of four positions
     # (He, T. et al. 2019, "ResNet-D")
     return nn.Sequential(
         nn.AvgPool2d(stride, ceil_mode=True) if stride > 1 else nn.Identity(),

@@ -1,4 +1,4 @@
-"""Weights of a file into a model: all of them fit in name, shape and kind of numbers, or none."""
+"""Loading the weights of a file into a model: all must match in name, shape and kind of number."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from neurovisionlab.learn.stems import first_layers, summed
 from neurovisionlab.learn.weight_files import shown
 from neurovisionlab.learn.weights import WeightsFile
 
-# what a library raises when a size, a shape or a checkpoint does not suit a model
+# exceptions of the libraries for sizes, shapes or checkpoints that do not fit a model
 UNSUITABLE = (
     RuntimeError,
     ValueError,
@@ -34,7 +34,7 @@ UNSUITABLE = (
 
 
 def modern(state: State) -> State:
-    """Return torchvision's older files under its present names, without its extra heads."""
+    """Return torchvision's older files under its current names, without auxiliary heads."""
     renamed: State = {}
     for key, tensor in state.items():
         new = key.replace("mlp.linear_1.", "mlp.0.").replace("mlp.linear_2.", "mlp.3.")
@@ -45,10 +45,10 @@ def modern(state: State) -> State:
 
 
 def load_into(model: nn.Module, state: State, file: WeightsFile) -> None:
-    """Give a model the weights of a file: all of them, but for a head of other classes.
+    """Load the weights of a file into a model: all, except a head for other classes.
 
     Raises:
-        ModelError: names, shapes or kinds of numbers that do not fit, or numbers that are none.
+        ModelError: names, shapes or kinds of numbers do not match, or numbers are not finite.
     """
     names = model.state_dict().keys()
     wanted = _tensors(model)
@@ -85,13 +85,13 @@ def _num_rows(tensor: Tensor | None) -> int:
 
 
 def check_kinds(model: nn.Module, state: State, file: WeightsFile) -> None:
-    """Refuse whole, true-or-false or complex numbers where a model has others, and the reverse.
+    """Refuse integer, boolean or complex numbers where a model has other kinds, and vice versa.
 
-    Counters and tables of positions are whole numbers rightly: what the model has decides. Under
-    names that the model lacks, which its author's function may change, weights are real numbers.
+    Counters and position tables are legitimately integers: the model decides. Under names that the
+    model lacks, which its loading function may rename, weights must be real numbers.
 
     Raises:
-        ModelError: naming the first tensor.
+        ModelError: with the name of the first tensor.
     """
     wanted = _tensors(model)
     for key, tensor in state.items():
@@ -110,10 +110,10 @@ def _kind(tensor: Tensor) -> str:
 
 
 def check_taken(model: nn.Module, state: State, file: WeightsFile) -> None:
-    """Refuse what a library put into a model without a word: other kinds, numbers that are none.
+    """Refuse values that a library loaded without a warning: other kinds, or not finite.
 
     Raises:
-        ModelError: naming the first tensor.
+        ModelError: with the name of the first tensor.
     """
     check_kinds(model, state, file)
     wanted = _tensors(model)
@@ -123,7 +123,7 @@ def check_taken(model: nn.Module, state: State, file: WeightsFile) -> None:
 
 
 def _not_finite(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> Iterator[str]:
-    """Yield tensors with infinite numbers, NaN, or some too large, but where a model's own has."""
+    """Yield tensors with NaN, infinite or too large numbers, unless the model's own have them."""
     for key, tensor in state.items():
         like = wanted.get(key, tensor)
         if not _is_within(tensor, like) and (like is tensor or _is_within(like, like)):
@@ -131,7 +131,7 @@ def _not_finite(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> It
 
 
 def _is_within(tensor: Tensor, like: Tensor) -> bool:
-    """Return whether all numbers are finite as numbers of `like`'s type."""
+    """Return whether all numbers are finite in `like`'s dtype."""
     if tensor.numel() == 0 or _kind(tensor) == "whole":
         return True
     real = torch.view_as_real(tensor.resolve_conj()) if tensor.is_complex() else tensor
@@ -141,7 +141,7 @@ def _is_within(tensor: Tensor, like: Tensor) -> bool:
 
 
 def _fitted(model: nn.Module, state: State) -> State:
-    """Return the weights with channels summed, patch and position embeddings resampled."""
+    """Return the weights with summed channels and resampled patch and position embeddings."""
     state = dict(state)
     for layer in first_layers(model):
         key, channels = f"{layer}.weight", cast(Any, model.get_submodule(layer)).in_channels
@@ -164,5 +164,5 @@ def _head_name(model: nn.Module) -> str:
 
 
 def unfit(file: WeightsFile, model: str, got: str) -> ModelError:
-    """Return the error for a file that is another model's, or not of weights at all."""
+    """Return the error for a file of another model, or a file that does not hold weights."""
     return ModelError(mould(str(file.path), f"weights of {model}", got, f"the file of {model}"))

@@ -1,7 +1,7 @@
-"""What a model costs, measured on random images: each part in a process of its own, by its caller.
+"""Costs of a model, measured on random images; the caller runs each part in its own process.
 
-`measure_part` is the work that `lab.measurements` gives to fresh processes. Times are medians over
-rounds; each part carries its conditions. Nothing here depends on what a model has learnt.
+`lab.measurements` runs `measure_part` in fresh processes. Times are medians over rounds; each part
+records its conditions. Nothing here depends on trained weights.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ BATCHES = (32, 64, 128, 256, 512)
 
 
 def measure_part(request: Request, say: Callable[[Any], None] = lambda sign: None) -> PartResult:
-    """Measure one part of a model's costs in this process, which has done nothing before.
+    """Measure one part of a model's costs in this process, which must be fresh.
 
     Raises:
         ModelError: the model cannot be built, or changed since the study was expanded.
@@ -88,7 +88,7 @@ def _model(spec: CostSpec, device: Device) -> nn.Module:
 
 
 def _training(request: Request, device: Device, gpu: Gpu | None) -> tuple[Measurements, Window]:
-    """Peak memory of a few steps, then the speed of many: batch preparation inside."""
+    """Measure peak memory of a few training steps, then the speed of many, batches included."""
     spec = request.spec
     memory = PeakMemory(device, gpu)
     model = _model(spec, device)
@@ -117,18 +117,19 @@ def _training(request: Request, device: Device, gpu: Gpu | None) -> tuple[Measur
 
 
 class _Steps:
-    """Training steps on random images, timed as those of a cell are."""
+    """Training steps on random images, timed like those of a cell."""
 
     def __init__(self, model: nn.Module, spec: CostSpec, device: Device) -> None:
         self._model, self._spec, self._device = model, spec, device
         self._clocks = Stopwatches(device.synchronize)
-        # a rate next to zero: random labels would make a high one diverge, a step costs the same
+        # a learning rate near zero: with random labels a high one would diverge; the cost is the
+        # same
         calm = spec.protocol.model_copy(update={"schedule": "constant", "learning_rate": 1e-12})
         self._trainer = Trainer(calm, device, seed_everything(0), self._clocks)
         self._movers = make_movers(model, self._trainer, steps=1)
 
     def warm_up(self, num_steps: int) -> None:
-        """Run steps, looking at what the model answers."""
+        """Run steps that validate the model's logits."""
         model = Checked(self._model, self._spec.model, self._spec.num_classes)
         batches = _random_batches(self._spec, num_steps, self._device, self._trainer.chance)
         sums = new_sums(self._device)
@@ -145,7 +146,7 @@ class _Steps:
         return self._clocks.seconds("training") - before_s
 
 
-# as many different images as this are enough: a step costs the same on an image seen before
+# this many distinct batches suffice: the cost of a step does not depend on repetition
 _MOST_BATCHES_HELD = 8
 
 
@@ -182,7 +183,7 @@ def _repeated(batches: Batches, num: int, chance: Chance) -> Iterator[tuple[Tens
 def _inference_memory(
     request: Request, device: Device, gpu: Gpu | None
 ) -> tuple[Measurements, Window]:
-    """Peak memory of weights and one image at a time: no gradients, no optimiser, no data set."""
+    """Measure peak memory of weights and one image: no gradients, optimiser or data set."""
     memory = PeakMemory(device, gpu)
     model = _model(request.spec, device).eval()
     memory.reset()
@@ -195,7 +196,7 @@ def _inference_memory(
 
 
 def _speed(request: Request, device: Device, gpu: Gpu | None) -> tuple[Measurements, Window]:
-    """Latency of single images, throughput by batch size, energy at the best one; the size, too."""
+    """Measure latency of single images, throughput by batch size, energy at the best, and sizes."""
     model = _model(request.spec, device).eval()
     answer = _Answer(model, request.spec, device)
     one_s = min(answer.seconds(1) for _ in range(5))
@@ -209,7 +210,7 @@ def _speed(request: Request, device: Device, gpu: Gpu | None) -> tuple[Measureme
     best = max(by_batch, key=lambda batch: by_batch[batch])
     p50_ms, p95_ms, p99_ms = 1000 * np.percentile(latencies_s, (50, 95, 99))
     counter = energy_counter(gpu, is_cpu=device.torch_device.type == "cpu")
-    # counters move in steps of up to 0.1 s: a second at least is measured
+    # counters have steps of up to 0.1 s: measure for at least a second
     num_images = by_batch[best] * max(1.0, request.seconds)
     energy_j = _energy(answer, counter, best, num_images)
     window = _window(contention, timer, (5 + num // 10, num), medians_s)
@@ -237,7 +238,7 @@ def _macs(spec: CostSpec) -> int | None:
 
 
 class _Answer:
-    """A model answering batches of random images that lie on the device, timed until it is done."""
+    """A model evaluated on batches of random images on the device, with synchronised timing."""
 
     def __init__(self, model: nn.Module, spec: CostSpec, device: Device) -> None:
         self._model, self._spec, self._device = model, spec, device
@@ -245,7 +246,7 @@ class _Answer:
 
     @torch.inference_mode()
     def seconds(self, batch: int) -> float:
-        """Return the seconds of one answer to `batch` images."""
+        """Return the seconds of one forward pass on `batch` images."""
         if batch not in self._images:
             spec = self._spec
             size = (batch, spec.channels, spec.image_px, spec.image_px)
@@ -260,7 +261,7 @@ class _Answer:
 
 
 def _throughputs(answer: _Answer, at_one: float, seconds: float) -> dict[int, float]:
-    """Return images/s by batch size, going up as long as it gains 5 % and takes bearably long."""
+    """Return {batch size: images/s}, rising while it gains 5 % and stays within the time limit."""
     found = {1: at_one}
     for batch in BATCHES:
         expected_s = batch / max(found.values())
@@ -271,7 +272,7 @@ def _throughputs(answer: _Answer, at_one: float, seconds: float) -> dict[int, fl
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
-            break  # smaller batches did fit; the best of them is the best there is
+            break  # smaller batches did fit: the best of them counts
         timer = Timer()
         times_s: list[float] = []
         while timer.seconds() < seconds or len(times_s) < 3:
@@ -284,7 +285,7 @@ def _throughputs(answer: _Answer, at_one: float, seconds: float) -> dict[int, fl
 
 
 def _energy(answer: _Answer, counter: EnergyCounter, batch: int, num_images: float) -> float | None:
-    """Return joules per image over about `num_images`; None where nothing counts them."""
+    """Return joules per image over about `num_images`; None without a counter."""
     if counter.read is None:
         return None
     num = max(1, round(num_images / batch))

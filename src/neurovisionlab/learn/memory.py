@@ -1,8 +1,8 @@
-"""Peak memory above a baseline, for one process: resident on a CPU, allocated on a GPU.
+"""Peak memory of a process above a baseline: resident on a CPU, allocated on a GPU.
 
-The baseline is taken after a warm-up that has nothing to do with the model, so that libraries,
-thread pools and kernels that any model needs are no model's cost. Each measurement has a process
-of its own: what an earlier model left behind cannot be counted for a later one.
+The baseline is taken after a warm-up independent of the model, so that libraries, thread pools and
+kernels needed by any model are not counted. Each measurement has its own process, so that leftovers
+of an earlier model are not counted either.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _CLEAR_REFS = Path("/proc/self/clear_refs")
 
 
 class Peak(NamedTuple):
-    """MiB above the baseline, but for `reserved_mib`; None: this device has no such number.
+    """Peaks in MiB above the baseline, except `reserved_mib`; None if the device has none.
 
-    What the allocator holds back is a total: it gives again what the baseline had taken and freed.
+    Memory reserved by the allocator is a total: it may reuse memory that the baseline freed.
     """
 
     peak_mib: float | None
@@ -37,12 +37,12 @@ class Peak(NamedTuple):
 
 
 class PeakMemory:
-    """Made before the model is, read after it has worked.
+    """Peak memory since `reset`; construct before the model, read after its work.
 
-    On a CPU this is resident memory: the kernel's high-water mark, set back when `reset` is
-    called where the kernel allows it (Linux). Elsewhere building the model counts, too, and
-    `method` says so. Until it is read, large blocks lie outside the heap (glibc): what is freed
-    leaves the process at once, and gaps in the heap, which differ from run to run, do not count.
+    On a CPU this is resident memory: the kernel's high-water mark, cleared by `reset` where the
+    kernel allows it (Linux). Elsewhere building the model also counts, as `method` says. Until
+    `read`, large blocks are allocated outside of the heap (glibc): freed memory leaves the process
+    at once, and gaps in the heap, which vary between runs, do not count.
     """
 
     def __init__(self, device: Device, gpu: Gpu | None = None) -> None:
@@ -61,16 +61,16 @@ class PeakMemory:
         device.reset_peak()
 
     def reset(self) -> None:
-        """Forget the peak of building the model; its weights still count as they are there."""
+        """Forget the peak of building the model; its weights still count."""
         _give_back()
         if _can_reset():
             _CLEAR_REFS.write_text("5")
         self._device.reset_peak()
 
     def read(self) -> Peak:
-        """Return the peak since `reset`, above the baseline; memory is then kept as in training."""
+        """Return the peak since `reset` above the baseline; set the allocator as in training."""
         peak = self._read()
-        # a user's own choice may forbid to keep more, but never asks for the exact way of before
+        # a user's setting may prevent keeping more memory, but never requires the exact mode
         _map_from(_USUAL_BYTES, 2 * _USUAL_BYTES)
         keep_freed()
         return peak
@@ -85,12 +85,12 @@ class PeakMemory:
         if self._device.torch_device.type != "cpu":
             return Peak(None)
         above_mib = _high_water_mib() - self._baseline_mib
-        return Peak(above_mib if above_mib > 0 else None)  # too small to be seen is not 0
+        return Peak(above_mib if above_mib > 0 else None)  # too small to be measured is not 0
 
 
 _CPU_METHOD = "resident memory: the kernel's high-water mark, set back after the model was built"
-# Blocks from this size on are mapped one by one: glibc's first threshold. It then moves up to the
-# second with what is freed, so that a peak depends on the order of events.
+# Blocks of at least this size are mapped separately: glibc's initial threshold. By default it
+# rises, up to the second value, with freed blocks, so that a peak depends on the order of events.
 _EXACT_BYTES, _USUAL_BYTES = 128 * 2**10, 32 * 2**20
 _ALL = 2**31 - 1  # mallopt takes an int
 _M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD = -3, -1  # malloc.h
@@ -101,9 +101,9 @@ _CPU_METHOD_WITHOUT_RESET = (
 
 
 def _warm_up(device: Device) -> None:
-    """Run layers forward and back: whatever any model makes the libraries allocate.
+    """Run layers forward and backward, so that libraries allocate their common buffers.
 
-    On a GPU a first matrix product makes cuBLAS take a workspace that stays (some 32 MiB, H100).
+    On a GPU a first matrix product makes cuBLAS allocate a permanent workspace (some 32 MiB, H100).
     """
     layer = torch.nn.Conv2d(8, 8, 3, padding=1).to(device.torch_device)
     head = torch.nn.Linear(8, 8).to(device.torch_device)
@@ -118,18 +118,18 @@ def _warm_up(device: Device) -> None:
 
 
 def keep_freed() -> None:
-    """Let the process keep the memory that a step frees, for the next step (glibc alone).
+    """Keep memory freed by a step for the next step (glibc only).
 
-    As it is, thousands of pages go back to the system in each step and are asked for, and filled
-    with zeros, again in the next: of a step at 28 px a tenth and more (docs/speed-log.md). Peaks
-    were no higher for it there. Choices of the user's own in the environment stand.
+    By default thousands of pages are returned to the system in each step, and requested and zeroed
+    again in the next: a tenth or more of a step at 28 px (docs/speed-log.md). Peaks were no higher
+    there. Settings in the user's environment take precedence.
     """
     if not any(name in os.environ for name in _OWN_CHOICES):
         _map_from(_USUAL_BYTES, _ALL)
 
 
 def _map_from(num_bytes: int, kept_bytes: int) -> None:
-    """Let glibc map blocks from a size on by themselves, and keep so much of free heap."""
+    """Set glibc's threshold for mapping blocks separately, and the free heap that it keeps."""
     adjust = _glibc("mallopt")
     if adjust is not None:
         adjust(_M_MMAP_THRESHOLD, num_bytes)
@@ -142,7 +142,7 @@ def _glibc(function: str) -> Any:
 
 
 def _give_back() -> None:
-    """Return freed memory to the system, so that it is in no later number (glibc alone)."""
+    """Return freed memory to the system, so that later measurements exclude it (glibc only)."""
     trim = _glibc("malloc_trim")
     if trim is not None:
         trim(0)

@@ -1,11 +1,11 @@
-"""Convolutions that answer with one pixel, as the products of matrices that they are.
+"""Convolutions with one output pixel, computed as matrix products.
 
-Networks made for 224 px have shrunk an image of 28 px to a single pixel before their last stages,
-and squeeze-and-excitation does so everywhere. Each tap of a kernel then meets one pixel at most;
-on an image of one pixel, a single tap does, and the others meet padding. There a thread gets 34
-to 48 GFLOP/s out of oneDNN's convolutions, made for images, and 90 to 103 out of a product of
-matrices, which leaves padding out, too. On a GPU products were no faster (docs/speed-log.md), so
-there the convolution stays.
+Networks designed for 224 px reduce an image of 28 px to a single pixel before their last stages,
+and squeeze-and-excitation always does. Each tap of a kernel then meets at most one pixel; for an
+input of one pixel a single tap does, and the others meet padding. Here a thread reaches 34 to 48
+GFLOP/s with oneDNN's convolutions, designed for images, and 90 to 103 with a matrix product, which
+also skips the padding. On a GPU products were no faster (docs/speed-log.md), so the convolution is
+used there.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from torch.nn import functional
 
 
 class OnePixelConv2d(nn.Conv2d):
-    """A convolution that is computed as a product of matrices where it answers with one pixel.
+    """A convolution that is computed as a matrix product where its output is one pixel.
 
-    The same numbers but for rounding; weights, gradients and their names are those of `Conv2d`.
+    Results are equal up to rounding; weights, gradients and their names are those of `Conv2d`.
     """
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's name for it
-        """Return [B, out, H, W] for images [B, in, H, W] (a batch; one without it as in torch)."""
+        """Return [B, out, H, W] for images [B, in, H, W] (input without a batch as in torch)."""
         precision, windows = _precision(self, input), _windows(self, input)
         if precision is None or windows is None:
             return super().forward(input)
@@ -39,10 +39,10 @@ class OnePixelConv2d(nn.Conv2d):
 
 
 def use_products(model: nn.Module) -> None:
-    """Let a model's own convolutions be products of matrices where they answer with one pixel.
+    """Let a model's convolutions use matrix products where their output is one pixel.
 
-    They change their class and stay the same objects, with their weights and hooks. Convolutions
-    of another class, a library's or a user's own, are left alone: they may compute otherwise.
+    Their class changes, but they stay the same objects, with their weights and hooks. Convolutions
+    of other classes, from a library or a user, are left alone: they may compute something else.
     """
     for module in model.modules():
         if type(module) is nn.Conv2d and _can_be_product(module):
@@ -50,7 +50,7 @@ def use_products(model: nn.Module) -> None:
 
 
 def _can_be_product(conv: nn.Conv2d) -> bool:
-    """Return whether a convolution mixes all channels or none, and pads with zeros."""
+    """Return whether a convolution is dense or depthwise, undilated, and pads with zeros."""
     is_depthwise = conv.groups == conv.in_channels == conv.out_channels
     return (
         (conv.groups == 1 or is_depthwise)
@@ -61,21 +61,21 @@ def _can_be_product(conv: nn.Conv2d) -> bool:
 
 
 def _precision(conv: nn.Conv2d, input_BCHW: Tensor) -> torch.dtype | None:
-    """Return the type that a convolution would answer in; None for what it would refuse."""
+    """Return the dtype of a convolution's output; None for input that it would refuse."""
     of_images, of_weights = input_BCHW.dtype, conv.weight.dtype
-    # autocast leaves doubles alone
+    # autocast ignores float64
     if torch.is_autocast_enabled("cpu") and torch.float64 not in (of_images, of_weights):
         return torch.get_autocast_dtype("cpu")
     return of_images if of_images == of_weights else None
 
 
-PixelWindow = tuple[slice, slice]  # of an image's side, and of the kernel's that meets it
+PixelWindow = tuple[slice, slice]  # pixels of an image's side, and the taps they meet
 
 
 def _windows(conv: nn.Conv2d, input_BCHW: Tensor) -> tuple[PixelWindow, PixelWindow] | None:
-    """Return what meets of image and kernel, by side.
+    """Return the overlapping ranges of image and kernel, (rows, columns).
 
-    None where the answer is not one pixel, and for what is not a batch of fitting images.
+    None if the output is not one pixel, or the input is not a batch of suitable images.
     """
     if input_BCHW.ndim != 4 or input_BCHW.shape[1] != conv.in_channels:
         return None
@@ -87,7 +87,7 @@ def _windows(conv: nn.Conv2d, input_BCHW: Tensor) -> tuple[PixelWindow, PixelWin
 
 
 def _window(size: int, taps: int, before: int | str, stride: int) -> PixelWindow | None:
-    """Return which of `size` pixels meet which of `taps`, with `before` zeros on either side.
+    """Return the ranges of `size` pixels and `taps` that meet, with `before` zeros on either side.
 
     None where the kernel fits more than one place or none, or meets zeros alone.
 
@@ -103,12 +103,12 @@ def _window(size: int, taps: int, before: int | str, stride: int) -> PixelWindow
 
 
 def _flat(values: Tensor) -> Tensor:
-    """Return [N, H·W·C] for [N, C, H, W]: a view of whole images whose channels lie last."""
+    """Return [N, H·W·C] for [N, C, H, W]: a view for whole images in channels-last layout."""
     return values.permute(0, 2, 3, 1).flatten(1)
 
 
 def _each_by_its_own(image_BCHW: Tensor, taps_C1HW: Tensor, bias_C: Tensor | None) -> Tensor:
-    """Return [B, C]: each channel by its own taps, added up in float32 at least."""
+    """Return [B, C]: each channel times its own taps, summed in float32 at least."""
     precise = torch.promote_types(image_BCHW.dtype, torch.float32)
     products_BCHW = image_BCHW.to(precise) * taps_C1HW.squeeze(1).to(precise)
     output_BC = products_BCHW.sum((2, 3))

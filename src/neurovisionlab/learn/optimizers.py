@@ -1,4 +1,4 @@
-"""What moves the weights: torch's own optimisers, and Muon beside AdamW in one."""
+"""Optimisers: torch's own, and a combination of Muon and AdamW."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from neurovisionlab.core.protocol import Protocol
 
 
 def make_optimizer(model: nn.Module, protocol: Protocol) -> torch.optim.Optimizer:
-    """Return the protocol's optimiser; but for Muon, one fused call moves all parameters.
+    """Return the protocol's optimiser; except for Muon, one fused call updates all parameters.
 
-    The weights must lie in memory as they will in training: Muon sees them as matrices.
+    The weights must already have their memory format of training: Muon sees them as matrices.
     """
     parameters = [p for p in model.parameters() if p.requires_grad]
     rate, decay = protocol.learning_rate, protocol.weight_decay
@@ -26,13 +26,13 @@ def make_optimizer(model: nn.Module, protocol: Protocol) -> torch.optim.Optimize
 
 
 def hidden_weights(model: nn.Module) -> list[nn.Parameter]:
-    """Return the weights of all convolutions and linear layers but the first and the last.
+    """Return the weights of all convolutions and linear layers except the first and the last.
 
-    These are what Muon is made for; its author leaves the first and the last layer, and all that
-    is no matrix, to AdamW (Jordan et al. 2024, "Muon: An optimizer for hidden layers in neural
-    networks"). First and last are those of the order in which a model registers its layers. A
-    grouped convolution is many small matrices and counts as none. A weight that layers share
-    comes once, and not at all if it is the first or the last layer's, too.
+    Muon is designed for these; its author leaves the first and the last layer, and all parameters
+    that are not matrices, to AdamW (Jordan et al. 2024, "Muon: An optimizer for hidden layers in
+    neural networks"). First and last refer to the order in which a model registers its layers.
+    Grouped convolutions are many small matrices and are left out. A shared weight is returned once,
+    and not at all if it also belongs to the first or the last layer.
     """
     layers = [m for m in model.modules() if isinstance(m, (nn.Conv2d, nn.Linear))]
     dense = [layer for layer in layers[1:-1] if getattr(layer, "groups", 1) == 1]
@@ -42,18 +42,18 @@ def hidden_weights(model: nn.Module) -> list[nn.Parameter]:
 
 
 class MuonBesideAdamW(torch.optim.Optimizer):
-    """Muon for some weights, AdamW for all others, under one learning rate and decay.
+    """Muon for some weights, AdamW for all others, with one learning rate and weight decay.
 
-    Muon makes the step of a matrix orthogonal: every direction in it is moved as far as any other
-    (Jordan et al. 2024). A convolution's weight is the matrix [out, in × height × width]. Its rate
-    is scaled so that weights change as much in a step as under AdamW (0.2 √(longer side); Liu et
-    al. 2025, "Muon is Scalable for LLM Training"), so that AdamW's rates fit both. torch computes
-    the orthogonal step in bfloat16, on every device.
+    Muon orthogonalises the update of a matrix, so that all directions are updated equally (Jordan
+    et al. 2024). A convolution's weight is the matrix [out, in × height × width]. Muon's learning
+    rate is scaled so that weights change as much per step as under AdamW (0.2 √(longer side); Liu
+    et al. 2025, "Muon is Scalable for LLM Training"), so that AdamW's learning rates fit both.
+    torch computes the orthogonalisation in bfloat16, on every device.
 
     Args:
         matrices: weights of two dimensions or more, for Muon.
-        parameters: all that are trained, those among them.
-        rate: learning rate; a scheduler moves it for both.
+        parameters: all trained parameters, including `matrices`.
+        rate: learning rate; a scheduler sets it for both.
         decay: decoupled weight decay.
     """
 
@@ -68,7 +68,7 @@ class MuonBesideAdamW(torch.optim.Optimizer):
         others = [weight for weight in parameters if id(weight) not in chosen]
         groups: list[dict[str, Any]] = [{"params": others}, {"params": matrices}]
         super().__init__(groups, {"lr": rate, "weight_decay": decay})
-        # torch's Muon takes two dimensions: it moves views, which share the weights' memory
+        # torch's Muon requires two dimensions: it updates views, which share the weights' memory
         self._views = [_MatrixView(weight) for weight in matrices]
         adamw = torch.optim.AdamW(others, rate, weight_decay=decay, fused=True) if others else None
         muon = _muon([view.matrix for view in self._views], rate, decay) if matrices else None
@@ -76,7 +76,7 @@ class MuonBesideAdamW(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
-        """Move all weights that have a gradient."""
+        """Update all weights that have a gradient."""
         for view in self._views:
             view.take_gradient()
         for group, inner in zip(self.param_groups, self._inner, strict=True):
@@ -84,7 +84,7 @@ class MuonBesideAdamW(torch.optim.Optimizer):
                 inner.param_groups[0]["lr"] = group["lr"]
                 inner.step()
         for view in self._views:
-            view.matrix.grad = None  # else it would be kept until the next step
+            view.matrix.grad = None  # else its memory would be held until the next step
 
     def state_dict(self) -> dict[str, Any]:
         """Return the learning rates, and the state of AdamW and of Muon under "inner"."""
@@ -101,9 +101,9 @@ class MuonBesideAdamW(torch.optim.Optimizer):
 
 
 class _MatrixView:
-    """A weight seen as a matrix [out, all else] that shares its memory.
+    """A view of a weight as a matrix [out, rest] that shares its memory.
 
-    The order of the columns is that of memory: it changes nothing about Muon's step.
+    The order of the columns is that of memory, which does not affect Muon's step.
     """
 
     def __init__(self, weight: nn.Parameter) -> None:
@@ -115,7 +115,7 @@ class _MatrixView:
         assert self.matrix.data_ptr() == weight.data_ptr(), "a weight that is not dense"
 
     def take_gradient(self) -> None:
-        """Give the matrix the weight's gradient, its columns in the same order."""
+        """Set the matrix's gradient to the weight's, with its columns in the same order."""
         gradient = self._weight.grad
         self.matrix.grad = None if gradient is None else self._flat(gradient)
 

@@ -1,7 +1,7 @@
-"""The source of a user's own model, found and read without running a line of it.
+"""Source of users' own models, located and read without executing it.
 
-What a run names may be a stranger's code, or other code than when the run was made: it is held
-against the digest that the run keeps before anything of it is imported.
+The code that a run names may be untrusted, or changed since the run: it is compared with the run's
+stored digest before any of it is imported.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from pathlib import Path
 from neurovisionlab.core.errors import ModelError, mould
 from neurovisionlab.data.files import content_of
 
-_MOST_BYTES = 10_000_000  # of a file of source
-_MOST_FILES = 100  # that are looked through for the one that defines a function
+_MOST_BYTES = 10_000_000  # maximum size of a source file
+_MOST_FILES = 100  # maximum number of files searched for the definition of a function
 
 
 def is_own(model: str) -> bool:
-    """Return whether a name stands for code: "module:function" and whatever resembles it.
+    """Return whether a name refers to code: "module:function" or a similar form.
 
     >>> [is_own(name) for name in ("vit-tiny", "timm:convnext_atto", "my_models:tiny")]
     [False, False, True]
@@ -30,15 +30,15 @@ def is_own(model: str) -> bool:
 
 
 def check_source(model: str, digest: str | None) -> None:
-    """Refuse a module whose source is not what a run kept the digest of; imports nothing.
+    """Refuse a module whose source does not have the digest stored in a run; imports nothing.
 
     Args:
         model: "package.module:function".
-        digest: SHA-256 (hex) as `catalogue.digest_of` gives it: of the module's file, or of that
-            and the one that defines the function; what stands behind a "+" is of weights.
+        digest: SHA-256 (hex) as returned by `catalogue.digest_of`: of the module's file, or of this
+            file and the file that defines the function; digests of weights may follow after a "+".
 
     Raises:
-        ModelError: no such module here, or another one.
+        ModelError: the module is missing, or has another digest.
     """
     wanted = (digest or "none").partition("+")[0]
     module = model.partition(":")[0]
@@ -75,7 +75,7 @@ def _source_of(module: str) -> Path | None:
 
 
 def _spec_of(module: str) -> ModuleSpec | None:
-    """Return a module's spec; parents are looked into, not imported as by importlib's own way."""
+    """Return a module's spec without importing its parents, unlike importlib."""
     path: list[str] | None = None
     found: ModuleSpec | None = None
     parts = module.split(".")
@@ -98,7 +98,7 @@ def _find(name: str, path: list[str] | None) -> ModuleSpec | None:
 
 
 def _related(module: str, first: Path) -> Iterator[Path]:
-    """Yield the module's file and those of modules that it imports, and these, to a bound."""
+    """Yield the files of a module and of its direct and indirect imports, up to a limit."""
     seen, rest = {first}, [(module, first)]
     while rest and len(seen) < _MOST_FILES:
         name, file = rest.pop(0)
@@ -112,7 +112,7 @@ def _related(module: str, first: Path) -> Iterator[Path]:
 
 
 def _imported(module: str, file: Path) -> Iterator[str]:
-    """Yield the names of modules that a source imports as a whole or something from."""
+    """Yield the names of modules imported by a source file, whole or in part."""
     try:
         tree = ast.parse(_read(file))
     except (SyntaxError, ValueError, RecursionError, MemoryError):

@@ -29,7 +29,7 @@ from neurovisionlab.learn.settings import wants_compiling, wants_trials
 from neurovisionlab.learn.snapshot import left_as_it_was
 from neurovisionlab.learn.state import Trainer
 
-# A trial is about a dozen steps: below this many, more than a hundredth of the training.
+# A trial is about a dozen steps: more than a hundredth of a training with fewer steps than this.
 STEPS_WORTH_A_TRIAL = 1000
 ROUNDS = 3
 # The usual choice is left only for one that is faster by this factor: noise is to decide nothing.
@@ -41,10 +41,10 @@ FORMATS: dict[MemoryFormat, torch.memory_format] = {
 
 
 class Settled(NamedTuple):
-    """A model as it will be trained, and how that was chosen.
+    """A model as it will be trained, and the way it was chosen.
 
     Attributes:
-        forward: the model itself, or its compiled form; both have the same weights.
+        forward: the model itself, or its compiled form; both share the same weights.
         execution: for the record.
     """
 
@@ -55,7 +55,7 @@ class Settled(NamedTuple):
 def settle(model: nn.Module, train: Batches, trainer: Trainer) -> Settled:
     """Put the model into the usual form, or, where trials are asked for, into the fastest.
 
-    Weights, statistics and random numbers are left as they were.
+    Weights, statistics and random states are left unchanged.
 
     Raises:
         ResourceError: NVL_COMPILE or NVL_TRY_FORMATS is neither 0 nor 1.
@@ -92,7 +92,7 @@ def settle(model: nn.Module, train: Batches, trainer: Trainer) -> Settled:
 def put_into_usual_form(model: nn.Module, device: Device) -> None:
     """Prepare a model, in place, as every cell does, without a trial.
 
-    Channels last; on a CPU, convolutions that answer with one pixel become products.
+    Channels last; on a CPU, convolutions with one output pixel become matrix products.
     """
     model.to(memory_format=torch.channels_last)
     if device.torch_device.type == "cpu":
@@ -129,15 +129,15 @@ class _Trial:
         return {name: statistics.median(values[1:]) for name, values in seconds.items()}
 
     def compiled(self) -> _Compiled | None:
-        """Return the compiled model with the seconds of its step; None where it cannot be had."""
-        # random numbers, of dropout for one, stay those of the model that is not compiled
+        """Return the compiled model with its seconds per step; None if compiling fails."""
+        # random numbers, for instance of dropout, stay those of the uncompiled model
         options: dict[str, bool | int | str | Callable[..., None]] = {"fallback_random": True}
         forward = torch.compile(self._model, options=options)
         assert isinstance(forward, nn.Module)
         timer = Timer()
         try:
             self._seconds(forward)
-            if self._num_last > 1:  # an epoch's last batch is smaller: compiled a second time
+            if self._num_last > 1:  # an epoch's last batch is smaller: compile for it, too
                 self._seconds(forward, self._num_last)
         except Exception:  # no compiler, or code that torch cannot compile: it raises many kinds
             return None

@@ -35,10 +35,10 @@ class Parts(NamedTuple):
 
 
 def stage_parts(images: ImageSet, indices: SplitIndices, cell: CellSpec, device: Device) -> Parts:
-    """Put all parts on the device; scaling constants come from the training images alone.
+    """Stage all parts on the device; scaling constants come from the training images alone.
 
     Raises:
-        ResourceError: they do not fit.
+        ResourceError: the images do not fit into memory.
     """
     protocol = cell.protocol
     num = sum(len(where_N) for where_N in indices.by_part.values())

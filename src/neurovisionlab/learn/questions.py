@@ -1,4 +1,4 @@
-"""What may be asked about a model in a process of its own; imports torch only there."""
+"""Queries about a model for a separate process; torch is imported only there."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def identify(name: str, say: Say) -> str | None:
     """Return what identifies a model beyond its name: see `catalogue.digest_of`.
 
     Raises:
-        ModelError: nothing stands for that name.
+        ModelError: the name is unknown.
     """
     from neurovisionlab.learn.catalogue import digest_of
     from neurovisionlab.learn.survey import check_name
@@ -28,14 +28,14 @@ def identify(name: str, say: Say) -> str | None:
 
 
 def check(subject: tuple[str, list[Build]], say: Say) -> list[bool]:
-    """Build a model in each way and look at its answer: see `survey.check`.
+    """Build a model in each way and check its output: see `survey.check`.
 
     Args:
-        subject: its name, and how to build it.
+        subject: its name, and the builds.
         say: not used.
 
     Raises:
-        ModelError: the first way that does not suit it.
+        ModelError: the first build that fails.
     """
     from neurovisionlab.learn import survey
     from neurovisionlab.learn.zoo import ModelShape
@@ -45,10 +45,10 @@ def check(subject: tuple[str, list[Build]], say: Say) -> list[bool]:
 
 
 def look(name: str, say: Say) -> Facts:
-    """Return what is known of a model: see `survey.facts`.
+    """Return facts about a model: see `survey.facts`.
 
     Raises:
-        ModelError: it cannot be built.
+        ModelError: the model cannot be built.
     """
     from neurovisionlab.learn import survey
 

@@ -1,8 +1,8 @@
-"""What a cell does at its beginning, middle and end, done once on a few images before it trains.
+"""Rehearsal of a cell on a few images before it trains.
 
-Whatever will fail after hours fails here, in seconds, with one clear error: a training step on
-each size of batch, an answer to each size of batch that is evaluated, weights and record saved
-and read again. Then everything is as if it had not been: see `snapshot`.
+Errors that would occur after hours occur here, in seconds, with a clear message: a training step
+and an evaluation for each batch size, saving and loading of weights and record. Afterwards all
+state is restored: see `snapshot`.
 """
 
 from __future__ import annotations
@@ -40,20 +40,20 @@ def rehearse(
     trainer: Trainer,
     record_of: Callable[[nn.Module], CellRecord],
 ) -> None:
-    """Do once what the cell will do; the model and all random numbers stay as they were.
+    """Rehearse the steps of a cell; the model and all random states are restored.
 
-    Test images are not looked at: answers are asked for about validation images.
+    Test images are not used: validation images stand in for them.
 
     Args:
-        model: on the device, in the form in which it will train.
-        cell: what it belongs to.
-        parts: the images.
-        trainer: its clocks and its random numbers are not touched.
-        record_of: the record of the model as far as it can be told now.
+        model: on the device, in its form of training.
+        cell: the cell of the model.
+        parts: its images.
+        trainer: its clocks and random generators are not touched.
+        record_of: returns the record of the model as far as it is known now.
 
     Raises:
-        ModelError: the model cannot be trained, asked, or kept.
-        SpecError: the record could not be read again.
+        ModelError: the model cannot be trained, evaluated, or stored.
+        SpecError: the record could not be read back.
     """
     _check_trainable(cell.model, model)
     order, noise = (_copy_of(one) for one in (trainer.chance.order, trainer.chance.noise))
@@ -84,22 +84,22 @@ def _check_trainable(name: str, model: nn.Module) -> None:
         remedy = "requires_grad_() on what is to learn" if parameters else "an nn.Linear as head"
         raise ModelError(mould(name, "parameters to train", got, remedy))
     for key, one in _trained(model).items():
-        if not one.dtype.is_floating_point:  # the optimisers' fused steps take no others
+        if not one.dtype.is_floating_point:  # fused optimiser steps accept no other kinds
             remedy = "two parameters, for real and imaginary parts"
             raise ModelError(mould(name, "real parameters", f"{key} of {one.dtype}", remedy))
 
 
 class _Attempt:
-    """Steps and answers of a cell, each size of batch once."""
+    """Training steps and evaluations of a cell, each batch size once."""
 
     def __init__(self, model: nn.Module, cell: CellSpec, parts: Parts, trainer: Trainer) -> None:
         self._model, self._cell, self._parts, self._trainer = model, cell, parts, trainer
         self._name = cell.model
-        # a library's networks treat all batches alike; a user's own code may do anything
+        # libraries' networks treat all batches alike; users' code may do anything
         self._is_own = not keeps_nothing(model)
 
     def learn_and_answer(self) -> None:
-        """Train, evaluate, train again: in the order in which a cell does."""
+        """Train, evaluate, train again, in the order of a cell."""
         protocol, train = self._trainer.protocol, self._parts.train
         what = f'optimizer = "{protocol.optimizer}"'
         with explained(self._name, what, "another protocol.optimizer"):
@@ -110,9 +110,9 @@ class _Attempt:
         for num in self._answer_sizes():
             self._answer(num)
         rest = len(train) % len(labels_B)
-        if rest > 1:  # an epoch's last batch; a single image is left out
+        if rest > 1:  # an epoch's last batch; a batch of one image is left out
             self._step(movers, (images_BCHW[:rest], labels_B[:rest]))
-        elif self._is_own:  # code may have kept what an answer cannot share with a step
+        elif self._is_own:  # code may have stored what an evaluation cannot share with a step
             self._step(movers, (images_BCHW, labels_B))
 
     def _batches(self) -> Iterator[Batch]:
@@ -130,9 +130,9 @@ class _Attempt:
         _check_same(self._name, before, _trained(self._model))
 
     def _answer_sizes(self) -> list[int]:
-        """Return the sizes of batches in evaluation, the largest first.
+        """Return the batch sizes of evaluation, the largest first.
 
-        For a library's networks a batch as in training and a single image stand for all.
+        For libraries' networks a batch of the training size and a single image represent all.
         """
         val, sizes = self._parts.val, [len(asked) for asked in self._parts.evaluated.values()]
         full = answers_at_once(val)
@@ -155,21 +155,21 @@ class _Attempt:
 
 
 def _some(batches: Batches, num: int) -> Batches:
-    """Return as many images of a set, the first ones again where it has fewer."""
+    """Return `num` images of a data set, repeating the first ones if it has fewer."""
     where = torch.arange(num, device=batches.staged.labels_N.device) % len(batches)
     images, labels = batches.staged.images_NCHW[where], batches.staged.labels_N[where]
     return replace(batches, staged=Staged(images, labels))
 
 
 class Checked(nn.Module):
-    """A model whose answers in training are looked at before anything is made of them."""
+    """A model whose output in training is validated before use."""
 
     def __init__(self, model: nn.Module, name: str, num_classes: int) -> None:
         super().__init__()
         self._model, self._name, self._num_classes = model, name, num_classes
 
     def forward(self, images_BCHW: Tensor) -> Tensor:
-        """Return logits_BC.
+        """Return the logits [B, C] of images [B, C, H, W].
 
         Raises:
             ModelError: the model returned something else.
@@ -187,7 +187,7 @@ class Checked(nn.Module):
 def _why_no_logits(
     answer: object, expected: list[int], device: torch.device
 ) -> tuple[str, str] | None:
-    """Return (what it is instead, what to try); None for logits that one can learn from."""
+    """Return (actual output, remedy); None for valid logits with a gradient."""
     if not isinstance(answer, Tensor):
         num = f" of {len(answer)}" if isinstance(answer, tuple | list) else ""
         return f"a {type(answer).__name__}{num}", "to return logits alone, in training mode, too"
@@ -205,7 +205,7 @@ def _trained(model: nn.Module) -> dict[str, nn.Parameter]:
 
 
 def _check_same(name: str, before: dict[str, nn.Parameter], after: dict[str, nn.Parameter]) -> None:
-    """Refuse parameters that a forward pass makes: the optimiser never sees them."""
+    """Refuse parameters created by a forward pass: the optimiser would not see them."""
     new = [key for key, one in after.items() if before.get(key) is not one]
     if new:
         got = f"{new[0]}, made by forward: it would never be trained"
@@ -214,7 +214,7 @@ def _check_same(name: str, before: dict[str, nn.Parameter], after: dict[str, nn.
 
 
 def _remedy_of_one(num: int, num_train: int) -> str | None:
-    """Return what helps a model that cannot learn from one image; None for larger batches."""
+    """Return the remedy for a model that cannot train on one image; None for larger batches."""
     if num > 1:
         return None
     return "protocol.batch_size = 2 or more" if num_train > 1 else "more images to train on"
@@ -222,10 +222,10 @@ def _remedy_of_one(num: int, num_train: int) -> str | None:
 
 @contextlib.contextmanager
 def step_explained(name: str, num: int, remedy_of_one: str | None) -> Iterator[None]:
-    """Turn what a training step of `num` images raises into one clear error.
+    """Convert errors of a training step on `num` images into one clear error.
 
     Raises:
-        ModelError: exhausted memory is left as it is.
+        ModelError: for all errors except exhausted memory, which is raised unchanged.
     """
     what = f"a training step of {num:,} {'image' if num == 1 else 'images'}"
     try:
@@ -241,10 +241,11 @@ def step_explained(name: str, num: int, remedy_of_one: str | None) -> Iterator[N
 
 @contextlib.contextmanager
 def explained(name: str, what: str, remedy: str) -> Iterator[None]:
-    """Turn whatever a model raises inside the block into one clear error.
+    """Convert errors of a model inside the block into one clear error.
 
     Raises:
-        ModelError: exhausted memory, and what is clear already, is left as it is.
+        ModelError: for all errors except exhausted memory and `NvlError`, which are raised
+            unchanged.
     """
     try:
         yield

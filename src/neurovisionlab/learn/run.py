@@ -1,4 +1,4 @@
-"""One cell from start to end. Read `_run_on` first: it is the method section of the study."""
+"""One cell from start to end. Start reading at `_run_on`: it is the method section of the study."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ def run_cell(cell: CellSpec, watch: WatchCell, home: DataHome) -> CellResult:
     """Train one model on one data set from one seed, and test it once.
 
     Args:
-        cell: what to do, fully resolved.
-        watch: called after each epoch and now and then within.
-        home: where data sets lie.
+        cell: the cell, fully resolved.
+        watch: called after each epoch, and with progress within epochs.
+        home: folder of the data sets.
 
     Raises:
         NvlError: the data changed since the study was expanded, or something does not fit.
@@ -98,7 +98,7 @@ def _run_on(device: Device, cell: CellSpec, watch: WatchCell, home: DataHome) ->
 
 
 def shape_of(cell: CellSpec) -> ModelShape:
-    """Return what goes into the cell's model and what comes out."""
+    """Return the shape of the cell's model."""
     return ModelShape(cell.image_px, cell.channels, cell.num_classes)
 
 
@@ -138,7 +138,7 @@ def _predictions(
 
 
 def _serialised(model: nn.Module, cell: CellSpec, built: Built) -> bytes | None:
-    """Return the weights as a safetensors file, unless the study keeps none."""
+    """Return the weights as a safetensors file; None if the study stores none."""
     if cell.protocol.keep_weights == "none":
         return None
     return to_bytes(model, {"cell_id": cell.cell_id}, built)

@@ -1,7 +1,7 @@
-"""What the hardware says of itself: energy, a process's GPU memory, temperature, clocks.
+"""Sensors of the hardware: energy, a process's GPU memory, temperature, clocks.
 
 NVML (NVIDIA's management library) for GPUs, RAPL (the Linux kernel's power capping interface) for
-processors. Every reading is None where the machine does not give it; none is ever made up.
+CPUs. A reading is None where the machine does not provide it; none is ever estimated.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ RAPL = Path("/sys/class/powercap")
 
 
 class Gpu:
-    """One NVIDIA GPU, seen through NVML.
+    """One NVIDIA GPU, accessed through NVML.
 
     Args:
         handle: NVML's handle of the device.
-        nvml: the module pynvml; tests put a fake in its place.
+        nvml: the module pynvml, or a fake in tests.
     """
 
     def __init__(self, handle: Any, nvml: Any) -> None:
@@ -31,13 +31,13 @@ class Gpu:
 
     @classmethod
     def find(cls, uuid: str) -> Gpu | None:
-        """Return the GPU of that UUID ("GPU-…"); None without a driver."""
+        """Return the GPU with this UUID ("GPU-…"); None without a driver."""
         try:
             import pynvml  # type: ignore[import-untyped]
 
             pynvml.nvmlInit()
             return cls(pynvml.nvmlDeviceGetHandleByUUID(uuid), pynvml)
-        except Exception:  # no library, no driver, no permission: nothing to read
+        except Exception:  # no library, no driver, or no permission
             return None
 
     def _read(self, function: str, *arguments: Any) -> Any:
@@ -47,42 +47,42 @@ class Gpu:
             return None
 
     def energy_j(self) -> float | None:
-        """Return joules since the driver was loaded (Volta and newer)."""
+        """Return the joules since the driver was loaded (Volta and newer)."""
         millijoules = self._read("nvmlDeviceGetTotalEnergyConsumption", self._handle)
         return None if millijoules is None else millijoules / 1000
 
     def process_mib(self) -> float | None:
-        """Return the GPU memory that the driver counts for this process, in MiB."""
+        """Return the GPU memory of this process as counted by the driver, in MiB."""
         processes = self._read("nvmlDeviceGetComputeRunningProcesses", self._handle) or ()
         used = [p.usedGpuMemory for p in processes if p.pid == os.getpid()]
         return None if not used or used[0] is None else used[0] / 2**20
 
     def temperature_c(self) -> float | None:
-        """Return the chip's temperature."""
+        """Return the temperature of the chip in °C."""
         found = self._read("nvmlDeviceGetTemperature", self._handle, 0)  # 0: the chip's sensor
         return None if found is None else float(found)
 
     def clock_mhz(self) -> float | None:
-        """Return the clock of the multiprocessors."""
+        """Return the clock of the multiprocessors in MHz."""
         found = self._read("nvmlDeviceGetClockInfo", self._handle, 1)  # 1: multiprocessors
         return None if found is None else float(found)
 
     def driver(self) -> str | None:
-        """Return the driver's version."""
+        """Return the version of the driver."""
         found = self._read("nvmlSystemGetDriverVersion")
         return found.decode() if isinstance(found, bytes) else found
 
 
 @dataclass(frozen=True)
 class EnergyCounter:
-    """A counter of joules that only grows, and what it covers; `read` is None without one."""
+    """A monotonic counter of joules, and its coverage; `read` is None without a counter."""
 
     read: Callable[[], float | None] | None
     note: Statement
 
 
 def energy_counter(gpu: Gpu | None, is_cpu: bool = True, root: Path = RAPL) -> EnergyCounter:
-    """Return the counter for the device in use, or why there is none."""
+    """Return the energy counter of the device in use, or the reason for its absence."""
     if gpu is not None:
         if gpu.energy_j() is not None:
             return EnergyCounter(gpu.energy_j, state("costs.nvml_energy"))
@@ -105,7 +105,7 @@ def _sum(values: Any) -> float | None:
 
 
 class Package:
-    """One socket's RAPL counter. AMD's processors appear under the same name as Intel's."""
+    """One socket's RAPL counter. AMD's CPUs use the same name as Intel's."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -114,11 +114,11 @@ class Package:
 
     @property
     def is_socket(self) -> bool:
-        """Return whether this is a whole package, no part of one."""
+        """Return whether this is a whole package, not a part of it."""
         return self._folder.name.count(":") == 1
 
     def read_j(self) -> float | None:
-        """Return joules, counting on where the kernel's counter began anew; None: not readable."""
+        """Return joules, corrected for overflows of the kernel's counter; None if not readable."""
         now_uj = self._number("energy_uj")
         if now_uj is None:
             return None

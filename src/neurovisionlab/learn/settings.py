@@ -1,4 +1,4 @@
-"""What the environment asks of cells, as far as it can be judged without torch."""
+"""Settings of cells from the environment, validated without torch."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import re
 
 from neurovisionlab.core.errors import ResourceError, mould
 
-_MOST_THREADS = 1024  # OpenMP dies of some thousands
+_MOST_THREADS = 1024  # OpenMP crashes with several thousand
 
 
 def num_threads() -> int:
-    """Return the CPU threads of a cell: NVL_THREADS, else one for each core.
+    """Return the CPU threads of a cell: NVL_THREADS, by default one per core.
 
     Raises:
-        ResourceError: NVL_THREADS is no such number.
+        ResourceError: NVL_THREADS is not a valid number.
     """
     wish = os.environ.get("NVL_THREADS")
     if wish is None:
@@ -27,10 +27,10 @@ def num_threads() -> int:
 
 
 def check_limit_s() -> float:
-    """Return for how many seconds a model may be silent while it is checked: NVL_CHECK_S, else 120.
+    """Return the seconds without a message after which a check ends: NVL_CHECK_S, by default 120.
 
     Raises:
-        ResourceError: NVL_CHECK_S is no such number.
+        ResourceError: NVL_CHECK_S is not a valid number.
     """
     wish = os.environ.get("NVL_CHECK_S", "120")
     if not re.fullmatch("[0-9]{1,6}", wish) or int(wish) < 1:
@@ -40,17 +40,17 @@ def check_limit_s() -> float:
 
 
 def num_cores() -> int:
-    """Return the cores this process may use."""
+    """Return the number of cores available to this process."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def wants_compiling() -> bool:
-    """Return whether NVL_COMPILE asks for torch.compile to be tried.
+    """Return whether NVL_COMPILE requests a trial of torch.compile.
 
     Raises:
-        ResourceError: it is neither 0 nor 1.
+        ResourceError: NVL_COMPILE is neither 0 nor 1.
     """
     return _is_set("NVL_COMPILE")
 

@@ -1,10 +1,10 @@
-"""Everything that a forward pass may change, kept, and put back where it was.
+"""Snapshot of all state that a forward pass may change, restored in place.
 
-A model is tried before its training begins, and must begin it as if nobody had. A copy would not
-do: a hook or a closure of a user's own goes on acting on the model it was written for, and what
-code keeps outside of the model is in no copy of it. So the model itself is tried, and what can be
-reached from it is put back in place: weights, buffers, gradients, layers and their attributes,
-containers, generators of random numbers, and what a user's own modules and classes hold.
+A model is tried before its training, which must start as if it had not been. A copy does not
+suffice: a user's hook or closure still acts on the original model, and state outside of the model
+is not copied. So the model itself is tried, and everything reachable from it is restored in place:
+weights, buffers, gradients, layers and their attributes, containers, random generators, and the
+contents of a user's own modules and classes.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ _FOLDERS = tuple(
     Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib")
 )
 _PLAIN = frozenset({bool, bytes, complex, float, int, str, type(None), torch.dtype, torch.device})
-# outside of a model, larger arrays are taken for data, which no forward pass changes
+# outside of a model, larger arrays count as data, which no forward pass changes
 _MOST_BYTES = 16 * 2**20
 _COUNTERS = (itertools.count, itertools.cycle)
 
 
 @contextlib.contextmanager
 def left_as_it_was(model: nn.Module, device: Device) -> Iterator[Snapshot]:
-    """Let the block use a model; afterwards it, and all random numbers, are what they were."""
+    """Restore a model, and all random states, after the block."""
     snapshot = Snapshot(model)
     ours, pythons = np.random.get_state(), random.getstate()  # noqa: NPY002 - a user's code may
     with device.chance_kept():
@@ -58,12 +58,12 @@ def left_as_it_was(model: nn.Module, device: Device) -> Iterator[Snapshot]:
 
 
 class Snapshot:
-    """A model as it is now, with all that can be reached from it."""
+    """The current state of a model and of everything reachable from it."""
 
     def __init__(self, model: nn.Module) -> None:
         self._model = model
         self._undo: list[Undo] = []
-        self._seen: dict[int, object] = {}  # holds what it names, so that no id comes twice
+        self._seen: dict[int, object] = {}  # keeps objects alive, so that no id is reused
         self._own = {id(one) for one in itertools.chain(model.parameters(), model.buffers())}
         waiting: list[object] = [*model.parameters(), *model.buffers(), model]
         while waiting:
@@ -73,13 +73,13 @@ class Snapshot:
                 waiting.extend(self._take(one))
 
     def restore(self) -> None:
-        """Put everything back in place; may be called again."""
+        """Restore everything in place; may be called repeatedly."""
         for undo in reversed(self._undo):
             undo()
         forget(self._model)
 
     def _take(self, one: Any) -> Iterable[object]:
-        """Keep one thing; return what can be reached from it."""
+        """Record one object; return the objects reachable from it."""
         for kinds, take in _TAKERS:
             if isinstance(one, kinds):
                 if isinstance(one, Tensor | np.ndarray) and self._is_data(one):
@@ -101,7 +101,7 @@ def _tensor(tensor: Tensor) -> Taken:
     if tensor.layout != torch.strided or tensor.is_meta or tensor.is_inference():
         return None, ()
     memory = tensor.detach()
-    # beside a GPU's own memory: a model that just fits must pass
+    # in the host's memory: a model that barely fits the GPU must pass
     numbers = memory.cpu() if memory.device.type != "cpu" else memory.clone()
     gradient, is_trained = (tensor.grad, tensor.requires_grad) if tensor.is_leaf else (None, None)
 
@@ -172,7 +172,7 @@ def _unlike(one: object, other: object) -> bool:
 
 
 def _own_copy(value: Any) -> Any:
-    """Return a counter at the same place; anything else is returned itself."""
+    """Return a copy of a counter at the same position; return other values themselves."""
     if not isinstance(value, _COUNTERS):
         return value
     with warnings.catch_warnings(), contextlib.suppress(TypeError):
@@ -182,7 +182,7 @@ def _own_copy(value: Any) -> Any:
 
 
 def _instance(one: Any) -> Taken:
-    """Keep class, attributes and slots of an object."""
+    """Record class, attributes and slots of an object."""
     kind, slots = type(one), _slots(one)
     put_back, reached = _mapping(vars(one)) if hasattr(one, "__dict__") else (None, ())
 
@@ -207,7 +207,7 @@ def _slots(one: object) -> dict[str, Any]:
 
 
 def _names(owner: Any) -> Taken:
-    """Keep what a user's own module or class holds by name."""
+    """Record the names of a user's own module or class."""
 
     def named() -> dict[str, Any]:
         return {key: value for key, value in vars(owner).items() if not key.startswith("__")}
@@ -227,7 +227,7 @@ def _names(owner: Any) -> Taken:
 
 
 def _function(function: types.FunctionType) -> Taken:
-    if not _is_own(function.__module__):  # torch.compile's, say, which know what they do
+    if not _is_own(function.__module__):  # torch.compile's, for instance, manage their own state
         return None, ()
     cells = function.__closure__ or ()
     where = sys.modules[function.__module__]
@@ -238,7 +238,7 @@ def _function(function: types.FunctionType) -> Taken:
 def _cell(cell: types.CellType) -> Taken:
     try:
         before = _own_copy(cell.cell_contents)
-    except ValueError:  # empty as yet
+    except ValueError:  # still empty
         return None, ()
 
     def undo() -> None:
@@ -248,7 +248,7 @@ def _cell(cell: types.CellType) -> Taken:
 
 
 def _cache(cache: Any) -> Taken:
-    """Keep a function's cache empty, if it is; what is in it cannot be told."""
+    """Keep a function's cache empty if it is empty; cached values cannot be inspected."""
     is_empty = cache.cache_info().currsize == 0
     return (cache.cache_clear if is_empty else None), (cache.__wrapped__,)
 
@@ -280,7 +280,7 @@ def _old_generator(generator: np.random.RandomState) -> Taken:
 
 
 def _reach(*names: str) -> Callable[[Any], Taken]:
-    """Return a taker of things that do not change, but hold others by these names."""
+    """Return a taker of unchanging objects that reference others by these names."""
     return lambda one: (None, [getattr(one, name) for name in names])
 
 
@@ -289,7 +289,7 @@ def _items(one: Iterable[object]) -> Taken:
 
 
 def _others(one: Any) -> Taken:
-    """Keep what is a user's own; a library's stays as it is."""
+    """Record users' own objects; libraries' objects are left as they are."""
     if isinstance(one, type | types.ModuleType):
         name = one.__module__ if isinstance(one, type) else one.__name__
         return _names(one) if _is_own(name) else (None, ())

@@ -1,4 +1,4 @@
-"""First layers: gentler to small images, for another number of channels, or drawn anew."""
+"""First layers: adapted to small images, to another number of channels, or reinitialised."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import Any, cast
 
 from torch import Tensor, nn
 
-# a max-pool that comes after more convolutions than this belongs to a stage, not to the stem
+# a max-pool after more convolutions than this belongs to a stage, not to the stem
 _STEM_CONVOLUTIONS = 3
 
 
 def change_stem(model: nn.Module, stem: str, keep_weights: bool = False) -> bool:
-    """Make a convolutional stem gentler to small images; return whether it changed anything.
+    """Adapt a convolutional stem to small images; return whether it changed anything.
 
-    "small": the first convolution has stride 1 and the stem's max-pool goes; "light": its stride
-    is at most 2 and the max-pool goes. ResNet's 7×7 kernel becomes 3×3 in both, as is usual at
-    28–64 px (He et al. 2016, section 4.2), unless `keep_weights` asks to keep what was learnt.
-    Models with attention are left alone: their sizes are tied to the patch embedding.
+    "small": the first convolution has stride 1 and the stem's max-pool is removed; "light": its
+    stride is at most 2 and the max-pool is removed. ResNet's 7×7 kernel becomes 3×3 in both, as is
+    usual at 28–64 px (He et al. 2016, section 4.2), unless `keep_weights` is set. Models with
+    attention are left unchanged: their sizes depend on the patch embedding.
     """
     if stem == "imagenet" or _has_attention(model):
         return False
@@ -36,7 +36,7 @@ def change_stem(model: nn.Module, stem: str, keep_weights: bool = False) -> bool
 
 
 def _soften(model: nn.Module, stride: int) -> bool:
-    """Lower the first strided convolution's stride; drop the max-pool that follows it."""
+    """Lower the stride of a strided first convolution; remove the stem's max-pool."""
     first = next((conv for _, conv in _convolutions(model)), None)
     if first is None or max(first.stride) == 1:
         return False
@@ -50,7 +50,7 @@ def _soften(model: nn.Module, stride: int) -> bool:
 
 
 def _stem_pool(model: nn.Module) -> str | None:
-    """Return the name of the max-pool of the stem, in the order in which layers were added."""
+    """Return the name of the stem's max-pool, in the order of registration; None without one."""
     num_convolutions = 0
     name: str
     for name, module in model.named_modules():
@@ -73,7 +73,7 @@ def _convolutions(model: nn.Module) -> Iterator[tuple[str, nn.Conv2d]]:
 
 
 def first_layers(model: nn.Module) -> list[str]:
-    """Return the names of the layers that see the image: timm's own word, else the first Conv2d."""
+    """Return the names of the layers that take the image: stated by timm, else the first Conv2d."""
     cfg = getattr(model, "pretrained_cfg", None) or {}
     named = cfg.get("first_conv") if isinstance(cfg, dict) else None
     if named:
@@ -82,16 +82,20 @@ def first_layers(model: nn.Module) -> list[str]:
 
 
 def draw_anew(model: nn.Module) -> None:
-    """Throw away what the first layer learnt: PyTorch's own initial values, weights and bias."""
+    """Reinitialise weights and bias of the first layers with PyTorch's defaults."""
     for name in first_layers(model):
         cast(Any, model.get_submodule(name)).reset_parameters()
 
 
 def summed(weight_OIHW: Tensor, channels: int) -> Tensor:
-    """Return the weights of a first layer for `channels` channels.
+    """Return the weights of a first layer for `channels` input channels.
 
-    For one channel they are summed over the input channels: the grey layer on x answers as the
-    colour layer on x repeated. Other numbers come back as they are.
+    For one channel they are summed over the input channels: the grey layer on x equals the colour
+    layer on x repeated. For other numbers they are returned unchanged.
+
+    Args:
+        weight_OIHW: weights [out, in, H, W].
+        channels: number of input channels.
     """
     if channels == 1 and weight_OIHW.shape[1] > 1:
         return weight_OIHW.sum(dim=1, keepdim=True)
@@ -99,7 +103,7 @@ def summed(weight_OIHW: Tensor, channels: int) -> Tensor:
 
 
 def take_channels(model: nn.Module, channels: int) -> None:
-    """Make the first layer of a colour model see `channels` channels, summing its weights."""
+    """Change the first layers of a colour model to `channels` channels, summing their weights."""
     for name in first_layers(model):
         conv = cast(nn.Conv2d, model.get_submodule(name))
         if conv.in_channels != channels:

@@ -1,4 +1,4 @@
-"""Look at models without training them: is there such a name, does it suit, what is known of it."""
+"""Facts about models without training: existence of a name, fit to images, sizes."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ from neurovisionlab.learn.zoo import (
 
 
 def check_name(name: str) -> None:
-    """Refuse a name that nothing stands for.
+    """Refuse an unknown model name.
 
     Raises:
-        ModelError: the three nearest names are given.
+        ModelError: with the three most similar names.
     """
     kind = kind_of(name)
     if kind == "table":
@@ -62,13 +62,13 @@ def torchvision_names() -> list[str]:
 
 
 def check(name: str, shape: ModelShape, protocol: Protocol) -> bool:
-    """Build the model as a cell would, look at its answer; return whether `stem` changed it.
+    """Build the model as a cell would and check its output; return whether `stem` changed it.
 
-    Without pretrained weights timm's and torchvision's models are built without numbers, which
-    takes no time and no memory. The caller's random numbers are left alone.
+    Without pretrained weights timm's and torchvision's models are built on the meta device, which
+    takes no time and no memory. The caller's random state is left unchanged.
 
     Raises:
-        ModelError: whatever `build` raises, or an answer that is not [images, classes].
+        ModelError: as in `build`, or for an output that is not [images, classes].
     """
     with torch.random.fork_rng(devices=[]):
         plain = protocol.model_copy(update={"stem": "imagenet", "pretrained": False})
@@ -96,7 +96,7 @@ def _trial(name: str, shape: ModelShape, protocol: Protocol) -> nn.Module:
 
 
 def _answer(name: str, model: nn.Module, shape: ModelShape) -> list[int] | str:
-    """Return the shape of the model's answer to two blank images, or what it is instead."""
+    """Return the shape of the output for two blank images; the type of a non-tensor."""
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
     size = (2, shape.channels, shape.image_px, shape.image_px)
     model.eval()
@@ -110,10 +110,10 @@ def _answer(name: str, model: nn.Module, shape: ModelShape) -> list[int] | str:
 
 @dataclass(frozen=True)
 class Facts:
-    """What `nvl models` says of a model.
+    """The facts about a model that `nvl models` prints.
 
     `num_macs` counts multiply-accumulates of matrix products and convolutions for one image of
-    `image_px` and `channels`; None where they cannot be counted. One MAC is two FLOPs.
+    `image_px` and `channels`; None if they cannot be counted. One MAC is two FLOPs.
     """
 
     name: str
@@ -128,15 +128,15 @@ class Facts:
 
 
 def list_names(pattern: str | None) -> list[str]:
-    """Return the names that match: "timm:convnext*", "torchvision:*", "res*"; None: the table.
+    """Return the names that match "timm:convnext*", "torchvision:*", "res*"; None: the catalogue.
 
     Raises:
-        ModelError: nothing matches.
+        ModelError: no name matches.
     """
     kind = "table" if pattern is None else kind_of(pattern.replace("*", "x").replace("?", "x"))
     if pattern is None:
         return list(MODELS)
-    if kind == "own":  # whether it is there, its own process will say
+    if kind == "own":  # its existence is checked in a separate process
         return [pattern]
     prefix = "" if kind == "table" else f"{kind}:"
     bare = pattern.removeprefix(prefix)
@@ -151,9 +151,10 @@ def list_names(pattern: str | None) -> list[str]:
 
 
 def facts(name: str) -> Facts:
-    """Return what is known of a model: of the table and own ones at 28 px grey where they take it.
+    """Return facts about a model; of the catalogue and users' own for 10 classes in grey.
 
-    timm's and torchvision's are looked at as published: their own size, colour, 1,000 classes.
+    Their images have the side of `own_size`. Models of timm and torchvision are described as
+    published: their own size, colour, 1,000 classes.
 
     Raises:
         ModelError: see `build`.
@@ -178,10 +179,10 @@ def facts(name: str) -> Facts:
 
 
 def num_macs(name: str, shape: ModelShape, protocol: Protocol) -> int | None:
-    """Return multiply-accumulates for one image as a cell would build the model; None: unknown.
+    """Return the multiply-accumulates for one image, for the model of a cell; None if unknown.
 
-    Counted without numbers (on torch's meta device) where the model can be built there: a CPU's
-    fused attention is invisible to the counter.
+    Counted on torch's meta device where the model can be built there: the counter does not see a
+    CPU's fused attention.
     """
     plain = protocol.model_copy(update={"pretrained": False})
     with torch.random.fork_rng(devices=[]):

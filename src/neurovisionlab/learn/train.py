@@ -108,7 +108,7 @@ def run_epoch(
 
 
 def _count(sums: Tensor, loss: Tensor, logits_BC: Tensor, labels_B: Tensor) -> None:
-    """Add a batch's loss, hits and images to the sums on the device, without waiting for it."""
+    """Add a batch's loss, hits and images to the sums on the device, without synchronisation."""
     hits = (logits_BC.detach().argmax(dim=1) == labels_B).sum()
     sums[0] += loss.detach() * len(labels_B)
     sums[1] += hits

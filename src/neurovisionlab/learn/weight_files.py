@@ -1,7 +1,7 @@
-"""Files of weights that strangers made: tensors are read of them and nothing else.
+"""Safe reading of weight files of unknown origin: only tensors are read.
 
-A pickle with code in it is refused; what a file announces is compared with its size, and with the
-memory that is free, before any of it is read.
+Pickles with code are refused; sizes announced in a file are compared with its size and the free
+memory before it is read.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ from neurovisionlab.data.zips import opened_zip
 from neurovisionlab.learn.catalogue import one_line
 from neurovisionlab.learn.checkpoint import State, whole
 
-# one byte of a pickle makes an empty set, of 216 bytes, and its place
+# one byte of a pickle can create an empty set, of 216 bytes plus its reference
 _PICKLED_RATIO = 256
 _PICKLED_BYTES = 1 << 20  # always allowed: 5,000 tensors
-_HEAD_BYTES = 16 << 20  # of a .safetensors file: 100,000 tensors
-_REPEATED_BYTES = 64 << 20  # of numbers that stand in a file once, and in tensors more often
+_HEAD_BYTES = 16 << 20  # header of a .safetensors file: 100,000 tensors
+_REPEATED_BYTES = 64 << 20  # of numbers stored once and repeated in tensors
 
 _REMEDY = "a .safetensors file, or torch.save(model.state_dict(), …)"
 
 
 def read(path: Path) -> State:
-    """Return the tensors of a .safetensors or .pth file, by name; most lie in the file still.
+    """Return {name: tensor} of a .safetensors or .pth file; most tensors stay memory-mapped.
 
-    A training checkpoint's "state_dict" or "model" is unpacked.
+    The "state_dict" or "model" of a training checkpoint is unpacked.
 
     Raises:
-        ModelError: a file that is truncated, holds code, or other things than plain tensors.
-        ResourceError: its tensors do not fit into memory.
+        ModelError: the file is truncated, or holds code or objects other than plain tensors.
+        ResourceError: the tensors do not fit into memory.
     """
     free_bytes = available_bytes()
     reader = _read_safetensors if path.suffix == ".safetensors" else _read_torch
@@ -48,7 +48,7 @@ def read(path: Path) -> State:
     for key in ("state_dict", "model"):
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             content = content[key]
-    # a plain dict: without a version, torch fills in counters that older files lack
+    # a plain dict: without a version, torch fills in counters missing in older files
     tensors = dict(content) if isinstance(content, Mapping) else {}
     problem = next(_problems(content, tensors), None)
     if problem is not None:
@@ -58,7 +58,7 @@ def read(path: Path) -> State:
 
 
 def _problems(content: object, tensors: Mapping[Any, Any]) -> Iterator[str]:
-    """Yield what in a file is no tensor of plain numbers."""
+    """Yield the objects in a file that are not tensors of plain numbers."""
     if not tensors:
         yield f"a {type(content).__name__} of other things"
     for name, tensor in tensors.items():
@@ -82,12 +82,12 @@ _PLAIN = frozenset((*_FLOATS, *_WHOLE, *_UNSIGNED, torch.complex64, torch.comple
 
 
 def shown(name: str) -> str:
-    """Return a tensor's name as it can be printed: a stranger chose it."""
+    """Return a tensor's name in printable form: it may be of unknown origin."""
     return repr(name[:80])[1:-1]
 
 
 def _checked_bytes(path: Path, tensors: Mapping[str, Tensor]) -> int:
-    """Return how large tensors are; refuse those much larger than their numbers in the file."""
+    """Return the size of tensors in bytes; refuse sizes far above that of their stored numbers."""
     told = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
     storages = {one.data_ptr(): one.nbytes() for one in map(_storage, tensors.values())}
     held = min(sum(storages.values()), path.stat().st_size)
@@ -116,10 +116,10 @@ def _sound(path: Path, reader: Callable[[Path], Any]) -> Any:
     except NvlError:
         raise
     except pickle.UnpicklingError:
-        # torch's own text advises to load it all the same, which would run the code
+        # torch's own message suggests loading it anyway, which would run the code
         got = "a pickle that holds code or other things, or a damaged file; it was not opened"
         raise ModelError(mould(str(path), "tensors alone", got, _REMEDY)) from None
-    except Exception as error:  # of a broken file torch's readers may raise anything
+    except Exception as error:  # torch's readers may raise anything for a damaged file
         got, remedy = one_line(error), "to delete it and get it again"
         if "weights_only" in got:
             got = f"a damaged one ({type(error).__name__})"
@@ -149,8 +149,8 @@ def _read_torch(path: Path) -> Any:
     with opened(path) as file:
         if file.read(4) == b"PK\3\4":
             _check_zip(path)
-            # mapped: numbers that nobody uses, such as an optimizer's, are never read, and none
-            # can lie outside of the file
+            # memory-mapped: unused numbers, such as an optimiser's, are never read, and none can
+            # lie outside of the file
             return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
         file.seek(0)
         _check_room(path, os.fstat(file.fileno()).st_size, available_bytes())
@@ -159,11 +159,11 @@ def _read_torch(path: Path) -> Any:
 
 
 def _check_zip(path: Path) -> None:
-    """Refuse what is packed, larger than the file, a program, or a pickle of too much.
+    """Refuse compressed archives, entries larger than the file, programs, and oversized pickles.
 
     Raises:
-        ValueError: of the first two, and of a pickle that is too large.
-        pickle.UnpicklingError: it is a program.
+        ValueError: compressed or oversized entries.
+        pickle.UnpicklingError: the archive is a TorchScript program.
     """
     with opened_zip(path) as archive:
         entries = archive.infolist()
@@ -176,7 +176,7 @@ def _check_zip(path: Path) -> None:
     if sum(one.file_size for one in entries) > path.stat().st_size:
         raise ValueError("parts that are larger than the file")
     most = _most_pickled()
-    # all but numbers is read as a whole
+    # all entries except tensor data are read as a whole
     large = [one for one in entries if not _is_data(one) and one.file_size > most]
     if large:
         what = f"{shown(large[0].filename)} of {large[0].file_size:,} bytes"
@@ -192,9 +192,9 @@ def _most_pickled() -> int:
 
 
 class _Guarded:
-    """A file of torch's first format: pickles, of which no more is read than memory can hold.
+    """A file of torch's legacy format, with a limit on the bytes read as pickles.
 
-    Numbers stand behind them, are read by `readinto`, and are as many as the file has.
+    Tensor data follow the pickles, are read by `readinto`, and are limited by the file's size.
     """
 
     def __init__(self, file: BufferedReader) -> None:
@@ -214,15 +214,15 @@ class _Guarded:
         return line
 
     def readinto(self, buffer: memoryview) -> int:
-        """Put numbers into `buffer`; return how many bytes."""
+        """Read tensor data into `buffer`; return the number of bytes."""
         return self._file.readinto(buffer)
 
     def seek(self, place: int, whence: int = SEEK_SET) -> int:
-        """Go to a place in the file."""
+        """Move to a position in the file."""
         return self._file.seek(place, whence)
 
     def tell(self) -> int:
-        """Return the place in the file."""
+        """Return the position in the file."""
         return self._file.tell()
 
     def _take(self, size: int) -> None:

@@ -1,9 +1,9 @@
-"""Published weights: where they lie on this machine. Never the network.
+"""Published weights: their location on this machine. Never downloads.
 
-Looked for, in this order:
+Search order:
 
     NVL_WEIGHTS/            NAME.safetensors, NAME.pth, or the publisher's own file name
-    torch's hub cache       for names of the table and torchvision's
+    torch's hub cache       for names of the catalogue and torchvision's
     Hugging Face's cache    for timm's names
 """
 
@@ -25,15 +25,15 @@ from neurovisionlab.learn.catalogue import digest_of, kind_of, recipe_of
 
 @dataclass(frozen=True)
 class Published:
-    """Whose weights a model name stands for, and under which names they are kept.
+    """Publisher of a model's weights, and the names under which they are stored.
 
     Attributes:
-        files: names in a folder of weights, first choice first.
-        publisher: for people: "torchvision resnet18-f37072fd.pth".
+        files: names in a folder of weights, in order of preference.
+        publisher: for display: "torchvision resnet18-f37072fd.pth".
         torch_file: name in torch's hub cache.
         hub_id: repository on the Hugging Face hub.
-        licence: as the publisher states it; None where it does not.
-        command: gets them, on a machine with a network.
+        licence: as stated by the publisher; None if not stated.
+        command: command that downloads them, on a machine with a network.
     """
 
     files: tuple[str, ...]
@@ -46,7 +46,7 @@ class Published:
 
 @dataclass(frozen=True)
 class WeightsFile:
-    """A file of weights on this machine; `origin` says whose, `digest` is SHA-256 (hex)."""
+    """A file of weights on this machine, its publisher in `origin`, and its SHA-256 (hex)."""
 
     path: Path
     origin: str
@@ -57,7 +57,7 @@ _HUB_FILES = ("model.safetensors", "pytorch_model.bin")
 
 
 def published(name: str) -> Published:
-    """Return whose weights `name` stands for. Imports timm or torchvision for their names alone."""
+    """Return the publisher of a model's weights; imports timm or torchvision for names alone."""
     kind = kind_of(name)
     if kind == "timm":
         return _of_timm(name.removeprefix("timm:"))
@@ -118,11 +118,11 @@ def _python(code: str) -> str:
 
 
 def find(name: str) -> WeightsFile:
-    """Return the file of weights that `name` starts from when it is pretrained.
+    """Return the file of pretrained weights of a model.
 
     Raises:
-        ModelError: it is not on this machine: which file, where it was looked for, and the
-            command that gets it.
+        ModelError: it is not on this machine; the message gives the file, the folders searched, and
+            the command that downloads it.
     """
     source = published(name)
     for path, origin in _places(source):
@@ -131,7 +131,7 @@ def find(name: str) -> WeightsFile:
     own_folder = os.environ.get("NVL_WEIGHTS")
     if own_folder is not None and not user_path(own_folder, "--weights").is_dir():
         raise ModelError(mould("--weights or NVL_WEIGHTS", "a folder", own_folder, "its full path"))
-    first: dict[Path, str] = {}  # of each folder, the name looked for first
+    first: dict[Path, str] = {}  # {folder: the first name searched there}
     for path, _ in _places(source):
         first.setdefault(path.parent, path.name)
     expected = " or ".join(f"{file} in {folder}" for folder, file in first.items())
@@ -149,15 +149,15 @@ def find(name: str) -> WeightsFile:
 
 
 def check_unchanged(name: str, expected: str | None, is_pretrained: bool) -> str | None:
-    """Return whose pretrained weights a model begins with; refuse code or weights that changed.
+    """Return the origin of a model's pretrained weights; refuse code or weights that changed.
 
     Args:
-        name: of the model.
-        expected: what identified it when the study was expanded (`CellSpec.model_digest`).
-        is_pretrained: whether it begins with published weights.
+        name: name of the model.
+        expected: its digest when the study was expanded (`CellSpec.model_digest`).
+        is_pretrained: whether it starts from published weights.
 
     Raises:
-        ModelError: its code, revision or weights are others now.
+        ModelError: its code, revision or weights have changed.
     """
     found = [digest for digest in (digest_of(name),) if digest is not None]
     weights = find(name) if is_pretrained else None
@@ -194,7 +194,7 @@ def check_code_unchanged(name: str, expected: str | None, is_pretrained: bool) -
 
 
 def _places(source: Published) -> Iterator[tuple[Path, str]]:
-    """Yield (file, whose) for every place where the weights may lie."""
+    """Yield (file, origin) for every place where the weights may be."""
     own_folder = os.environ.get("NVL_WEIGHTS")
     if own_folder:
         for file in source.files:
@@ -212,14 +212,14 @@ def _places(source: Published) -> Iterator[tuple[Path, str]]:
 
 
 def _torch_cache() -> Path:
-    """Return where torch.hub keeps files, without importing torch."""
+    """Return the folder of torch.hub's files, without importing torch."""
     cache = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache"))
     home = Path(os.environ.get("TORCH_HOME", cache / "torch"))
     return user_path(home, "TORCH_HOME") / "hub" / "checkpoints"
 
 
 def _hub_cache() -> Path:
-    """Return where Hugging Face's hub keeps files."""
+    """Return the folder of the Hugging Face hub's files."""
     cache = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache"))
     home = Path(os.environ.get("HF_HOME", cache / "huggingface"))
     return user_path(os.environ.get("HF_HUB_CACHE", home / "hub"), "HF_HOME")

@@ -1,4 +1,4 @@
-"""From a model's name to an `nn.Module` with the right channels, classes, image and patch size."""
+"""Building models from names, with the required channels, classes, image and patch size."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _MOST_CLASSES = 1 << 15  # of a published head; ImageNet's largest has 21,843
 
 @dataclass(frozen=True)
 class ModelShape:
-    """What goes in and what comes out: square images [B, channels, px, px] → [B, classes]."""
+    """Input and output of a model: square images [B, channels, px, px] → [B, num_classes]."""
 
     image_px: int
     channels: int
@@ -68,7 +68,7 @@ def build(
             protocol asks for: it will be given others.
 
     Raises:
-        ModelError: no such model, a size it cannot take, weights that are missing or do not fit.
+        ModelError: the name is unknown, the size unsuitable, or weights are missing or do not fit.
     """
     kind = kind_of(name)
     weights = find(name) if protocol.pretrained and reads_weights else None
@@ -91,9 +91,9 @@ def build(
 
 
 def has_own_stem(name: str, stem: str) -> bool:
-    """Return whether the first layers of `name` stay as their author chose, whatever `stem` says.
+    """Return whether `stem` leaves the first layers of `name` unchanged.
 
-    So do a user's own models, and those of the table that list no such stem.
+    So it does for users' own models, and for those of the catalogue without such a stem.
     """
     kind = kind_of(name)
     return kind == "own" or (kind == "table" and stem not in recipe_of(name).stems)
@@ -137,7 +137,7 @@ def _small_vit(name: str, recipe: Recipe, shape: ModelShape) -> nn.Module:
 
 @dataclass(frozen=True)
 class _Loaded:
-    """A file of weights and what was read from it."""
+    """A file of weights with its tensors."""
 
     file: WeightsFile
     state: State
@@ -150,7 +150,7 @@ class _Loaded:
 def _timm_model(name: str, shape: ModelShape, weights: WeightsFile | None) -> nn.Module:
     timm_name = name.removeprefix("timm:")
     cfg = timm.get_pretrained_cfg(timm_name)
-    # only models of a fixed size take one
+    # only models with a fixed size take this option
     fixed = cfg is not None and cfg.fixed_input_size
     options: dict[str, Any] = {"img_size": shape.image_px} if fixed else {}
     state = None if weights is None else read(weights.path)
@@ -161,7 +161,7 @@ def _timm_model(name: str, shape: ModelShape, weights: WeightsFile | None) -> nn
     patch_px = getattr(getattr(model, "patch_embed", None), "patch_size", None)
     side = patch_px[0] if isinstance(patch_px, (tuple, list)) else patch_px
     if isinstance(side, int) and shape.image_px % side:
-        # timm would build it, and ignore what is left of the image
+        # timm would build the model and ignore the rest of the image
         below, above = shape.image_px // side * side, -(-shape.image_px // side) * side
         near = " or ".join(f"image_px = {px}" for px in (below, above) if px)
         got = f"{shape.image_px} px"
@@ -176,7 +176,7 @@ def _from_timm(
     if loaded is None:
         fresh: nn.Module = timm.create_model(timm_name, **options)
         return fresh
-    # As many classes as the file has, so that timm leaves out nothing silently; its own functions
+    # With the file's number of classes, so that timm drops no tensor silently; timm's own functions
     # resample patch and position embeddings and sum the first layer's channels.
     classifier = getattr(timm.get_pretrained_cfg(timm_name), "classifier", None) or ()
     heads = (classifier,) if isinstance(classifier, str) else tuple(classifier)
@@ -194,14 +194,14 @@ def _from_timm(
     except UNSUITABLE as error:
         raise unfit(loaded.file, timm_name, one_line(error)) from None
     check_taken(model, loaded.state, loaded.file)
-    cast(Any, model).pretrained_cfg.pop("state_dict", None)  # it would be held twice
+    cast(Any, model).pretrained_cfg.pop("state_dict", None)  # it would be held in memory twice
     if num_classes != shape.num_classes:
         cast(Any, model).reset_classifier(shape.num_classes)
     return model
 
 
 def _num_rows(file: WeightsFile, timm_name: str, head: Tensor | None) -> int:
-    """Return for how many classes the head of a file is: timm makes room for them untold."""
+    """Return the number of classes of a file's head, bounded: timm would allocate any size."""
     if head is None:
         return 0
     if head.ndim == 0 or len(head) > _MOST_CLASSES:
@@ -212,7 +212,7 @@ def _num_rows(file: WeightsFile, timm_name: str, head: Tensor | None) -> int:
 def _loaded_by_timm(
     timm_name: str, overlay: dict[str, Any], options: dict[str, Any], file: WeightsFile
 ) -> nn.Module:
-    """Build a model with the weights of a file, which may name once what layers share."""
+    """Build a model with the weights of a file, which may store shared tensors once."""
     pretrained: dict[str, Any] = {"pretrained": True, "pretrained_cfg_overlay": overlay}
     try:
         model: nn.Module = timm.create_model(timm_name, **pretrained, **options)
@@ -229,16 +229,16 @@ def _loaded_by_timm(
 
 
 def _timm_layout(recipe: Recipe, state: State) -> State:
-    """Return torchvision's weights under timm's names; timm's come back as they are.
+    """Return torchvision's weights under timm's names; timm's weights are returned unchanged.
 
-    Both build the same networks from the same layers: they differ in names, and in where a ViT's
-    position embedding stands.
+    Both build the same networks from the same layers, with other names and another position of a
+    ViT's position embedding.
     """
     with torch.device("meta"):
         theirs = list(torchvision_models.get_model(recipe.torchvision_name).state_dict())
         ours = list(timm.create_model(recipe.timm_name or "").state_dict())
     for keys in (theirs, ours):
-        keys.sort(key=lambda key: "pos_embed" in key)  # stable: all others keep their places
+        keys.sort(key=lambda key: "pos_embed" in key)  # a stable sort: all others keep their order
     if theirs == ours or theirs[0] not in state:
         return state
     new_names = dict(zip(theirs, ours, strict=True))
@@ -252,13 +252,13 @@ def _torchvision_model(name: str, shape: ModelShape, weights: WeightsFile | None
         options["image_size"] = shape.image_px
     if torchvision_name.startswith("maxvit"):
         options["input_size"] = (shape.image_px, shape.image_px)
-    if torchvision_name in ("googlenet", "inception_v3"):  # their extra heads train other losses
+    if torchvision_name in ("googlenet", "inception_v3"):  # auxiliary heads train other losses
         options |= {"aux_logits": False, "init_weights": True}
     try:
         model: nn.Module = torchvision_models.get_model(
             torchvision_name, weights=None, num_classes=shape.num_classes, **options
         )
-    except NotImplementedError:  # no size is at fault: see `_trial`
+    except NotImplementedError:  # not caused by the size: see `_trial`
         raise
     except UNSUITABLE as error:
         raise wrong_size(name, shape, error) from None
@@ -274,7 +274,7 @@ def _own_model(name: str, shape: ModelShape, weights: WeightsFile | None) -> nn.
         model = function(
             num_classes=shape.num_classes, channels=shape.channels, image_px=shape.image_px
         )
-    except Exception as error:  # whatever a user's function raises
+    except Exception as error:  # a user's function may raise anything
         call = f"{shape.num_classes} classes, {shape.channels} channels, {shape.image_px} px"
         got = one_line(error)
         raise ModelError(mould(name, f"a model for {call}", got, "to mend the function")) from error
@@ -288,7 +288,7 @@ def _own_model(name: str, shape: ModelShape, weights: WeightsFile | None) -> nn.
 
 
 def _give_sizes(name: str, model: nn.Module, shape: ModelShape) -> None:
-    """Let layers that learn their size from their first input (nn.LazyLinear) see one."""
+    """Run a forward pass so that lazy layers (nn.LazyLinear) get their sizes."""
     if not any(is_lazy(one) for one in itertools.chain(model.parameters(), model.buffers())):
         return
     was_training = model.training
@@ -301,7 +301,7 @@ def _give_sizes(name: str, model: nn.Module, shape: ModelShape) -> None:
 
 
 def wrong_size(name: str, shape: ModelShape, error: Exception) -> ModelError:
-    """Return the error for images that the library's own message says a model cannot take."""
+    """Return the error for a size that a model refuses, with the library's own message."""
     own_px = own_size(name)
     got = f"{shape.image_px} px ({one_line(error)})"
     larger = f"image_px = {own_px}" if own_px != shape.image_px else "another model"
@@ -309,7 +309,7 @@ def wrong_size(name: str, shape: ModelShape, error: Exception) -> ModelError:
 
 
 def own_size(name: str) -> int:
-    """Return the image side a model was made for, in pixels; 28 where none is known."""
+    """Return the image side that a model was designed for, in pixels; 28 if unknown."""
     kind = kind_of(name)
     if kind == "timm":
         cfg = timm.get_pretrained_cfg(name.removeprefix("timm:"))
@@ -321,32 +321,32 @@ def own_size(name: str) -> int:
 
 
 def _draw_head(model: nn.Module, std: float) -> None:
-    """Draw the classifier's weights anew, from a normal distribution; biases are 0."""
+    """Reinitialise the classifier: weights from a normal distribution, biases 0."""
     head = cast(Any, model).get_classifier()
     nn.init.normal_(head.weight, std=std)
     nn.init.zeros_(head.bias)
 
 
 def drop_nothing(model: nn.Module) -> None:
-    """Set every dropout and stochastic depth of the model to zero."""
+    """Set all dropout and stochastic depth rates of the model to zero."""
     for module in model.modules():
         if isinstance(module, (nn.modules.dropout._DropoutNd, StochasticDepth)):
             cast(Any, module).p = 0.0
         if isinstance(module, DropPath):
             cast(Any, module).drop_prob = 0.0
-        # functional dropout: timm's, torch's attention, torchvision's DenseNet and Swin
+        # rates of functional dropout: in timm, torch's attention, torchvision's DenseNet and Swin
         for field in ("drop_rate", "dropout", "attention_dropout"):
             if isinstance(getattr(module, field, None), float):
                 setattr(module, field, 0.0)
 
 
 def weights_mib(model: nn.Module) -> float:
-    """Return the size of a file of the model's weights and buffers, in MiB; shared ones once."""
+    """Return the size of a file of the model's weights and buffers in MiB; no repetition."""
     tensors = (one for one in model.state_dict().values() if isinstance(one, Tensor))
     num_bytes = sum(t.numel() * t.element_size() for t in once_each(tensors))
     return float(num_bytes) / 2**20
 
 
 def num_parameters(model: nn.Module) -> int:
-    """Return how many trainable numbers the model has; shared ones count once."""
+    """Return the number of trainable parameters; shared ones count once."""
     return sum(p.numel() for p in once_each(p for p in model.parameters() if p.requires_grad))

@@ -1,1 +1,1 @@
-"""What people see: tables, figures, reports. Reads records, never trains."""
+"""Presentation of results: tables, figures, reports. Reads records, never trains."""

@@ -1,4 +1,4 @@
-"""What became of a publication's claims, in words."""
+"""Text on the outcome of a publication's claims."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from neurovisionlab.out.words.claim_words import WORDS
 
 
 class ClaimTexts(NamedTuple):
-    """A row of the table of claims."""
+    """Texts of a row of the table of claims."""
 
     text: str
     verdict: str
@@ -21,15 +21,15 @@ class ClaimTexts(NamedTuple):
 
 
 def claim_row(row: ClaimRow) -> ClaimTexts:
-    """Return what became of a claim, in the spoken language."""
-    # the sentences of publications that ship have their translations, too
+    """Return the texts of a claim's outcome, in the current language."""
+    # the sentences of shipped publications have translations, too
     text = str(Sentence(row.text)) if isinstance(row.text, str) else said(row.text)
     verdict = str(WORDS[f"claims.verdicts.{row.verdict}"])
     return ClaimTexts(text, verdict, text_of(row.printed), said_all(row.reasons))
 
 
 def claim_lines(rows: Sequence[ClaimRow]) -> Iterator[str]:
-    """Yield two lines for each claim: what became of it, and why."""
+    """Yield two lines per claim: its outcome and the reason."""
     for row in rows:
         texts = claim_row(row)
         printed = f" [{texts.printed}]" if texts.printed else ""
@@ -38,7 +38,7 @@ def claim_lines(rows: Sequence[ClaimRow]) -> Iterator[str]:
 
 
 def claims_json(rows: Sequence[ClaimRow]) -> list[dict[str, object]]:
-    """Return claims as JSON holds them: reasons as one text."""
+    """Return claims as JSON-compatible values, reasons as one text."""
     return [_json(row) for row in rows]
 
 

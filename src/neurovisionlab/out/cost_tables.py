@@ -1,4 +1,4 @@
-"""What models cost, as a table for each data set."""
+"""Costs of models as tables and lines."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NOT_SHOWN = frozenset(("spec", "schema_version"))
 
 
 class Axis(NamedTuple):
-    """A cost: its field, what it is called, and its digits in a table."""
+    """A cost: its field, title, and number of decimals in a table; whether it depends on time."""
 
     field: str
     title: Sentence
@@ -39,9 +39,9 @@ AXES = (
 
 
 def cost_tables(results: Results, target_frac: float | None = None) -> list[Table]:
-    """Return a table of costs for each data set of a run that has any.
+    """Return a table of costs for each data set of a run with measured costs.
 
-    `target_frac` is the validation accuracy whose time is told, see `cost_rows`.
+    `target_frac` is the validation accuracy, 0..1, for training seconds: see `cost_rows`.
     """
     rows = cost_rows(results, target_frac)
     by_set: dict[str, list[CostRow]] = {}
@@ -51,8 +51,8 @@ def cost_tables(results: Results, target_frac: float | None = None) -> list[Tabl
 
 
 def cost_table(rows: Sequence[CostRow]) -> Table | None:
-    """Return one data set's costs as people read them; None where nothing was measured."""
-    if all(row.energy_note is None for row in rows):  # told of all that was measured
+    """Return one data set's costs as a table to print; None if nothing was measured."""
+    if all(row.energy_note is None for row in rows):  # every measurement has this note
         return None
     target = rows[0].target_frac
     shown = [axis for axis in AXES if any(row.cost(axis.field) is not None for row in rows)]
@@ -90,7 +90,7 @@ ENERGY = Sentence("energy: {note}")
 
 
 def costs_json(costs: Costs) -> dict[str, object]:
-    """Return one model's costs as JSON holds them, notes in the spoken language."""
+    """Return one model's costs as JSON-compatible values, notes in the current language."""
     spec = costs.spec
     shape = spec.model_dump(include={"image_px", "channels", "num_classes"})
     kept = json_of(costs)
@@ -98,7 +98,7 @@ def costs_json(costs: Costs) -> dict[str, object]:
 
 
 def costs_lines(costs: Costs) -> list[str]:
-    """Return one model's costs as people read them."""
+    """Return one model's costs as lines to print."""
     spec = costs.spec
     image = f"{spec.image_px}×{spec.image_px}×{spec.channels}, {spec.num_classes} classes"
     note = note_text(costs.energy_note)

@@ -1,7 +1,7 @@
-"""Text in cells of CSV files: what a spreadsheet would take for a formula is marked as text.
+"""Text for CSV cells, protected against interpretation as a formula by spreadsheets.
 
-An apostrophe goes before it, as OWASP advises; numbers stay numbers. Characters that are obeyed
-are written out (`neutral`). Parquet and JSON have names as they are.
+Such text is prefixed with an apostrophe, as OWASP recommends; numbers are unchanged. Control
+characters are escaped (`neutral`). Parquet and JSON have the original names.
 """
 
 from __future__ import annotations
@@ -10,17 +10,17 @@ import re
 
 from neurovisionlab.out.neutral import neutral
 
-# a formula begins so, also behind what programs pass over, and in the wide forms of East Asia
+# start of a formula, also after characters that programs skip, and in East Asian wide forms
 _PASSED_OVER = "[\\s\"'`\u200b-\u200f\u2018-\u201f\u2060\ufeff]*"
 _SIGNS = "=+\\-@\uff1d\uff0b\uff0d\uff20"
 _BEGINS = re.compile(f"(?:{_PASSED_OVER}[{_SIGNS}]|[\t\r\n])")
-# where a program cuts a cell that expects other separators than commas
+# positions at which a program splits a cell if it expects separators other than commas
 _WITHIN = re.compile(f"([;\t\r\n])(?={_PASSED_OVER}[{_SIGNS}])")
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 
 
 def in_csv(value: object) -> object:
-    """Return a value as a CSV file may hold it; what is no text stays as it is.
+    """Return a value for a CSV cell; values other than text are returned unchanged.
 
     >>> [in_csv(value) for value in ("vit-tiny", "=1+1", "-0.5", -0.5)]
     ['vit-tiny', "'=1+1", '-0.5', -0.5]
@@ -33,7 +33,7 @@ def in_csv(value: object) -> object:
 
 
 def from_csv(cell: str) -> str:
-    """Return the text that `in_csv` wrote, if no separator within it was marked.
+    """Return the text that `in_csv` wrote, unless a separator within it was marked.
 
     >>> from_csv("'=1+1"), from_csv("'quoted'")
     ('=1+1', "'quoted'")

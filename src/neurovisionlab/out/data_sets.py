@@ -1,4 +1,4 @@
-"""What is known of data sets: lists, facts and audits, as tables and lines."""
+"""Lists, descriptions and audits of data sets, as tables and lines."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from neurovisionlab.out.tables import Table
 
 
 def data_sets_table(rows: Iterable[DataSet]) -> Table:
-    """Return the data sets known by name, and how to get each."""
+    """Return a table of the data sets known by name, with the way to obtain each."""
     return Table(
         title="Data sets",
         columns=("name", "what", "images", "classes", "train", "test", "where"),
@@ -32,7 +32,7 @@ def _listed(row: DataSet) -> tuple[str, ...]:
 
 
 def data_set_lines(info: DataInfo) -> dict[str, str]:
-    """Return what is known of a data set: {what: line}."""
+    """Return the description of a data set: {name of the fact: line}."""
     counts = ", ".join(f"{count:,} {part}" for part, count in info.num_images.items())
     size = f"{info.width_px} × {info.height_px} px, {info.channels} channel(s)"
     return {
@@ -47,7 +47,7 @@ def data_set_lines(info: DataInfo) -> dict[str, str]:
 
 
 def _size_remark(info: DataInfo) -> dict[str, str]:
-    """Say where the images' own size is none that a study can keep."""
+    """Return a remark if the images' own size is not valid in a study."""
     if info.width_px == info.height_px and LEAST_PX <= info.width_px <= MOST_PX:
         return {}
     wanted = f"{LEAST_PX} × {LEAST_PX} to {MOST_PX} × {MOST_PX} px"
@@ -55,7 +55,7 @@ def _size_remark(info: DataInfo) -> dict[str, str]:
 
 
 def audit_table(audit: Audit) -> Table:
-    """Return how many images of each class each part has."""
+    """Return a table of the number of images per class and part."""
     names = list(audit.parts[0].num_per_class) if audit.parts else []
     return Table(
         title=f"{audit.name}: images per class",
@@ -69,7 +69,7 @@ def audit_table(audit: Audit) -> Table:
 
 
 def audit_lines(audit: Audit) -> list[str]:
-    """Return a few sentences on what was found, gravest first after the counts."""
+    """Return sentences on an audit: counts first, then flaws, most serious first."""
     return [
         *_size_sentences(audit),
         *_copy_sentences(audit),
@@ -179,7 +179,7 @@ def _group_sentences(word: str, copies: Copies) -> Iterator[str]:
 
 
 def _pair_sentences(word: str, copies: Copies) -> Iterator[str]:
-    """Tell what earlier versions found, which did not look for groups."""
+    """Yield sentences on audits of earlier versions, which have no groups."""
     yield from _across_sentences(word, copies.num_across)
     yield from _within_sentences(word, copies.num_within)
     if copies.num_other_label:

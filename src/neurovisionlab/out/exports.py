@@ -1,8 +1,8 @@
-"""What people paste and load elsewhere: tidy rows, LaTeX and Markdown tables, figures as files.
+"""Exports for other programs: tidy rows, LaTeX and Markdown tables, figures as files.
 
-results.csv, results.parquet   cell × metric, and a row with its interval for each estimate
+results.csv, results.parquet   cell × metric, and a row with its interval per estimate
 tables.tex                     booktabs: quality, and resources; needs no other package
-report.md                      the report's words and tables
+report.md                      text and tables of the report
 figures/*.svg, .png, .pdf      every chart of the report
 """
 
@@ -50,7 +50,7 @@ class TidyRow:
 
     Attributes:
         kind: "cell" or "estimate".
-        low, high: of the 95 % interval; estimates alone have one.
+        low, high: ends of the 95 % interval; only for estimates.
     """
 
     kind: str
@@ -83,10 +83,10 @@ _METRICS = (
 
 
 def write_exports(store: Store, conclusions: Conclusions) -> list[Path]:
-    """Write all exports into the run's folder; return their paths.
+    """Write all exports into the run's folder and return their paths.
 
     Raises:
-        StoreError: the folder cannot be written to.
+        StoreError: the folder is not writable.
     """
     return [store.write_bytes(name, content) for name, content in _files(conclusions)]
 
@@ -108,7 +108,7 @@ def _files(conclusions: Conclusions) -> Iterator[tuple[str, bytes]]:
 
 
 class _Found(NamedTuple):
-    """What figures are drawn from."""
+    """Input of the figures."""
 
     records: Sequence[CellRecord]
     costs: Sequence[CostRow]
@@ -117,7 +117,7 @@ class _Found(NamedTuple):
 
 
 def tidy_rows(records: Sequence[CellRecord], judged: Judgements | None) -> list[TidyRow]:
-    """Return a row for each metric of each tested cell, and one for each estimate."""
+    """Return a row per metric of each tested cell, and a row per estimate."""
     names = {r.cell.label: (r.cell.model, r.cell.variant) for r in records}
     return [*_cell_rows(records), *(_estimate_rows(judged, names) if judged else ())]
 
@@ -207,7 +207,7 @@ _LATEX = {
 
 
 def escaped(text: str) -> str:
-    r"""Return text that LaTeX prints as it is; in ASCII what its fonts have not.
+    r"""Return text escaped for LaTeX; characters missing in its fonts are transliterated to ASCII.
 
     >>> escaped("a&b_%$")
     'a\\&b\\_\\%\\$'
@@ -242,7 +242,7 @@ COST_CAPTION = Sentence(
     "Resources, each measured in a process of its own; memory above the process's baseline. "
     "A dash: not measured, or not while the machine was calm."
 )
-# what a document must load to set these tables
+# LaTeX packages that the tables require
 _PACKAGES = {
     "en": (r"\usepackage{booktabs}",),
     "uk": (
@@ -255,7 +255,7 @@ _PACKAGES = {
 
 
 def latex(records: Sequence[CellRecord], costs: Sequence[CostRow]) -> str:
-    r"""Return the published study's two tables in this run's numbers; \usepackage{booktabs}."""
+    r"""Return the published study's two tables with this run's numbers; \usepackage{booktabs}."""
     fields = ("accuracy_frac", "macro_f1_frac", "macro_precision_frac", "macro_recall_frac")
     groups: dict[tuple[str, str], list[CellRecord]] = {}
     for record in records:
@@ -299,7 +299,7 @@ def _latex_table(
 ) -> str:
     def line(cells: Iterable[object]) -> str:
         text = " & ".join(escaped(str(cell)) for cell in cells) + r" \\"
-        # else an option of the command that ends the row before
+        # else an option of the command that ends the previous row
         return "{}" + text if text.lstrip().startswith(("[", "*", "(")) else text
 
     return "\n".join(
@@ -320,7 +320,7 @@ def _latex_table(
 
 
 def markdown(name: str, tables: Sequence[Table], judged: Judgements | None) -> str:
-    """Return what the numbers say, and every table with its notes, in Markdown."""
+    """Return the conclusions and every table with its notes, in Markdown."""
     parts = [f"# {in_markdown(name)}", ""]
     for _, title, lines in paragraphs(judged) if judged else ():
         parts += [f"## {in_markdown(title)}", "", *(f"- {in_markdown(one)}" for one in lines), ""]
@@ -341,7 +341,7 @@ def _figures(found: _Found) -> Iterator[tuple[str, bytes]]:
 
 
 def _charts(found: _Found) -> dict[str, Chart]:
-    """Return {name: chart} of every chart that the report has."""
+    """Return {name: chart} for every chart of the report."""
     charts: dict[str, Chart | None] = {}
     judged = {one.dataset: one for one in found.judged.datasets} if found.judged else {}
     for dataset, prefix in _prefixes(found.records).items():
@@ -362,7 +362,7 @@ def _charts(found: _Found) -> dict[str, Chart]:
 
 
 def _prefixes(records: Sequence[CellRecord]) -> dict[str, str]:
-    """Return {data set: how its files begin}; folders of one name are numbered."""
+    """Return {data set: prefix of its files}; equal names are numbered."""
     prefixes: dict[str, str] = {}
     for name in dict.fromkeys(record.cell.data.name for record in records):
         prefix = plain = slug(anyascii(name))

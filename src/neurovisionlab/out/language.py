@@ -1,7 +1,7 @@
-"""The languages a report can be read in: catalogues of gettext, read as their text is.
+"""The languages of reports: gettext catalogues, read from their source.
 
-`locale/CODE.po` holds a language. It is compiled while it is read, so that there is no second
-form of it to forget.
+`locale/CODE.po` holds a language. It is compiled when it is read, so that there is no compiled file
+that could be outdated.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def voice_of(code: str) -> Voice:
     """Return a language by its code.
 
     Raises:
-        SpecError: not one of `CODES`.
+        SpecError: the code is not one of `CODES`.
     """
     if code not in CODES:
         near = ", ".join(nearest(code, CODES))

@@ -1,4 +1,4 @@
-"""What a person should know before a study runs: of its protocol, its data and its folder."""
+"""Messages before a study runs: about its protocol, its data and its folder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from neurovisionlab.out.said import note_text
 
 
 def recipe_messages(study: Study) -> Iterator[str]:
-    """Say what a recipe stands for, or that one's own images are trained on without one."""
+    """Yield messages on the settings of a recipe, or on own images trained without a recipe."""
     protocol = study.protocol
     if protocol.recipe is not None:
         base = RECIPES[protocol.recipe]
@@ -37,7 +37,7 @@ def _listed(settings: Mapping[str, object]) -> str:
 
 
 def data_messages(plan: Plan) -> Iterator[str]:
-    """Say what a reader of results must know of each data set."""
+    """Yield messages on each data set for readers of results."""
     for _, info in plan.infos:
         if info.synthetic:
             yield f"{info.name}: synthetic images; results say nothing about real ones"
@@ -46,7 +46,7 @@ def data_messages(plan: Plan) -> Iterator[str]:
 
 
 def _idle_shares(study: Study, info: DataInfo) -> Iterator[str]:
-    """Say where a share that the study sets is not needed: the set has that part of its own."""
+    """Yield warnings for shares that have no effect because the data set has its own part."""
     shares = {
         "val": ("protocol.val_frac", study.protocol.val_frac, Protocol().val_frac),
         "test": ("split.test_frac", study.split.test_frac, Split().test_frac),
@@ -58,12 +58,12 @@ def _idle_shares(study: Study, info: DataInfo) -> Iterator[str]:
 
 
 def _contents(plan: Plan) -> list[tuple[DataRef, str]]:
-    """Return what the data are, whatever is remarked about them: results lie beside them, say."""
+    """Return references and digests of the data, without notes, which may change."""
     return [(ref, info.digest) for ref, info in plan.infos]
 
 
 def _trained_anew(cells: Sequence[CellSpec], store: Store) -> Iterator[str]:
-    """Say which finished cells do not count because groups were divided by a wrong share."""
+    """Yield messages on finished cells that do not count because of a wrong split by groups."""
     wrong: dict[str, int] = {}
     for cell in cells:
         former = cell.data.model_copy(update={"num_groups": None})
@@ -77,7 +77,7 @@ def _trained_anew(cells: Sequence[CellSpec], store: Store) -> Iterator[str]:
 
 
 def folder_messages(plan: Plan, cells: Sequence[CellSpec], store: Store) -> Iterator[str]:
-    """Say what an earlier wording of the study left in the folder."""
+    """Yield messages on the results of earlier versions of the study in the folder."""
     earlier = store.known_plan()
     if earlier is None:
         return

@@ -1,7 +1,7 @@
-r"""What names and messages may do to whoever reads them: nothing but be read.
+r"""Escaping of active characters in printed text.
 
-Names come from files and runs of strangers. Characters that a terminal obeys, or that turn the
-order of others around, are shown as \x1b or \u202e; the one place where commands print.
+Names come from files and runs of unknown origin. Control characters, and characters that change the
+direction of text, are printed as \x1b or \u202e. This is the only module in which commands print.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-# controls but for tab and line feed, separators of lines and paragraphs, directions that overrule
+# control characters except tab and line feed, line and paragraph separators, bidirectional
+# overrides
 _ACTIVE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
 def neutral(text: str) -> str:
-    r"""Return text in which nothing is obeyed: what would be is written with backslashes.
+    r"""Return text with active characters as backslash escapes.
 
     >>> neutral("a\x1b[2Jb")
     'a\\x1b[2Jb'
@@ -28,7 +29,7 @@ def neutral(text: str) -> str:
 
 
 def in_one_line(text: str) -> str:
-    r"""Return text as `neutral` does, line feeds and tabs written as well.
+    r"""Return text like `neutral`, with line feeds and tabs escaped as well.
 
     >>> in_one_line("a\nb")
     'a\\x0ab'
@@ -42,16 +43,16 @@ def _written(found: re.Match[str]) -> str:
 
 
 def echo(text: str = "", err: bool = False, nl: bool = True, **style: Any) -> None:
-    """Print text to standard output or error; `style` as `typer.style` takes it."""
+    """Print text to standard output or error; `style` are arguments of `typer.style`."""
     plain = neutral(text)
     typer.echo(typer.style(plain, **style) if style else plain, err=err, nl=nl)
 
 
 def neutral_console(**settings: Any) -> Console:
-    """Return a console of rich's that shows names as `echo` does; its own codes pass.
+    """Return a rich console that escapes text like `echo`; its own control codes are kept.
 
     Args:
-        settings: as `rich.console.Console` takes them.
+        settings: arguments of `rich.console.Console`.
     """
     from collections.abc import Iterable
 

@@ -1,6 +1,6 @@
-"""What a notebook shows of a run: its tables and sentences as pieces of HTML.
+"""HTML representations for notebooks: tables and sentences.
 
-Names come from files and runs of strangers: all text is escaped, and nothing in it is obeyed.
+Names come from files and runs of unknown origin: all text is escaped.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _LEFT, _RIGHT = f"text-align: left; {_CELL}", f"text-align: right; {_CELL}"
 
 
 def run_html(found: Results) -> str:
-    """Return what is known of a run: its name, its folder, and its tables of quality."""
+    """Return a run's name, folder, and tables of quality."""
     rows = result_rows(found.cells, found.records, found.failures)
     name = f"<b>{_text(found.plan.study.name)}</b>"
     return f"<p>{name}: {_text(str(found.root))}</p>{tables_html(summary_tables(rows))}"
@@ -31,7 +31,7 @@ def tables_html(tables: Iterable[Table]) -> str:
 
 
 def paragraphs_html(paragraphs: Iterable[tuple[str, Sequence[str]]]) -> str:
-    """Return (title, lines) as headings and lists; lines that explain others are set in."""
+    """Return (title, lines) as headings and lists; lines that explain others are indented."""
     return "".join(
         f"<p><b>{_text(title)}</b></p><ul>{''.join(map(_item, lines))}</ul>"
         for title, lines in paragraphs
@@ -39,7 +39,7 @@ def paragraphs_html(paragraphs: Iterable[tuple[str, Sequence[str]]]) -> str:
 
 
 def lines_html(title: str, lines: Mapping[str, str]) -> str:
-    """Return a table of two columns: what, and what is known of it."""
+    """Return a table of two columns: fact and value."""
     body = "".join(
         f'<tr><th style="{_LEFT}">{_text(what)}</th><td style="{_LINE}">{_text(line)}</td></tr>'
         for what, line in lines.items()

@@ -1,30 +1,30 @@
-"""Text as Markdown shows it: whatever markup a name contains is read as characters."""
+"""Text escaped for Markdown."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 
-# what begins emphasis, code, links, HTML, entities, cells, strikes and formulas, wherever it is;
-# brackets and braces for footnotes and attributes, that some readers know
+# starts of emphasis, code, links, HTML, entities, cells, strikes and formulas, anywhere; brackets
+# and braces for the footnotes and attributes of some renderers
 _MARKS = re.compile(r"[\\`*_{}\[\]#|~$^]")
-# not with backslashes, that not every reader knows before these
+# not as backslash escapes, which not every renderer supports for these
 _ENTITIES = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
-# what begins a list, a rule or the underline of a heading, at the start alone
+# starts of lists, rules or underlines of headings, only at the beginning
 _STARTS = re.compile(r"^(?=[-+=:])|^(\d+)(?=[.)])")
-# controls, line and paragraph separators, halves of characters
+# control characters, line and paragraph separators, lone surrogates
 _SHAPELESS = ("Cc", "Zl", "Zp", "Cs")
 _TURNING = frozenset(
     "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-)  # orders that overrule
-# what some readers make a link of, without any mark
+)  # bidirectional overrides
+# addresses that some renderers turn into links
 _ADDRESSES = re.compile(r"(:)(?=//)|(\bwww)(?=\.)", re.IGNORECASE)
 
 
 def in_markdown(text: str) -> str:
-    r"""Return text in one line that Markdown shows as it is, in a paragraph, heading, item or cell.
+    r"""Return text in one line that Markdown renders as it is, in any block.
 
-    Line breaks and other controls become spaces, as do directions that overrule others.
+    Line breaks and other control characters become spaces, and so do bidirectional overrides.
 
     >>> in_markdown("a|b *c* <d>")
     'a\\|b \\*c\\* &lt;d&gt;'

@@ -1,6 +1,6 @@
-"""Statements in words: each key has a sentence in `out.words`, or a form of its own here.
+"""Text of statements: each key has a sentence in `out.words`, or a function in this module.
 
-Which language they are said in is decided by `out.speech.speaking`.
+`out.speech.speaking` sets the language.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ WORDS: dict[str, Sentence] = advice_words.WORDS | claim_words.WORDS | cell_words
 
 
 def said(statement: Statement) -> str:
-    """Return a statement in the spoken language.
+    """Return a statement as text in the current language.
 
     Raises:
-        KeyError: there are no words for its key.
+        KeyError: the key has no text.
     """
     form = FORMS.get(statement.key)
     if form is not None:
@@ -40,7 +40,7 @@ def said(statement: Statement) -> str:
 
 
 def note_text(note: Note) -> str:
-    """Return a note that was read from a file: by its sentence if there is one, else as it is."""
+    """Return a note from a file as text: by its sentence if there is one, else unchanged."""
     if isinstance(note, str):
         return _retold(note)
     try:
@@ -50,7 +50,7 @@ def note_text(note: Note) -> str:
 
 
 def _bare(value: Stated) -> str:
-    """Return a statement for which there are no words."""
+    """Return a statement without a sentence as text."""
     if isinstance(value, Statement):
         fields = (f"{name} {_bare(part)}" for name, part in value.fields.items())
         return f"{value.key}: {', '.join(fields)}"
@@ -60,7 +60,7 @@ def _bare(value: Stated) -> str:
 
 
 def _retold(text: str) -> str:
-    """Return what an earlier version kept in English in the spoken language."""
+    """Return an English note of an earlier version in the current language."""
     for sentence in KEPT.values():
         fields = sentence.read(text)
         if fields is not None:
@@ -69,17 +69,17 @@ def _retold(text: str) -> str:
 
 
 def said_all(statements: Iterable[Statement]) -> str:
-    """Return statements one behind the other."""
+    """Return statements as text, one after the other."""
     return " ".join(said(one) for one in statements)
 
 
 def text_of(value: Stated) -> str:
-    """Return what a field of a statement holds as text: names as they are, the rest in words."""
+    """Return the value of a statement's field as text: names unchanged, statements as sentences."""
     return str(_filled(value))
 
 
 def json_of(record: BaseModel) -> dict[str, object]:
-    """Return a record as JSON holds it, its statements in words."""
+    """Return a record as JSON-compatible values, its statements as text."""
     return {name: _json(getattr(record, name)) for name in _shown(record)}
 
 
@@ -99,7 +99,7 @@ def _json(value: object) -> object:
 
 
 def _filled(value: Stated) -> object:
-    """Return what a sentence takes: a number for its own format, all else as text."""
+    """Return the argument of a sentence's field: numbers for its format, other values as text."""
     if isinstance(value, tuple):
         return ", ".join(text_of(one) for one in value)
     if isinstance(value, Statement):
@@ -107,7 +107,7 @@ def _filled(value: Stated) -> object:
     return "" if value is None else value
 
 
-# forms of their own
+# functions for special forms
 
 Fields = Mapping[str, Any]
 
@@ -117,7 +117,7 @@ def _parted_by(key: str) -> Callable[[Fields], str]:
 
 
 def _accuracy(key: str) -> Callable[[Fields], str]:
-    """Say an accuracy and its interval to the precision that the interval allows."""
+    """Return a function for an accuracy and its interval, at the precision of the interval."""
 
     def form(fields: Fields) -> str:
         half_points = (fields["high"] - fields["low"]) / 2
@@ -128,7 +128,7 @@ def _accuracy(key: str) -> Callable[[Fields], str]:
 
 
 def _amount(fields: Fields) -> str:
-    """Say a cost with its unit, to three digits, without a power of ten."""
+    """Return a cost with its unit, at three digits, without exponent."""
     value = fields["value"]
     text = number(value, ",.0f") if value >= 100 else number(float(f"{value:.3g}"), "g")
     return f"{text} {said(fields['unit'])}"

@@ -1,4 +1,4 @@
-"""What a terminal shows: progress while cells run, tables when they are done."""
+"""Output on a terminal: progress while cells run, tables when they are finished."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def show_table(table: Table, console: Console) -> None:
 
 @contextmanager
 def counting(what: str, console: Console) -> Iterator[Watch]:
-    """Show a bar for (done, total) reports, such as pictures read; nothing unless called."""
+    """Show a progress bar for (done, total) reports; nothing is shown before the first report."""
     with Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), console=console
     ) as bars:
@@ -56,16 +56,16 @@ def counting(what: str, console: Console) -> Iterator[Watch]:
 
 
 def follow(events: Events, cells: Sequence[CellSpec], console: Console) -> int:
-    """Show a run as it happens; return how many cells failed.
+    """Show a run's progress; return the number of failed cells.
 
-    On a terminal a bar for all cells and a line for the current one; elsewhere plain lines.
+    On a terminal a bar for all cells and a line for the current cell; elsewhere plain lines.
     """
     show = _bars if console.is_terminal else _lines
     try:
         return show(events, cells, console)
     finally:
         if isinstance(events, Generator):
-            events.close()  # whatever went wrong here: no cell goes on that nobody listens to
+            events.close()  # after an error here, no cell must run on
 
 
 def _lines(events: Events, cells: Sequence[CellSpec], console: Console) -> int:
@@ -96,7 +96,7 @@ def _bars(events: Events, cells: Sequence[CellSpec], console: Console) -> int:
         every = bars.add_task("all cells", total=total_epochs, status=f"0/{len(cells)} cells")
         current = bars.add_task("", total=1.0, status="")
         ended = epochs_before = 0
-        loss = ""  # of the epoch before
+        loss = ""  # of the previous epoch
         for cell, event in events:
             epochs = cell.protocol.epochs
             if isinstance(event, records.Progress):
@@ -119,7 +119,7 @@ def _bars(events: Events, cells: Sequence[CellSpec], console: Console) -> int:
 
 
 def epoch_text(row: records.EpochRow, cell: CellSpec) -> str:
-    """Return one epoch in a line."""
+    """Return one epoch as a line."""
     loss = "not finite" if row.train_loss is None else f"{row.train_loss:.4f}"
     return (
         f"epoch {row.epoch}/{cell.protocol.epochs} · loss {loss} · "
@@ -128,7 +128,7 @@ def epoch_text(row: records.EpochRow, cell: CellSpec) -> str:
 
 
 def end_text(event: records.CellRecord | records.Failure) -> str:
-    """Return the end of a cell in a line."""
+    """Return the end of a cell as a line."""
     if isinstance(event, records.Failure):
         return f"✗ {event.cell_id} failed: {event.kind}: {event.message}"
     if event.test_scores is None:

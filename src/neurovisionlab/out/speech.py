@@ -1,8 +1,8 @@
-"""Sentences that can be said in more than one language, with numbers as that language writes them.
+"""Sentences in several languages, with numbers in the format of the language.
 
-What people read is written once, in English, where it belongs: as a `Sentence`, a template with
-{fields}. Which language it is said in is decided outside, for a block of code (`speaking`); the
-catalogues lie in `out/locale`. Machines always read English: nothing else is the default.
+Text for users is written once, in English, where it is used: as a `Sentence`, a template with
+{fields}. The language is set by the caller, for a block of code (`speaking`); the catalogues are in
+`out/locale`. English is the default, so that output for programs is always in English.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ def _english_plural(one: str, many: str, count: int) -> str:
 
 @dataclass(frozen=True)
 class Voice:
-    """A language: how it says a message, and how it writes a number.
+    """A language: translation of messages, and format of numbers.
 
     Attributes:
         code: ISO 639 code, for `<html lang>`.
-        translate, translate_counted: as gettext's `gettext` and `ngettext`.
-        decimal, group, percent: what stands for the marks in 1,234.5 and what follows per cent.
+        translate, translate_counted: like `gettext` and `ngettext` of the module gettext.
+        decimal, group, percent: replacements for the marks in 1,234.5 and for the per cent sign.
     """
 
     code: str = "en"
@@ -44,7 +44,7 @@ class Voice:
     percent: str = "%"
 
     def number(self, text: str) -> str:
-        """Return a number that Python formatted as this language writes it."""
+        """Return a number formatted by Python in the format of this language."""
         marks = str.maketrans({".": self.decimal, ",": self.group, "%": self.percent})
         return text.translate(marks)
 
@@ -54,13 +54,13 @@ _voice: ContextVar[Voice] = ContextVar("voice", default=ENGLISH)
 
 
 def voice() -> Voice:
-    """Return the language that is spoken here."""
+    """Return the current language."""
     return _voice.get()
 
 
 @contextmanager
 def speaking(language: Voice) -> Iterator[None]:
-    """Say all sentences of a block in a language."""
+    """Set the language of all sentences in a block."""
     token = _voice.set(language)
     try:
         yield
@@ -69,7 +69,7 @@ def speaking(language: Voice) -> Iterator[None]:
 
 
 class _LocalNumbers(string.Formatter):
-    """str.format, with numbers as the spoken language writes them."""
+    """str.format, with numbers in the format of the current language."""
 
     def format_field(self, value: Any, format_spec: str) -> str:
         text: str = super().format_field(value, format_spec)
@@ -78,7 +78,7 @@ class _LocalNumbers(string.Formatter):
 
 
 class _Texts(string.Formatter):
-    """str.format, with fields that are texts already."""
+    """str.format for fields that are already text."""
 
     def format_field(self, value: Any, format_spec: str) -> str:
         return str(value)
@@ -89,7 +89,7 @@ _FORMATTER, _TEXTS = _LocalNumbers(), _Texts()
 
 @dataclass(frozen=True)
 class Sentence:
-    """A template in English; as text, or filled in, it is in the language that is spoken.
+    """A template in English; `str` and `format` return it in the current language.
 
     >>> Sentence("{model} is right on {share:.1%}").format(model="A", share=0.953)
     'A is right on 95.3%'
@@ -105,11 +105,11 @@ class Sentence:
         return voice().translate(self.english)
 
     def join(self, parts: Iterable[object]) -> str:
-        """Return the parts as text, with this between them."""
+        """Return the parts as text, joined by this sentence."""
         return str(self).join(str(part) for part in parts)
 
     def read(self, text: str) -> Mapping[str, str] | None:
-        """Return the fields that make this template, in English, the text; None if none do.
+        """Return the fields with which the English template gives `text`; None if there are none.
 
         >>> Sentence("{count} of {total}").read("3 of 4")
         {'count': '3', 'total': '4'}
@@ -118,7 +118,7 @@ class Sentence:
         return None if found is None else found.groupdict()
 
     def refill(self, fields: Mapping[str, str]) -> str:
-        """Return the sentence with fields that were read from its English form."""
+        """Return the sentence with fields that `read` found in its English form."""
         return _TEXTS.vformat(voice().translate(self.english), (), fields)
 
     @cached_property
@@ -132,7 +132,7 @@ class Sentence:
 
 @dataclass(frozen=True)
 class Counted:
-    """A template in English for one and for many, by the field {count}.
+    """A template in English, singular and plural, selected by the field {count}.
 
     >>> Counted("{count} model", "{count:,} models").format(2000)
     '2,000 models'
@@ -148,7 +148,7 @@ class Counted:
 
 
 def number(value: float, spec: str) -> str:
-    """Return a number in Python's format `spec`, as the spoken language writes it.
+    """Return a number in Python's format `spec`, in the format of the current language.
 
     >>> number(1234.5, ",.1f")
     '1,234.5'

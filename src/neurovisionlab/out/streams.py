@@ -1,7 +1,7 @@
-"""Standard output and error that never end or stop a run: closed, full or of another alphabet.
+"""Standard output and error that never end or block a run: closed, full or in another encoding.
 
-What cannot be written is dropped, letters that an encoding lacks are shown as \\u2713. Only the
-first failure is remembered: whoever owns the command says it at the end.
+Output that cannot be written is dropped, characters missing in the encoding are written as \\u2713.
+The first failure is stored, for the command to report at the end.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 
 class Unfailing(io.RawIOBase):
-    """Bytes go to a file descriptor while it takes them, and then nowhere.
+    """A raw stream that writes to a file descriptor until it fails, and then discards.
 
     Attributes:
-        failure: why it does not take them any more; None where nobody reads by intent.
+        failure: the error that ended writing; None also after a closed pipe.
     """
 
     def __init__(self, number: int) -> None:
@@ -35,12 +35,12 @@ class Unfailing(io.RawIOBase):
         self.failure: OSError | None = None
 
     def write(self, content: Buffer) -> int:
-        """Write what can be written; claim that it was all."""
+        """Write as much as possible; return the full length in any case."""
         rest = memoryview(content).cast("B")
         while rest and not self._is_deaf:
             try:
                 rest = rest[os.write(self._number, rest) :]
-            except BlockingIOError:  # a reader that is slow, where others asked not to wait
+            except BlockingIOError:  # a slow reader of a non-blocking descriptor
                 select.select([], [self._number], [], 1.0)
             except OSError as error:
                 self._is_deaf = True
@@ -48,7 +48,7 @@ class Unfailing(io.RawIOBase):
         return memoryview(content).nbytes
 
     def writable(self) -> bool:
-        """Return that one may write."""
+        """Return True."""
         return True
 
     def fileno(self) -> int:
@@ -62,9 +62,9 @@ class Unfailing(io.RawIOBase):
 
 @contextlib.contextmanager
 def unfailing() -> Iterator[list[Unfailing]]:
-    """Put streams that never fail in the place of standard output and error; yield them.
+    """Replace standard output and error by streams that never fail; yield them.
 
-    Numbers 0, 1 and 2 that are closed are opened as nothing before.
+    Closed descriptors 0, 1 and 2 are opened as null before.
     """
     hold_standard_streams()
     before = sys.stdout, sys.stderr
@@ -80,12 +80,12 @@ def unfailing() -> Iterator[list[Unfailing]]:
 
 
 def _wrapped(stream: TextIO | None, streams: list[Unfailing]) -> TextIO:
-    if stream is None:  # it was closed when Python started
+    if stream is None:  # closed when Python started
         return Path(os.devnull).open("w", encoding="utf-8")
     try:
         number = stream.fileno()
         stream.flush()
-    except (OSError, ValueError):  # a stream of somebody's own, or one that is closed
+    except (OSError, ValueError):  # a stream without descriptor, or a closed one
         return stream
     raw = Unfailing(number)
     streams.append(raw)

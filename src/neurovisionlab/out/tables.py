@@ -1,4 +1,4 @@
-"""Records to tables: rows as data first, then text for whoever asks."""
+"""Tables of records: rows as data first, then as text."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from neurovisionlab.out.speech import Counted, Sentence, number
 
 @dataclass(frozen=True)
 class ResultRow:
-    """A planned cell, finished or not, as JSON and CSV have it; what is unknown is None."""
+    """A planned cell, finished or not, for JSON and CSV; unknown values are None."""
 
     cell_id: str
     dataset: str
@@ -50,7 +50,7 @@ class ResultRow:
     largest_class_frac: float | None = None
 
     def value(self, name: str) -> float | None:
-        """Return the number of that name."""
+        """Return the number in a field of this name."""
         found: float | None = getattr(self, name)
         return found
 
@@ -66,7 +66,7 @@ STATUSES = {
 
 
 class Table(Frozen):
-    """A table as people read it: strings, with what must be said below it."""
+    """A table to print: text, with notes below it."""
 
     title: str
     columns: tuple[str, ...]
@@ -75,13 +75,13 @@ class Table(Frozen):
 
 
 def differences_table(found: Iterable[Difference]) -> Table:
-    """Return the settings that differ between two studies; an absent one is a dash."""
+    """Return a table of settings that differ between two studies; a missing value is a dash."""
     rows = tuple((one.setting, setting_text(one.first), setting_text(one.second)) for one in found)
     return Table(title="", columns=("setting", "first", "second"), rows=rows)
 
 
 def setting_text(value: object) -> str:
-    """Return the value of a setting as people read it."""
+    """Return the value of a setting as text."""
     if value is None:
         return "–"
     if isinstance(value, list):
@@ -92,7 +92,7 @@ def setting_text(value: object) -> str:
 def result_rows(
     cells: Sequence[CellSpec], records: Iterable[CellRecord], failures: Iterable[Failure]
 ) -> list[ResultRow]:
-    """Return a row per planned cell, finished or not; what is unknown is None."""
+    """Return a row per planned cell, finished or not; unknown values are None."""
     record_of = {record.cell_id: record for record in records}
     failed = {failure.cell_id for failure in failures}
     return [_result_row(cell, record_of.get(cell.cell_id), failed) for cell in cells]
@@ -121,11 +121,11 @@ def _result_row(cell: CellSpec, record: CellRecord | None, failed: set[str]) -> 
 
 
 def to_csv(rows: Sequence[object], columns: Sequence[str] = RESULT_COLUMNS) -> str:
-    """Return rows as CSV text with a header; unknown is empty, no text is a formula (`in_csv`).
+    """Return rows as CSV text with a header; unknown is empty, text is never a formula (`in_csv`).
 
     Args:
-        rows: have an attribute for each column.
-        columns: their names.
+        rows: objects with an attribute per column.
+        columns: names of the columns.
     """
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
@@ -163,7 +163,7 @@ def _summary(dataset: str, rows: Sequence[ResultRow]) -> Table:
     return Table(title=dataset, columns=columns, rows=body, notes=notes)
 
 
-# what marks a model that has learnt no more than the largest class
+# mark of a model that has learnt no more than the largest class
 GUESSING_MARK = " ▼"
 GUESSING_NOTE = Sentence(
     "{mark} at or near the {share:.1f} % that naming the largest class always reaches: it has not "
@@ -172,7 +172,7 @@ GUESSING_NOTE = Sentence(
 
 
 def guessing_notes(shares: Iterable[float]) -> tuple[str, ...]:
-    """Return what must be said below a table with marked models; `shares` are 0 to 1."""
+    """Return the note for a table with marked models; `shares` are in 0..1."""
     known = dict.fromkeys(shares)
     mark = GUESSING_MARK.strip()
     return tuple(GUESSING_NOTE.format(mark=mark, share=100 * share) for share in known)
@@ -233,7 +233,7 @@ def _mean(group: Sequence[ResultRow], name: str) -> float:
 
 
 def spread(values: Sequence[float | None], scale: float, digits: int) -> str:
-    """Return "mean ± standard deviation" of the known values; a single one has no spread.
+    """Return "mean ± standard deviation" of the known values; a single value has no deviation.
 
     >>> spread([0.91, 0.93, None], 100, 1)
     '92.0 ± 1.4'
@@ -246,7 +246,7 @@ def spread(values: Sequence[float | None], scale: float, digits: int) -> str:
 
 
 def to_markdown(table: Table) -> str:
-    """Return a table in Markdown, numbers to the right."""
+    """Return a table in Markdown, with numbers aligned to the right."""
 
     def line(cells: Sequence[str]) -> str:
         return "| " + " | ".join(map(in_markdown, cells)) + " |"

@@ -1,4 +1,4 @@
-"""Epochs as they happen, for a tracker that people watch: the same rows that the store keeps."""
+"""Logging of epochs to an experiment tracker, with the same rows as in the store."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _SCALARS = (
 
 
 def check_tracker(name: str | None) -> None:
-    """Refuse a tracker that is none.
+    """Refuse an unknown tracker.
 
     Raises:
-        SpecError: not one of `TRACKERS`, nor None.
+        SpecError: the name is neither None nor one of `TRACKERS`.
     """
     if name is not None and name not in TRACKERS:
         near = ", ".join(nearest(name, TRACKERS))
@@ -37,9 +37,9 @@ def check_tracker(name: str | None) -> None:
 def to_tensorboard(
     events: Iterable[tuple[CellSpec, TrackedEvent]], place: Callable[[str], Path]
 ) -> Iterator[tuple[CellSpec, TrackedEvent]]:
-    """Pass events on, writing each epoch into the folder `place(CELL_ID)` on the way.
+    """Yield the events unchanged, writing each epoch into the folder `place(CELL_ID)`.
 
-    Losses that are not finite are left out. `tensorboard --logdir RUN/tensorboard` shows them.
+    Losses that are not finite are left out. `tensorboard --logdir RUN/tensorboard` displays them.
 
     Raises:
         ResourceError: the package tensorboard is not installed.

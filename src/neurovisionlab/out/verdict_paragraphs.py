@@ -1,4 +1,4 @@
-"""Judgements as paragraphs: a title and sentences, for terminal and report alike."""
+"""Judgements as paragraphs, a title and sentences, for terminal and report."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from neurovisionlab.out.words import verdict_words as say
 
 
 class Paragraph(NamedTuple):
-    """What there is to say of one question; `key` is the same in every language.
+    """The answer to one question; `key` is the same in every language.
 
-    A line that begins with a space explains the one before.
+    A line that starts with a space explains the previous line.
     """
 
     key: str
@@ -42,7 +42,7 @@ TITLES = {
 
 
 def paragraphs(found: Judgements) -> Iterator[Paragraph]:
-    """Yield all that a run's results allow one to say, headlines first."""
+    """Yield a run's conclusions, headlines first."""
     short = [line for one in found.datasets for line in headline(one, found)]
     short += [NOTHING_YET.format(dataset=name) for name in found.left_out]
     yield Paragraph("short", str(IN_SHORT), tuple(short))
@@ -54,7 +54,7 @@ def paragraphs(found: Judgements) -> Iterator[Paragraph]:
 
 
 def details(one: Judgement, advice: Sequence[Advice]) -> Iterator[Paragraph]:
-    """Yield what there is to say of one data set."""
+    """Yield the conclusions on one data set."""
     lines = {
         "quality": estimate_lines(one),
         "pairs": pair_lines(one),
@@ -96,13 +96,13 @@ def leader(one: Judgement) -> str:
 
 
 def headline(one: Judgement, found: Judgements) -> list[str]:
-    """Say in two lines who leads on a data set, how surely, and what is advised."""
+    """Return two lines on a data set: the leading model with its certainty, and the advice."""
     choices = "; ".join(_choice(advice) for advice in found.advice[one.dataset])
     return [lead_line(one), f"  {ADVICE_FOR.format(choices=choices)}"]
 
 
 def lead_line(one: Judgement) -> str:
-    """Say who leads on a data set, and how surely."""
+    """Return a line on the leading model of a data set, and its certainty."""
     if len(_estimates(one, "accuracy")) == 1:
         return estimate_lines(one)[0]
     best = leader(one)
@@ -122,12 +122,12 @@ def lead_line(one: Judgement) -> str:
 
 
 def case_name(case: str) -> str:
-    """Return what a question of advice is called."""
+    """Return the name of a case of advice."""
     return str(CASES.get(case, case))
 
 
 def chosen(advice: Advice) -> str:
-    """Return the model that was chosen, with what must be said wherever it is named."""
+    """Return the name of the chosen model, with its caution."""
     if advice.choice is None:
         return str(NO_MODEL)
     return f"{advice.choice} ({said(advice.caution)})" if advice.caution else advice.choice
@@ -164,7 +164,7 @@ def _pairs(one: Judgement, metric: Metric) -> list[PairVerdict]:
 
 
 def estimate_lines(one: Judgement) -> list[str]:
-    """Say how good each model is; what was left out last."""
+    """Return a sentence on the accuracy of each model; left-out cells last."""
     lines = [say.estimate_sentence(found, one.dataset) for found in _estimates(one, "accuracy")]
     if one.near_guessing:
         share, models = 100 * one.largest_class_frac, ", ".join(one.near_guessing)
@@ -173,12 +173,12 @@ def estimate_lines(one: Judgement) -> list[str]:
 
 
 def pair_lines(one: Judgement) -> list[str]:
-    """Say of each pair which is better in accuracy, or that it cannot be told."""
+    """Return a sentence on the accuracy of each pair."""
     return [pair_line(pair, one) for pair in _pairs(one, "accuracy")]
 
 
 def pair_line(pair: PairVerdict, one: Judgement) -> str:
-    """Say which of two models is better; first of all, which of them has learnt nothing."""
+    """Return the sentence on a pair, preceded by models of it that are near guessing."""
     sentence = say.pair_sentence(pair, one.dataset)
     near = [model for model in (pair.a, pair.b) if model in one.near_guessing]
     if not near:
@@ -187,7 +187,7 @@ def pair_line(pair: PairVerdict, one: Judgement) -> str:
 
 
 def score_lines(one: Judgement) -> list[str]:
-    """Give the other scores, and say where a verdict by one of them is another."""
+    """Return the other scores, and verdicts by them that differ from those by accuracy."""
     others = [m for m in dict.fromkeys(e.metric for e in one.verdicts.estimates) if m != "accuracy"]
     lines = []
     for metric in others:
@@ -203,7 +203,7 @@ def score_lines(one: Judgement) -> list[str]:
 
 
 def _differing(one: Judgement, metric: Metric) -> list[PairVerdict]:
-    """Return the pairs of which another model, or none, is better by accuracy."""
+    """Return the pairs with another better model than by accuracy, or none."""
     by_accuracy = {(pair.a, pair.b): pair.better for pair in _pairs(one, "accuracy")}
     return [p for p in _pairs(one, metric) if p.better != by_accuracy.get((p.a, p.b))]
 
@@ -226,7 +226,7 @@ GAP = Sentence("{model} takes {truth} for {answer} on {images:,.1f} more images 
 
 
 def difference_lines(one: Judgement) -> list[str]:
-    """Say what each model alone gets right and confuses most, and what nobody gets right."""
+    """Return sentences on each model's mistakes and own successes, and on images all get wrong."""
     names = one.class_names
     lines = []
     for model, confused in one.differences.confused.items():
@@ -264,7 +264,7 @@ RANGE = Sentence("{low:g} to {high:g}")
 
 
 def dynamics_line(one: DynamicsOverSeeds) -> str:
-    """Say how soon a model was good, when it began to overfit, and how steady it was."""
+    """Return a sentence on speed of convergence, onset of overfitting, and stability."""
     opened = str(NEVER_OPENS)
     if one.gap_opens_epoch is not None:
         epochs = _range(one.gap_opens_epoch)
@@ -296,7 +296,7 @@ CALIBRATED = Sentence(
 
 
 def calibration_lines(one: Judgement) -> list[str]:
-    """Say how far each model's confidence is off, and what a temperature would do."""
+    """Return sentences on calibration errors and the effect of temperature scaling."""
     lines = []
     for found in one.calibration:
         temperatures = one.temperatures[found.model]

@@ -1,1 +1,1 @@
-"""A user's own images: a folder of pictures, or .npz files; groups of images from a CSV file."""
+"""Users' own images: folders of image files, or .npz files; groups of images from a CSV file."""

@@ -1,4 +1,4 @@
-"""Arrays of images that are not uint8 [N, H, W, 1 or 3]: what they are, and what mends them."""
+"""Diagnosis of arrays that are not uint8 [N, H, W, 1 or 3], and numpy code that converts them."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ Ends = Callable[[], tuple[Any, Any]]
 
 
 def mend_of(images: Header, ends: Ends, num_labels: int) -> tuple[str, str]:
-    """Return (what an array is, the numpy expression over `images` that makes it as it should be).
+    """Return (description of an array, numpy expression over `images` that converts it).
 
     Args:
-        images: of anything numeric.
-        ends: returns its least and its largest number, where there are some.
-        num_labels: how many images there should be, which tells where their axis is.
+        images: header of an array of any dtype.
+        ends: returns its smallest and its largest number; only called if it has any.
+        num_labels: expected number of images, which identifies their axis.
     """
     kinds = [_value_mend(images, ends), _layout_mend(images.shape, num_labels)]
     said = [what for what, _ in kinds if what]
@@ -29,7 +29,7 @@ def mend_of(images: Header, ends: Ends, num_labels: int) -> tuple[str, str]:
 
 
 def _value_mend(images: Header, ends: Ends) -> tuple[str, str]:
-    """Return what the values are and the call that makes bytes of them; nothing for bytes."""
+    """Return a description of the values and the code that converts them to uint8; "" for uint8."""
     kind = images.dtype.kind
     if images.dtype == np.uint8:
         return "", ""
@@ -66,7 +66,7 @@ def _int_mend(low: int, high: int) -> str:
 
 
 def _layout_mend(shape: tuple[int, ...], num_labels: int) -> tuple[str, str]:
-    """Return what the axes are and the call that orders them; nothing where they are right."""
+    """Return a description of the axes and the code that reorders them; "" if they are right."""
     if len(shape) == 2:
         return _flat_mend(shape[1])
     if len(shape) not in (3, 4):
@@ -95,7 +95,7 @@ def _flat_mend(num_values: int) -> tuple[str, str]:
 
 
 def is_turned(shape: tuple[int, ...], num_labels: int) -> bool:
-    """Return whether the last axis counts the images, as MATLAB stores them; not the first."""
+    """Return whether the last axis, not the first, counts the images, as stored by MATLAB."""
     if num_labels in (1, 3) or len(shape) not in (3, 4):  # these may be channels
         return False
     return shape[0] != num_labels and shape[-1] == num_labels
@@ -112,7 +112,7 @@ def _last_mend(shape: tuple[int, ...]) -> tuple[str, str]:
 
 
 def _is_channels_first(shape: tuple[int, ...]) -> bool:
-    """Return whether axis 1 is channels: few, where the last has many or makes a square."""
+    """Return whether axis 1 is channels: few, while the last axis is long or makes a square."""
     _, first, height, last = shape
     if last in (1, 3) or first not in (1, 2, 3, 4):
         return False

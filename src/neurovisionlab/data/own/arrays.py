@@ -1,4 +1,4 @@
-"""A user's own images as .npz files, one for each part."""
+"""Users' own images as .npz files, one per part."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ from neurovisionlab.data.own.labels import (
 )
 from neurovisionlab.data.own.place import OWN, PARTS, consecutive, locate
 
-READER_VERSION = "arrays reader 3"  # what was known of sets that another one read is read anew
+READER_VERSION = "arrays reader 3"  # cached descriptions of another reader version are recomputed
 USED = ("images", "labels", "class_names")
 
 
 def npz_files(folder: Path) -> dict[str, Path]:
-    """Return {part: file} for train.npz, val.npz and test.npz, as far as they are there.
+    """Return {part: file} for the existing files among train.npz, val.npz and test.npz.
 
     Raises:
-        DataError: there is no train.npz.
+        DataError: train.npz is missing.
     """
     found = {part: folder / f"{part}.npz" for part in PARTS if (folder / f"{part}.npz").is_file()}
     if "train" not in found:
@@ -59,13 +59,13 @@ def npz_files(folder: Path) -> dict[str, Path]:
 def read_npz_set(ref: DataRef, home: DataHome) -> ImageSet:
     """Read `images` [N, H, W] or [N, H, W, 1 or 3], `labels` [N], optional `class_names` [C].
 
-    Names decide what a label of val.npz or test.npz means: they may come in another order. What
-    all files announce is looked at first; then images are read to their places. Other arrays are
-    not read.
+    Labels of val.npz and test.npz are matched by class name: their order may differ. All headers
+    are checked first; then images are read directly into the final array. Other arrays are not
+    read.
 
     Raises:
         DataError: a key is missing, shapes or types do not fit, or parts disagree.
-        ResourceError: the set does not fit into memory.
+        ResourceError: the data set does not fit into memory.
     """
     folder = locate(ref, home)
     with contextlib.ExitStack() as stack:
@@ -125,7 +125,7 @@ def _shape_NHWC(images: Header) -> tuple[int, ...]:  # noqa: N802
 def _labels(
     folder: Path, files: dict[str, Npz], parts: dict[str, Span], labels_N: NDArray[np.int64]
 ) -> list[Labelled]:
-    """Put the labels of all parts into `labels_N`, as positions in one list of names."""
+    """Store the labels of all parts in `labels_N`, as positions in one list of names."""
     labelled: list[Labelled] = []
     for part, file in files.items():
         first, stop = parts[part]
@@ -138,7 +138,7 @@ def _labels(
 
 def _rows(file: Npz) -> Rows:
     header = file.header("labels")
-    assert header is not None  # looked at with the images
+    assert header is not None  # validated together with the images
     return Rows(header.shape, header.dtype, file.pieces("labels"))
 
 
@@ -158,7 +158,7 @@ def _unused(files: dict[str, Npz]) -> Iterator[Statement]:
 
 
 def _numbers(folder: Path, labels_N: NDArray[np.int64]) -> tuple[str, ...]:
-    """Return the names of classes that have none: their numbers."""
+    """Return the names of classes without names: their numbers."""
     # more classes than images: a label that is no class number, such as a code point
     most = min(len(labels_N), MOST_CLASSES)
     if labels_N.size and not 0 <= labels_N.min() <= labels_N.max() < most:

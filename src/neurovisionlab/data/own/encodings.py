@@ -1,4 +1,4 @@
-"""Text files as other programs write them: which encoding was it?"""
+"""Detection of the encoding of text files written by other programs."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from neurovisionlab.core.errors import DataError, mould
 from neurovisionlab.data.files import content_of
 from neurovisionlab.data.texts import unicode_of
 
-_MOST_BYTES = 256 << 20  # a million images have a table of less
-# bytes of one letter each: Western Europe's, Ukraine's, and one that has a letter for every byte
+_MOST_BYTES = 256 << 20  # a table of a million images is smaller
+# single-byte encodings: Western European, Ukrainian, and one that decodes any byte
 _SINGLE_BYTE = ("cp1252", "cp1251", "latin-1")
 
 
 def texts_of(path: Path) -> Iterator[str]:
-    """Yield what a CSV file may say: once where its encoding is certain, else likeliest first.
+    """Yield possible texts of a CSV file: one if its encoding is certain, else the likeliest first.
 
     Raises:
-        DataError: no such file, no ordinary one, a larger one, or one that is no text.
+        DataError: the file is missing, not a regular file, too large, or not text.
     """
     try:
         content = content_of(path, _MOST_BYTES)

@@ -1,4 +1,4 @@
-"""A user's own images as a folder of pictures."""
+"""Users' own images as a folder of image files."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from neurovisionlab.data.own.place import OWN, consecutive, locate
 from neurovisionlab.data.own.tree import Tree, unlooked, walk
 from neurovisionlab.data.pictures import SKIP_REMEDY, Decoded, Watch, decode
 
-# counts up when the same folder is read in another way than before: no cache of then is used
+# incremented when the reading of folders changes, which invalidates cached data
 READER_VERSION = 3
 
 
 def folder_facts(ref: DataRef, home: DataHome) -> list[str]:
-    """Return lines that are others when the folder would be read differently. Opens no file."""
+    """Return lines that change whenever the folder would be read differently. Opens no file."""
     folder = locate(ref, home)
     tree = walk(folder, unlooked)
     files = file_facts(folder / rel for rel in tree.files)
@@ -35,7 +35,7 @@ def folder_facts(ref: DataRef, home: DataHome) -> list[str]:
 
 @dataclass(frozen=True)
 class _Listed:
-    """A picture, to be read."""
+    """An image file to be read."""
 
     part: str
     class_name: str
@@ -45,11 +45,11 @@ class _Listed:
 def read_folder_set(
     ref: DataRef, home: DataHome, watch: Watch = lambda done, total: None
 ) -> ImageSet:
-    """Read a folder of pictures; what is not used stands in the set's notes.
+    """Read a folder of images; unused files are listed in the notes.
 
     Raises:
         DataError: see `layout.arrange` and `pictures.decode`; a folder that cannot be opened,
-            unless bad images are skipped; fewer than two classes left to train on.
+            unless bad images are skipped; fewer than two training classes left.
     """
     folder = locate(ref, home)
     tree = walk(folder)
@@ -94,7 +94,7 @@ def _closed_error(tree: Tree) -> DataError:
 def _check_classes_left(
     folder: Path, listed: Sequence[_Listed], kept: Sequence[_Listed], num_broken: int
 ) -> None:
-    """Refuse to learn one class: everything would be right."""
+    """Refuse training data of a single class: every prediction would be right."""
     wanted = {one.class_name for one in listed if one.part == "train"}
     left = {one.class_name for one in kept if one.part == "train"}
     if len(left) < 2:
@@ -116,7 +116,7 @@ def _notes(
     decoded: Decoded,
     pictures: tuple[Sequence[_Listed], Sequence[_Listed]],
 ) -> tuple[Statement, ...]:
-    """Return what a reader of results must know, gravest first."""
+    """Return notes for readers of results, most serious first."""
     listed, kept = pictures
     said = []
     if decoded.broken:
@@ -131,7 +131,7 @@ def _notes(
 
 
 def _class_notes(listed: Sequence[_Listed], kept: Sequence[_Listed]) -> list[Statement]:
-    """Say which classes have no picture left at all, or in one of the parts."""
+    """Return notes on classes without any image, or without images in a part."""
     classes = {one.class_name for one in kept}
     lost = sorted({one.class_name for one in listed} - classes)
     said = [named(notes.LOST, lost)] if lost else []

@@ -1,4 +1,4 @@
-"""Groups of a user's own images, such as their writers: they stay on one side of a split."""
+"""Groups of users' own images, such as writers, which stay on one side of a split."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from neurovisionlab.data.images import ImageSet
 from neurovisionlab.data.notes import UNUSED_ROWS
 from neurovisionlab.data.own.encodings import texts_of
 
-READER_VERSION = "groups reader 2"  # what was cached of groups that another one read is read anew
+READER_VERSION = "groups reader 2"  # cached groups of another reader version are recomputed
 
 _COLUMNS = ("image", "group")
 _DELIMITERS = ",;\t|"
@@ -31,13 +31,13 @@ class _Row(NamedTuple):
 
 
 class _Matched(NamedTuple):
-    """Rows beside the images they belong to: `owners[i]` is the image of row i, None if none."""
+    """Rows with their images: `owners[i]` is the image of row i, None if there is none."""
 
     rows: Sequence[_Row]
     owners: Sequence[str | None]
 
     def groups(self) -> dict[str, dict[str, None]]:
-        """Return the groups that each image is given, by image."""
+        """Return {image: groups assigned to it}."""
         found: dict[str, dict[str, None]] = {}
         for row, owner in zip(self.rows, self.owners, strict=True):
             if owner is not None:
@@ -46,22 +46,22 @@ class _Matched(NamedTuple):
 
 
 def read_groups(path: Path, images: list[str]) -> NDArray[np.int64]:
-    """Return a group number for each image from a CSV file with the columns image, group.
+    """Return the group number of each image, int64 [N], from a CSV file with image, group.
 
     `images` are paths within the folder; for arrays, positions counted from 0, training first.
-    Encoding and delimiter are found out; paths may be written as Windows does, with the folder
-    before them, or in another Unicode form. Groups are numbered in the order of their names.
+    Encoding and delimiter are detected; paths may be in Windows' form, with the folder before them,
+    or in another Unicode form. Groups are numbered in the order of their names.
 
     Raises:
-        DataError: no such file or columns, an image without a group, or with two.
+        DataError: the file or a column is missing, or an image has no group or two.
     """
     return _numbered(path, images, _match(path, images))[0]
 
 
 def attach_groups(images: ImageSet, path: Path, names: list[str]) -> ImageSet:
-    """Return the set with the groups of a CSV file; `names` are its images, as in `read_groups`.
+    """Return the data set with the groups of a CSV file; `names` are as `images` in `read_groups`.
 
-    Rows of no image are counted in the set's notes.
+    Rows without an image are counted in the notes.
 
     Raises:
         DataError: see `read_groups`.
@@ -84,7 +84,7 @@ def attach_groups(images: ImageSet, path: Path, names: list[str]) -> ImageSet:
 def _numbered(
     path: Path, images: list[str], matched: _Matched
 ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    """Return a group number for each image, and the names of the groups."""
+    """Return the group number of each image, and the names of the groups."""
     groups = matched.groups()
     _check_one_group_each(path, groups)
     missing = [image for image in images if image not in groups]
@@ -93,7 +93,7 @@ def _numbered(
         got = f"none for {missing[0]} ({len(missing)} in all){first}"
         remedy = f"rows such as {missing[0]},GROUP"
         raise DataError(mould(f"split.groups {path}", "a group for each image", got, remedy))
-    written: dict[str, str] = {}  # the first of the ways in which each group is written
+    written: dict[str, str] = {}  # {group: the first of its spellings}
     for group in {row.image: row.group for row in matched.rows}.values():
         written[_clean(group)] = min(group, written.get(_clean(group), group))
     names = tuple(sorted(written, key=lambda name: written[name]))
@@ -112,7 +112,7 @@ def _check_one_group_each(path: Path, groups: dict[str, dict[str, None]]) -> Non
 
 
 def _match(path: Path, images: list[str]) -> _Matched:
-    """Read the rows as the encoding says under which most images are found."""
+    """Read the rows in the encoding that matches most images."""
     readings = []
     for text in texts_of(path):
         rows = [row for row in _rows(path, text) if row.group]
@@ -125,7 +125,7 @@ def _match(path: Path, images: list[str]) -> _Matched:
 def _rows(path: Path, text: str) -> Iterator[_Row]:
     lines = text.lstrip("\ufeff")
     delimiter = _DELIMITERS[0]
-    if lines[:4].lower() == "sep=" and len(lines) > 4:  # Excel's own first line
+    if lines[:4].lower() == "sep=" and len(lines) > 4:  # first line written by Excel
         delimiter = lines[4]
         lines = lines.partition("\n")[2]
     else:
@@ -142,7 +142,7 @@ def _rows(path: Path, text: str) -> Iterator[_Row]:
 
 
 def _delimiter(text: str) -> str:
-    """Return what stands between image and group in the first line, else what is there most."""
+    """Return the delimiter of image and group in the first line, else its most frequent one."""
     first = next((line for line in text.splitlines() if line.strip()), "")
 
     def fits(delimiter: str) -> tuple[bool, int]:
@@ -156,7 +156,7 @@ def _delimiter(text: str) -> str:
 
 
 def _places(path: Path, header: list[str]) -> tuple[int, int]:
-    """Return where image and group stand in the header, whatever their case."""
+    """Return the positions of image and group in the header, ignoring case."""
     if not header:
         raise no_table(path, "an empty file")
     places = []
@@ -172,7 +172,7 @@ def _places(path: Path, header: list[str]) -> tuple[int, int]:
 
 
 def no_table(path: Path, got: str) -> DataError:
-    """Return the error for what is no table of groups."""
+    """Return the error for a file that is not a table of groups."""
     remedy = "image,group as its first line"
     return DataError(mould(f"split.groups {path}", "a CSV file with image,group", got, remedy))
 
@@ -186,7 +186,7 @@ def _clean(group: str) -> str:
 
 
 def _owners(rows: Sequence[_Row], images: list[str]) -> list[str | None]:
-    """Return the image each row is of: by its text, by its plain form, below one folder."""
+    """Return the image of each row: by its text, by its normalised form, or below one folder."""
     exact = set(images)
     by_form: dict[str, str | None] = {}
     for image in images:
@@ -195,14 +195,14 @@ def _owners(rows: Sequence[_Row], images: list[str]) -> list[str | None]:
     owners = [r.image if r.image in exact else by_form.get(_form(r.image)) for r in rows]
     strays = {i: _form(rows[i].image) for i, owner in enumerate(owners) if owner is None}
     below = {i: found for i, form in strays.items() if (found := _below(form, by_form))}
-    if len({folder for folder, _ in below.values()}) == 1:  # else the same picture elsewhere
+    if len({folder for folder, _ in below.values()}) == 1:  # else images of other folders
         for i, (_, form) in below.items():
             owners[i] = by_form[form]
     return owners
 
 
 def _below(form: str, by_form: dict[str, str | None]) -> tuple[str, str] | None:
-    """Return (folder, path in it) where the end of a path is an image's."""
+    """Return (folder, path in it) if the end of a path is an image's path; else None."""
     pieces = form.split("/")
     for cut in range(1, len(pieces)):
         tail = "/".join(pieces[cut:])
@@ -212,6 +212,6 @@ def _below(form: str, by_form: dict[str, str | None]) -> tuple[str, str] | None:
 
 
 def _form(image: str) -> str:
-    """Return a path with one kind of slash, no dots and composed letters."""
+    """Return a path with forward slashes, without dots, in composed Unicode form."""
     path = unicodedata.normalize("NFC", image.strip()).replace("\\", "/")
     return "/".join(piece for piece in path.split("/") if piece not in ("", "."))

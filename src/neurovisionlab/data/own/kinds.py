@@ -1,4 +1,4 @@
-"""What a file is: a picture, a picture of a kind that is not read, or something else."""
+"""Kinds of files: readable images, images of other formats, or other files."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from PIL import Image
 from neurovisionlab.data import files
 from neurovisionlab.data.decoders import SUFFIXES, opened_picture, readable_formats
 
-# formats that a few bytes at the beginning tell for sure, whatever a file is called
+# formats that their first bytes identify, whatever the file is called
 _BY_CONTENT = frozenset(
     ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "JPEG2000", "AVIF", "QOI", "PSD")
 )
-# Some are TIFF inside, whose first picture is a thumbnail: the suffix decides.
+# Some are TIFF files that start with a thumbnail: the suffix decides.
 _RAW = ".3fr .arw .cr2 .cr3 .crw .dcr .dng .erf .iiq .kdc .mef .mrw .nef .nrw .orf .pef .raf .raw"
 _NOT_READ = frozenset(
     f"{_RAW} .rw2 .rwl .sr2 .srf .srw .x3f .heic .heics .heif .hif .jxl .jxr .svg .svgz .eps .ai "
@@ -26,7 +26,7 @@ _HEIF_BRANDS = frozenset((b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", 
 
 
 class FileKind(Enum):
-    """What a file turned out to be."""
+    """The kind of a file."""
 
     PICTURE = "picture"
     NOT_READ = "picture of a kind that is not read"
@@ -35,7 +35,7 @@ class FileKind(Enum):
 
 
 def kind_by_name(path: Path) -> FileKind | None:
-    """Return what the suffix says for sure; None where the content has to tell."""
+    """Return the kind if the suffix identifies it; None if the content must be examined."""
     suffix = path.suffix.lower()
     if suffix in SUFFIXES:
         return FileKind.PICTURE
@@ -43,18 +43,18 @@ def kind_by_name(path: Path) -> FileKind | None:
 
 
 def kind_by_content(path: Path) -> FileKind:
-    """Return what the first bytes of a file say; no pixel is decoded."""
+    """Return the kind by the first bytes of a file; no pixel is decoded."""
     formats = [name for name in readable_formats() if name in _BY_CONTENT]
     try:
         with opened_picture(path, formats):
             return FileKind.PICTURE
-    except Image.DecompressionBombError:  # whoever reads it will say so
+    except Image.DecompressionBombError:  # reported when it is read
         return FileKind.PICTURE
     except OSError as error:
         files.refuse_shortage(error, str(path))
-        if error.errno is not None:  # the system's, not Pillow's
+        if error.errno is not None:  # from the system, not from Pillow
             return FileKind.UNREADABLE
-    except Exception:  # a text that begins like a picture: decoders may raise anything
+    except Exception:  # a text that starts like an image: decoders may raise anything
         pass
     return _kind_by_magic(path)
 
@@ -67,7 +67,7 @@ def _kind_by_magic(path: Path) -> FileKind:
         files.refuse_shortage(error, str(path))
         return FileKind.UNREADABLE
     if head.startswith(_MAGIC) or (head.startswith(b"RIFF") and head[8:12] == b"WEBP"):
-        return FileKind.PICTURE  # a broken one
+        return FileKind.PICTURE  # a damaged one
     is_heif = head[4:8] == b"ftyp" and head[8:12] in _HEIF_BRANDS
     is_svg = head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<") and b"<svg" in head
     if head.startswith(_MAGIC_NOT_READ) or is_heif or is_svg or head[128:132] == b"DICM":

@@ -1,4 +1,4 @@
-"""Labels and class names of .npz files: many ways of writing, one meaning, or a clear error."""
+"""Labels and class names of .npz files in their various forms."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from neurovisionlab.data.notes import LABELS_FROM, LOOK_ALIKE, NO_IMAGES, some_n
 
 LabelArray = NDArray[np.int64]
 
-# gives every label a number and its own name; parts are then matched by these names
+# numbers the labels and keeps their names; parts are then matched by these names
 BY_NAME = "class_names, labels = numpy.unique(labels, return_inverse=True)"
 
 
-# more than there are characters in Unicode; each costs some 100 bytes as text
+# more than there are characters in Unicode; each takes some 100 bytes as text
 MOST_CLASSES = 1 << 18
 _MOST_NAMES_BYTES = 64 << 20
 _LONGEST_NAME_BYTES = 1 << 16
@@ -33,7 +33,7 @@ _LONGEST_NAME_BYTES = 1 << 16
 class Labelled:
     """Labels of one file: `labels_N` are positions in `names`, or class numbers if that is None.
 
-    `is_text` where the labels themselves were names.
+    `is_text` is true if the labels themselves were names.
     """
 
     path: Path
@@ -44,7 +44,7 @@ class Labelled:
 
 @dataclass(frozen=True)
 class Rows:
-    """Labels as a file has them: what it says of them, and they themselves, in pieces, once."""
+    """Labels as stored in a file: shape, dtype, and the labels in pieces, to be read once."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
@@ -52,10 +52,11 @@ class Rows:
 
 
 def read_labels(path: Path, rows: Rows, class_names: Array | None, num_images: int) -> Labelled:
-    """Read labels as numbers, as text, as a column [N, 1] or as one-hot rows [N, C].
+    """Read labels given as numbers, as text, as a column [N, 1] or as one-hot rows [N, C].
 
     Raises:
-        DataError: other labels, names that do not fit them, or another count than of images.
+        DataError: other forms of labels, names that do not match, or a number other than that of
+            images.
     """
     is_column = rows.shape[1:] == (1,) * (len(rows.shape) - 1)
     num_axes = 1 if is_column and rows.shape else len(rows.shape)
@@ -108,7 +109,7 @@ def _from_text(path: Path, rows: Rows, names: tuple[str, ...] | None) -> Labelle
     if names is not None:
         return Labelled(path, labels_N, names)
     known = tuple(sorted(number_of))
-    place_C = np.empty(len(known), np.int64)  # of each name, in the order in which they came
+    place_C = np.empty(len(known), np.int64)  # of each name, in order of appearance
     place_C[[number_of[name] for name in known]] = np.arange(len(known))
     return Labelled(path, place_C[labels_N], known, is_text=True)
 
@@ -122,7 +123,7 @@ def _check_new(path: Path, name: str, names: tuple[str, ...] | None, num_known: 
 
 
 def _whole(path: Path, rows: Rows) -> LabelArray:
-    """Return labels as int64: whole numbers of any type, or true and false."""
+    """Return labels as int64: integers of any type, or booleans."""
     kind = rows.dtype.kind
     if kind not in "biuf":
         got = f"{rows.dtype} {list(rows.shape)}"
@@ -147,10 +148,10 @@ def _check_whole(path: Path, numbers_N: Array, first: int) -> None:
 
 
 def check_range(path: Path, labels_N: LabelArray, num_classes: int) -> None:
-    """Refuse labels that are no positions in the list of class names.
+    """Refuse labels that are not positions in the list of class names.
 
     Raises:
-        DataError: naming the first, or saying that labels are counted from 1.
+        DataError: with the first such label, or saying that labels are counted from 1.
     """
     if not labels_N.size or 0 <= labels_N.min() <= labels_N.max() < num_classes:
         return
@@ -166,10 +167,10 @@ def check_range(path: Path, labels_N: LabelArray, num_classes: int) -> None:
 
 
 def check_names(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-    """Refuse class names by what a file announces: another shape, too many, too long.
+    """Refuse class names by their announced shape or size.
 
     Raises:
-        DataError: of any of these.
+        DataError: another shape, too many or too long names.
     """
     what, got = f"{path}, class_names", f"{dtype} {list(shape)}"
     if len(shape) != 1 or dtype.kind == "V":
@@ -181,7 +182,7 @@ def check_names(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Non
 
 
 def read_names(path: Path, class_names: Array) -> tuple[str, ...]:
-    """Return class names [C] as text: given as text, as its bytes in UTF-8, or as numbers.
+    """Return class names [C] as text: given as text, as UTF-8 bytes, or as numbers.
 
     Raises:
         DataError: bytes of another encoding, or a name given twice.
@@ -197,7 +198,7 @@ def read_names(path: Path, class_names: Array) -> tuple[str, ...]:
 
 
 def _text(path: Path, key: str, name: str | bytes) -> str:
-    """Return a name that can be written as UTF-8: half a surrogate pair becomes its code."""
+    """Return a name that can be encoded as UTF-8: lone surrogates are escaped."""
     try:
         text = name.decode("utf-8") if isinstance(name, bytes) else name
     except UnicodeDecodeError:
@@ -209,7 +210,7 @@ def _text(path: Path, key: str, name: str | bytes) -> str:
 def label_notes(
     labels_N: LabelArray, class_names: tuple[str, ...], are_named: bool
 ) -> Iterator[Statement]:
-    """Yield what is odd about the classes of a set: no image at all, names that look alike."""
+    """Yield notes on the classes of a data set: classes without images, names that look alike."""
     empty = np.flatnonzero(np.bincount(labels_N, minlength=len(class_names)) == 0)
     if len(empty) and len(labels_N):
         few = some_names(class_names[number] for number in empty)
@@ -240,10 +241,10 @@ def _look_alikes(names: tuple[str, ...]) -> list[str]:
 
 
 def by_training_names(part: Labelled, train: Labelled) -> Labelled:
-    """Return labels of a part as positions in training's class names: names decide.
+    """Return labels of a part as positions in the training part's class names, matched by name.
 
     Raises:
-        DataError: a name that training does not have, or names that only one of them has.
+        DataError: a name that training lacks, or names in only one of the parts.
     """
     if part.names == train.names:
         return part

@@ -1,4 +1,4 @@
-"""Which folder is a part and which a class; a layout that can be read in two ways is refused."""
+"""Interpretation of folders as parts and classes; ambiguous layouts are refused."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from neurovisionlab.data.notes import named, printable
 from neurovisionlab.data.own.place import PARTS
 from neurovisionlab.data.own.tree import File, Folder, Tree
 
-# what people call the parts, in any case
+# names of parts, in any case
 _NAMES = {
     "train": ("train", "training", "trn"),
     "val": ("val", "valid", "validation", "dev"),
     "test": ("test", "testing", "tst", "eval", "evaluation"),
 }
 PART_OF = {name: part for part, names in _NAMES.items() for name in names}
-# dev/ with pictures and no folders in it is Devanagari, say
+# dev/ with images and no folders may be Devanagari, for instance
 _ALSO_CLASSES = frozenset(("trn", "dev", "tst", "eval"))
-# a part's name with something around it: training_set, seg_test, val2017
+# a part's name with affixes: training_set, seg_test, val2017
 _LIKE = re.compile(
     rf"(?<![a-z])({'|'.join(sorted(PART_OF, key=len, reverse=True))})"
     r"(?:set|data|dataset|images|imgs|pictures|split|part)?(?![a-z])"
@@ -34,11 +34,11 @@ _CLASSES = "two or more folders, one a class, with pictures"
 
 @dataclass(frozen=True)
 class Layout:
-    """A folder of pictures, understood.
+    """The interpretation of a folder of images.
 
     Attributes:
-        parts: {part: [(class name, picture), …]}, sorted; training first.
-        notes: how it was understood.
+        parts: {part: [(class name, image file), …]}, sorted; training first.
+        notes: notes on the interpretation.
     """
 
     parts: dict[str, list[tuple[str, File]]]
@@ -46,13 +46,13 @@ class Layout:
 
 
 def arrange(tree: Tree) -> Layout:
-    """Understand a folder; add to `tree.unused` what lies outside of its classes.
+    """Interpret a folder, and add files outside of its classes to `tree.unused`.
 
     `train/CLASS/*.png` with optional validation and test parts, or one level, `CLASS/*.png`.
 
     Raises:
-        DataError: fewer than two classes, a layout that can be read in two ways (the nearest that
-            works is named), a link out of the folder, or a class unknown to training.
+        DataError: fewer than two classes, an ambiguous layout (with the nearest valid one), a link
+            out of the folder, or a class that training lacks.
     """
     top = tree.top
     named = [one for one in top.holding if _is_part(one)]
@@ -72,12 +72,12 @@ def arrange(tree: Tree) -> Layout:
 
 
 def part_of(name: str) -> str | None:
-    """Return which part a folder of this name is, if it is one."""
+    """Return the part that a folder's name stands for; None for other names."""
     return PART_OF.get(name.strip().casefold())
 
 
 def _is_part(folder: Folder) -> bool:
-    """Say whether a folder is meant as a part; some names for parts are names for classes, too."""
+    """Return whether a folder is a part; some names of parts are also names of classes."""
     is_clear = bool(folder.holding) or folder.name.casefold() not in _ALSO_CLASSES
     return part_of(folder.name) is not None and is_clear
 
@@ -88,7 +88,7 @@ def _part_like(name: str) -> str | None:
 
 
 def _one_level(tree: Tree) -> Folder:
-    """Return the folder of classes where nothing is called like a part."""
+    """Return the folder of classes if no folder is named like a part."""
     top = tree.top
     deep = [one for one in top.holding if one.folders and not one.pictures]
     likes = {one.name: part for one in deep if (part := _part_like(one.name))}
@@ -101,7 +101,7 @@ def _one_level(tree: Tree) -> Folder:
 
 
 def _check_parts_within(tree: Tree) -> None:
-    """Refuse CLASS/train/*.png: the parts would be mixed."""
+    """Refuse CLASS/train/*.png, which would mix the parts."""
     within = [{part_of(one.name) for one in folder.holding} for folder in tree.top.holding]
     if len(within) > 1 and all({"train"} < parts <= {*PARTS} for parts in within):
         first = tree.top.holding[0]
@@ -125,7 +125,7 @@ def _parts(tree: Tree, named: Sequence[Folder]) -> dict[str, Folder]:
     found = {part: found[part] for part in PARTS if part in found}
     _check_train(tree, found)
     _check_others(tree, found)
-    for one in tree.top.folders:  # a part without pictures is a part, too
+    for one in tree.top.folders:  # a part without images is a part, too
         if one.name in PARTS and one.name not in found:
             found[one.name] = one
     return {part: found[part] for part in PARTS if part in found}
@@ -153,7 +153,7 @@ def _check_train(tree: Tree, found: dict[str, Folder]) -> None:
 
 
 def _check_others(tree: Tree, found: dict[str, Folder]) -> None:
-    """Refuse folders beside the parts that may be meant: as classes, or as another part."""
+    """Refuse folders beside the parts that may be classes, or another part."""
     others = [one for one in tree.top.holding if one not in found.values()]
     for one in others:
         part = _part_like(one.name)
@@ -181,19 +181,19 @@ def _refused(tree: Tree, expected: str, got: str, remedy: str) -> DataError:
 
 
 class _Unused:
-    """Adds to what is not used of a tree."""
+    """Recorder of unused files of a tree."""
 
     def __init__(self, tree: Tree) -> None:
         self.tree = tree
 
     def outside(self, folder: Folder) -> None:
-        """Say which pictures lie beside the folders of parts or classes."""
+        """Record images beside the folders of parts or classes."""
         if folder.pictures:
             rels = [one.rel for one in folder.pictures]
             self.tree.unused.setdefault(notes.OUTSIDE, []).extend(rels)
 
     def beside(self, top: Folder, roots: Iterable[Folder]) -> None:
-        """Say which folders lie beside the parts, with pictures or without."""
+        """Record folders beside the parts, with or without images."""
         used = {one.rel for one in roots}
         for one in top.folders:
             if one.rel not in used:
@@ -201,16 +201,16 @@ class _Unused:
                 self.tree.unused.setdefault(why, []).append(f"{one.rel}/")
 
     def empty(self, folder: Folder) -> None:
-        """Say of a folder that there is no picture in it."""
+        """Record a folder without images."""
         self.tree.unused.setdefault(notes.EMPTY, []).append(f"{folder.rel}/")
 
     def link(self, folder: Folder) -> None:
-        """Say of a link to a folder that it is not followed."""
+        """Record a link to a folder, which is not followed."""
         self.tree.unused.setdefault(notes.LINKS, []).append(folder.rel)
 
 
 def _classes(root: Folder, unused: _Unused) -> dict[str, list[File]]:
-    """Return {name as written: its pictures, sorted} of the classes in a folder."""
+    """Return {name as written: its image files, sorted} of the classes in a folder."""
     unused.outside(root)
     if root.strays:
         raise _strays(unused.tree, root.rel)
@@ -266,7 +266,7 @@ def _rename(name: str, trained: dict[str, str]) -> str:
 
 
 def _nearest_layout(tree: Tree, root: Folder, got: str) -> tuple[str, str]:
-    """Return what there is instead of classes, and what to do."""
+    """Return a description of what there is instead of classes, and a remedy."""
     inner = root
     while len(inner.holding) == 1 and not inner.strays:
         inner = inner.holding[0]
@@ -279,13 +279,13 @@ def _nearest_layout(tree: Tree, root: Folder, got: str) -> tuple[str, str]:
 
 
 def _key(name: str) -> str:
-    """Return the same for names that look the same: é is one character or two."""
+    """Return the same key for names that look the same: é is one character or two."""
     return unicodedata.normalize("NFC", name)
 
 
 @dataclass(frozen=True)
 class _ClassNames:
-    """How the classes are called: as in the training part, what cannot be printed escaped."""
+    """Names of the classes: as in the training part, with unprintable characters escaped."""
 
     shown: dict[str, str]  # by key
     merged: tuple[str, ...]
@@ -300,10 +300,10 @@ class _ClassNames:
 
 
 def _class_names(written: dict[str, list[str]], root: Path) -> _ClassNames:
-    """Name the classes by how each is written in each part, training first.
+    """Name the classes by their spelling in each part, training first.
 
     Raises:
-        DataError: two folders of the training part whose names look the same.
+        DataError: two folders of the training part have names that look the same.
     """
     first: dict[str, str] = {}
     merged = []
@@ -340,7 +340,7 @@ def _part_notes(roots: dict[str, Folder]) -> tuple[Statement, ...]:
 
 
 def unused_notes(unused: dict[str, list[str]]) -> tuple[Statement, ...]:
-    """Return a note on each kind of thing that is not used; what lies in another goes with it."""
+    """Return a note on each kind of unused file; files inside unused folders are not listed."""
     whole = {rel for why in (notes.EMPTY, notes.BESIDE, notes.RUNS) for rel in unused.get(why, ())}
     said = []
     for why in notes.UNUSED:
@@ -352,6 +352,6 @@ def unused_notes(unused: dict[str, list[str]]) -> tuple[Statement, ...]:
 
 def _is_inside(rel: str, whole: set[str], why: str) -> bool:
     if why in (notes.NOT_READ_KINDS, notes.CLOSED_FOLDERS, notes.CLOSED_FILES):
-        return False  # worth a word wherever they are
+        return False  # reported wherever they are
     pieces = rel.rstrip("/").split("/")[:-1]
     return any("/".join(pieces[:depth]) + "/" in whole for depth in range(1, len(pieces) + 1))

@@ -1,4 +1,4 @@
-"""Where a user's own images lie, and how their parts follow each other."""
+"""Folders of users' own images, and the order of their parts."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ OWN = Provenance("the user's own", "the user's own")
 
 
 def locate(ref: DataRef, home: DataHome) -> Path:
-    """Return the folder a "folder:DIR" or "npz:DIR" names: as typed, else below the data folder.
+    """Return the folder named by "folder:DIR" or "npz:DIR": as written, else below the data folder.
 
     Raises:
-        DataError: neither exists, or the name is one that cannot be looked for or stored.
+        DataError: neither exists, or the name is invalid or cannot be stored.
     """
     kind, _, typed = ref.name.partition(":")
     said = printable(ref.name)
@@ -29,13 +29,13 @@ def locate(ref: DataRef, home: DataHome) -> Path:
         raise DataError(mould(ref.name, "a folder behind the colon", "none", f"{kind}:DIR"))
     try:
         written = Path(typed).expanduser()
-    except RuntimeError as error:  # ~nobody
+    except RuntimeError as error:  # an unknown user: ~nobody
         raise DataError(mould(ref.name, "a home folder", str(error), "the full path")) from None
     try:
         for candidate in (written, home.data_dir / written):
             if candidate.is_dir():
                 return candidate
-    except OSError as error:  # a name that is too long, a folder above that is closed
+    except OSError as error:  # a name that is too long, or no permission above it
         got = error.strerror or "an error"
         raise DataError(mould(ref.name, "a folder", got, "the full path")) from None
     places = f"{written} or {home.data_dir / written}"
@@ -43,7 +43,7 @@ def locate(ref: DataRef, home: DataHome) -> Path:
 
 
 def consecutive(counts: dict[str, int]) -> dict[str, Span]:
-    """Return {part: (first image, one past the last)} for parts that lie one behind the other."""
+    """Return {part: (first image, one past the last)} for consecutive parts."""
     parts: dict[str, Span] = {}
     first = 0
     for name, count in counts.items():

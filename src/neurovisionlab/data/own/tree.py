@@ -1,4 +1,4 @@
-"""What lies in a folder of pictures: pictures, folders, and everything that is not used."""
+"""Listing of a folder of images: image files, folders, and everything that is not used."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from neurovisionlab.data import notes
 from neurovisionlab.data.files import refuse_shortage
 from neurovisionlab.data.own.kinds import FileKind, kind_by_content, kind_by_name
 
-# what systems and programs leave behind, besides names that begin with a dot
+# files of operating systems and programs, besides names that begin with a dot
 _SYSTEM = frozenset(
     (
         "__macosx",
@@ -30,7 +30,7 @@ _SYSTEM = frozenset(
         "system volume information",
     )
 )
-# folders of a run, where it was given the folder of pictures itself to write to
+# folders of a run that was written into the folder of images itself
 _OF_A_RUN = frozenset(
     (
         "audits",
@@ -52,12 +52,12 @@ _SAID_OF = {
     FileKind.UNREADABLE: notes.CLOSED_FILES,
 }
 
-LookAtFile = Callable[[Path], FileKind]  # at a file whose suffix says nothing
+LookAtFile = Callable[[Path], FileKind]  # for files whose suffix does not identify their kind
 
 
 @dataclass(frozen=True)
 class File:
-    """A picture, by its path within the folder; `strays` if a link leads out of the folder."""
+    """An image file, by its path within the folder; `strays` if a link leads out of the folder."""
 
     rel: str
     strays: bool = False
@@ -65,7 +65,7 @@ class File:
 
 @dataclass(frozen=True)
 class Folder:
-    """A folder that may hold pictures; of one that a link leads out to, nothing is known."""
+    """A folder that may hold images; a folder outside, reached by a link, is not examined."""
 
     rel: str
     pictures: tuple[File, ...] = ()
@@ -75,31 +75,31 @@ class Folder:
 
     @property
     def name(self) -> str:
-        """Its own name."""
+        """The last component of its path."""
         return self.rel.rpartition("/")[2]
 
     @cached_property
     def holds(self) -> bool:
-        """Whether there is a picture in it, or below."""
+        """Whether it holds an image, directly or below."""
         return self.strays or bool(self.pictures) or any(one.holds for one in self.folders)
 
     @property
     def holding(self) -> list[Folder]:
-        """Its folders in which there are pictures."""
+        """Its folders that hold images."""
         return [one for one in self.folders if one.holds]
 
 
 @dataclass(frozen=True)
 class Tree:
-    """A folder of pictures as it lies there.
+    """A listing of a folder of images.
 
     Attributes:
-        root: where it lies.
-        top: what it holds.
+        root: path of the folder.
+        top: its content.
         unused: {key of `notes.UNUSED`: paths within the folder}.
-        facts: everything that decides how the folder is read, besides the content of `files`.
-        files: paths within the folder whose content decides.
-        closed: folders that cannot be listed, and why.
+        facts: everything that determines how the folder is read, besides the content of `files`.
+        files: paths within the folder whose content matters.
+        closed: {folder that cannot be listed: reason}.
     """
 
     root: Path
@@ -111,7 +111,7 @@ class Tree:
 
 
 def walk(root: Path, look: LookAtFile = kind_by_content) -> Tree:
-    """List a folder. Links are followed to files, and to folders where parts and classes lie."""
+    """List a folder, following links to files, and to folders at the level of parts or classes."""
     walker = _Walker(root, _resolved(root), look)
     top = walker.listed(Folder(""))
     return Tree(
@@ -125,13 +125,13 @@ def walk(root: Path, look: LookAtFile = kind_by_content) -> Tree:
 
 
 def unlooked(path: Path) -> FileKind:
-    """Say "no picture" without a look: for lists in which that does not matter."""
+    """Return `OTHER` without reading the file: for listings in which the kind does not matter."""
     return FileKind.OTHER
 
 
 @dataclass(frozen=True)
 class _Run:
-    """In the place of a folder that holds nothing but results of this program."""
+    """Stand-in for a folder that holds only results of this program."""
 
     rel: str
 
@@ -151,7 +151,7 @@ class _Walker:
         self.facts.append(f"{rel}|{why}")
 
     def listed(self, folder: Folder) -> Folder | _Run | None:
-        """Return a folder with what it holds; None if it cannot be listed."""
+        """Return a folder with its content; None if it cannot be listed."""
         path = self.root / folder.rel
         try:
             if folder.rel.count("/") >= _DEEPEST:
@@ -191,7 +191,7 @@ class _Walker:
             if mode is not None and stat.S_ISDIR(mode):
                 folders += self._folder(entry, rel)
                 if kind_by_name(Path(rel)) is not FileKind.PICTURE:
-                    continue  # a folder that is named like a picture is a broken one as well
+                    continue  # a folder named like an image also counts as a damaged image
             pictures += self._file(entry, rel, mode)
         return pictures, folders
 
@@ -206,7 +206,7 @@ class _Walker:
             yield found
 
     def _linked(self, rel: str) -> Folder | _Run | None:
-        """Follow a link to a folder where a part or a class can lie, unless it goes in circles."""
+        """Follow a link to a folder at the level of parts or classes, unless it is circular."""
         target = _resolved(self.root / rel)
         place = _resolved((self.root / rel).parent)
         if rel.count("/") > 1 or place.is_relative_to(target):
@@ -223,9 +223,10 @@ class _Walker:
         if mode is None and kind is not FileKind.PICTURE:
             self.drop(notes.LINKS, rel)
         elif mode is not None and not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
-            self.drop(notes.NO_PICTURES, rel)  # a pipe or a device: opening it might never end
+            self.drop(notes.NO_PICTURES, rel)  # a pipe or a device: opening it might block forever
         else:
-            # at the top lie study files and pages, which change with every run and are not used
+            # the top level holds study files and pages, which change with every run and are not
+            # used
             (self.files if "/" in rel else self.facts).append(rel)
             kind = kind or self.look(path)
             if kind is FileKind.PICTURE:
@@ -235,7 +236,7 @@ class _Walker:
                 self.unused.setdefault(_SAID_OF[kind], []).append(rel)
 
     def _without_runs(self, folder: Folder, found: list[Folder | _Run]) -> Folder | _Run:
-        """Set runs apart; a folder that holds nothing else is left out as a whole."""
+        """Separate runs; a folder that holds nothing else is left out as a whole."""
         runs = [one.rel for one in found if isinstance(one, _Run)]
         folders = [one for one in found if isinstance(one, Folder)]
         is_all = not any(one.holds for one in folders) and not folder.pictures
@@ -247,12 +248,12 @@ class _Walker:
 
 
 def _resolved(path: Path) -> Path:
-    """Return where a path leads; of a link in circles, which `resolve` may refuse, itself."""
+    """Return the target of a path, also for circular links, which `resolve` may refuse."""
     return Path(os.path.realpath(path))
 
 
 def _mode(entry: os.DirEntry[str]) -> int | None:
-    """Return what an entry is, links followed; None if a link leads nowhere or in circles."""
+    """Return the type of an entry, following links; None for dangling and circular links."""
     try:
         if entry.is_file():
             return stat.S_IFREG
@@ -264,7 +265,7 @@ def _mode(entry: os.DirEntry[str]) -> int | None:
 
 
 def _is_run(path: Path) -> bool:
-    """Say whether a folder holds results of this program."""
+    """Return whether a folder holds results of this program."""
     try:
         begun = (path / "study.json").is_file() or (path / ".lock").is_file()
         return begun and (path / "cells").is_dir()
@@ -273,7 +274,7 @@ def _is_run(path: Path) -> bool:
 
 
 def _holds_runs(path: Path) -> bool:
-    """Say whether a folder, perhaps elsewhere, is a run or the default folder of runs."""
+    """Return whether a folder, possibly elsewhere, is a run or the default folder of runs."""
     try:
         return _is_run(path) or any(_is_run(one) for one in path.iterdir())
     except OSError:

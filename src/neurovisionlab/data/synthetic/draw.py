@@ -1,4 +1,4 @@
-"""The three sets: labels, writers and pictures put together."""
+"""The three synthetic data sets: labels, writers and images combined."""
 
 from __future__ import annotations
 
@@ -15,17 +15,22 @@ from neurovisionlab.data.synthetic.handwriting import Handwriting
 from neurovisionlab.data.synthetic.street import HouseNumbers
 from neurovisionlab.data.synthetic.writers import Task, WriterSplit
 
-_LETTERS, _KANA, _STREET = 1, 2, 3  # which set a stream of random numbers belongs to
-_TRAIN, _TEST = 0, 1  # and which part of it
+_LETTERS, _KANA, _STREET = 1, 2, 3  # data set of a random stream
+_TRAIN, _TEST = 0, 1  # part of a random stream
 
 Author = TypeVar("Author")
 
 
 class Drawn(NamedTuple):
-    """A drawn set: the training images first, then the test images, both in random order.
+    """A drawn data set: training images first, then test images, each in random order.
 
-    Images are uint8 with 1 channel (grey, ink is bright) or 3 (red, green, blue). Writers
-    number from 0; who wrote a training image wrote no test image.
+    Writers of training images and of test images are different.
+
+    Attributes:
+        images_NHWC: uint8 with 1 channel (grey, ink is bright) or 3 (red, green, blue).
+        labels_N: int64, 0..C-1.
+        writers_N: int64, numbered from 0.
+        num_train: number of training images.
     """
 
     images_NHWC: NDArray[np.uint8]
@@ -35,7 +40,7 @@ class Drawn(NamedTuple):
 
 
 class _Art(Protocol[Author]):
-    """What can be drawn: invents authors and lets them draw the picture of a task."""
+    """A drawing method: creates writers and draws the image of a task."""
 
     @property
     def classes(self) -> int: ...
@@ -44,10 +49,12 @@ class _Art(Protocol[Author]):
 
 
 def draw_pen_letters(num_train: int = 4000, num_test: int = 1000, seed: int = 0) -> Drawn:
-    """Draw handwritten letters: 26 classes A..Z, both cases in one, images [N, 28, 28, 1].
+    """Draw handwritten letters: 26 classes A..Z, both cases merged, images [N, 28, 28, 1].
 
-    Training images depend on `seed` alone, not on how many images are drawn for the test.
-    Raises ValueError for a seed or count below zero, and when both counts are zero.
+    Training images depend on `seed` alone, not on the number of test images.
+
+    Raises:
+        ValueError: a negative seed or count, or both counts zero.
     """
     forms = tuple(glyphs.letter_allographs(letter) for letter in glyphs.LETTERS)
     art = Handwriting(forms, strengths.LETTER_HAND, strengths.LETTER_PAPER, strengths.LETTER_BOX)
@@ -67,7 +74,7 @@ def draw_pen_kana(num_train: int = 4000, num_test: int = 1000, seed: int = 0) ->
 
 
 def draw_street_digits(num_train: int = 4000, num_test: int = 1000, seed: int = 0) -> Drawn:
-    """Draw photographed house numbers: the middle digit 0..9 counts, images [N, 32, 32, 3].
+    """Draw photographed house numbers: the label is the middle digit 0..9, images [N, 32, 32, 3].
 
     A "writer" is a house here. Counts, seed and errors are as for `draw_pen_letters`.
     """
@@ -106,7 +113,7 @@ def _drawn(art: _Art[Author], splits: tuple[WriterSplit, WriterSplit]) -> Drawn:
 def _pictures(
     art: _Art[Author], split: WriterSplit, tasks: list[Task]
 ) -> Iterator[NDArray[np.uint8]]:
-    """Let one writer after the other draw their tasks, which come in the writers' order."""
+    """Draw the images of tasks, which are sorted by writer."""
     for number, its_tasks in groupby(tasks, key=attrgetter("writer")):
         author = art.writer(split.writer_stream(number))
         for task in its_tasks:

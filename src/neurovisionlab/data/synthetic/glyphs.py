@@ -1,17 +1,17 @@
-"""Where the strokes come from: every character as one or more lists of pen strokes.
+"""Sources of strokes: every character as one or more lists of pen strokes.
 
-Three sources, none of them pixels:
+Three sources, all of vectors:
 
 * KanjiVG (package `kanjivg`): SVG paths for digits, letters, kana and kanji, in writing
   order. Copyright (C) 2009/2010/2011 Ulrich Apel, http://kanjivg.tagaini.net, licence
   Creative Commons Attribution-Share Alike 3.0.
 * The Hershey fonts (package `Hershey-Fonts`, MIT): strokes digitised by Dr. A. V. Hershey
   at the U.S. National Bureau of Standards.
-* A few forms of our own that both lack but people write: a barred z, a 9-like g.
+* A few common forms missing in both: a barred z, a 9-like g.
 
 A *glyph* is a tuple of strokes; a stroke is a float64 array of points, `points_P2`, columns
 (x, y), y pointing down. A glyph's longer side spans exactly 0..1 and its shorter side is
-centred on 0.5. Points lie about `POINT_GAP` apart.
+centred on 0.5. Points are about `POINT_GAP` apart.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Glyph = tuple[Points, ...]
 
 
 class Allograph(NamedTuple):
-    """One way to write a character, and how usual it is among the others (any scale)."""
+    """One form of a character, and its relative frequency (weights have any scale)."""
 
     glyph: Glyph
     weight: float
@@ -47,12 +47,12 @@ KANA = "おきすつなはまやれを"
 DIGITS = "0123456789"
 
 PLAIN_FACE = "futural"
-PRINTED_ONLY = "ag"  # two storeys in KanjiVG; few people write them so
+PRINTED_ONLY = "ag"  # two storeys in KanjiVG, which is rare in handwriting
 DIGIT_FACES = {PLAIN_FACE: 3.0, "futuram": 1.2, "timesr": 1.0, "timesrb": 0.8, "timesi": 0.5}
 UPPER_CASE_SHARE = dict.fromkeys(LETTERS, 0.35) | dict.fromkeys("CIJLOQSXZ", 0.6)
 
-# Old Japanese writing had several characters for one sound, each a kanji worn down by speed.
-# KMNIST mixes them under the modern kana, so the kanji are allographs of the kana here.
+# Older Japanese writing had several characters for one sound, each a simplified kanji. KMNIST mixes
+# them under the modern kana, so the kanji are allographs of the kana here.
 KANA_FORMS: Mapping[str, Mapping[str, float]] = {
     "お": {"お": 1.0, "於": 0.35, "オ": 0.1},
     "き": {"き": 1.0, "起": 0.2, "支": 0.15, "キ": 0.15},
@@ -69,27 +69,27 @@ KANA_FORMS: Mapping[str, Mapping[str, float]] = {
 
 @cache
 def letter_allographs(letter: str) -> tuple[Allograph, ...]:
-    """Return the ways to write one letter of A..Z, upper and lower case together."""
+    """Return the forms of one letter of A..Z, upper and lower case together."""
     upper = UPPER_CASE_SHARE[letter]
     return _case_allographs(letter, upper) + _case_allographs(letter.lower(), 1 - upper)
 
 
 @cache
 def kana_allographs(kana: str) -> tuple[Allograph, ...]:
-    """Return the ways to write one of KMNIST's ten kana: as itself or as an older form."""
+    """Return the forms of one of KMNIST's ten kana: itself and older characters."""
     forms = KANA_FORMS[kana].items()
     return tuple(Allograph(kanjivg_glyph(form), weight) for form, weight in forms)
 
 
 @cache
 def digit_allographs(digit: str) -> tuple[Allograph, ...]:
-    """Return the ways a number plate shows one digit of 0..9."""
+    """Return the forms of one digit of 0..9 on house number signs."""
     faces = [Allograph(hershey_glyph(f, digit), weight) for f, weight in DIGIT_FACES.items()]
     return (Allograph(kanjivg_glyph(digit), 1.5), *faces)
 
 
 def _case_allographs(char: str, share: float) -> tuple[Allograph, ...]:
-    script = 0.4 if char.islower() else 0.06  # capitals with curls have gone out of use
+    script = 0.4 if char.islower() else 0.06  # ornate capitals are rare today
     drawn = [
         (kanjivg_glyph(char), 0.1 if char in PRINTED_ONLY else 1.0),
         (hershey_glyph(PLAIN_FACE, char), 1.0),
@@ -104,7 +104,8 @@ def _case_allographs(char: str, share: float) -> tuple[Allograph, ...]:
 def kanjivg_glyph(char: str) -> Glyph:
     """Return KanjiVG's strokes of one character, in writing order.
 
-    Raises FileNotFoundError when KanjiVG does not hold the character.
+    Raises:
+        FileNotFoundError: KanjiVG does not have the character.
     """
     file = distribution("kanjivg").locate_file(f"kanji/{ord(char):05x}.svg")
     svg = Path(str(file)).read_text(encoding="utf-8")
@@ -116,7 +117,9 @@ def kanjivg_glyph(char: str) -> Glyph:
 def hershey_glyph(face: str, char: str) -> Glyph:
     """Return the strokes of an ASCII character in one of the Hershey faces, such as "futural".
 
-    Raises ValueError for an unknown face and KeyError for a character it lacks.
+    Raises:
+        ValueError: an unknown face.
+        KeyError: the face does not have the character.
     """
     strokes = _hershey_face(face)[char].strokes
     return normalised(np.array(stroke, dtype=np.float64) for stroke in strokes if len(stroke) > 1)
@@ -139,7 +142,7 @@ def normalised(strokes: Iterable[Points]) -> Glyph:
 
 
 def evenly_spaced(points_P2: Points, gap: float) -> Points:
-    """Walk along a polyline and return points about `gap` apart, both ends kept."""
+    """Return points [P, 2] about `gap` apart along a polyline, both ends kept."""
     steps_S = np.hypot(*np.diff(points_P2, axis=0).T)
     walked_P = np.concatenate([[0.0], np.cumsum(steps_S)])
     at_Q = np.linspace(0, walked_P[-1], max(2, round(walked_P[-1] / gap) + 1))
@@ -155,9 +158,12 @@ _BEZIER_POINTS = 24
 
 
 def parse_svg_path(path: str) -> list[Points]:
-    """Return the strokes of an SVG path's `d` attribute, Béziers sampled as polylines.
+    """Return the strokes of an SVG path's `d` attribute, Bézier curves sampled as polylines.
 
-    Understands M, L, C and S in absolute and relative form. Raises ValueError for others.
+    Commands M, L, C and S are supported, absolute and relative.
+
+    Raises:
+        ValueError: any other command.
     """
     strokes: list[list[Points]] = []
     pen_2 = handle_2 = np.zeros(2)
@@ -175,7 +181,7 @@ def parse_svg_path(path: str) -> list[Points]:
 
 def _curve(command: str, pen_2: Points, handle_2: Points, corners_K2: Points) -> Points:
     """Return the control points, 2 for a line and 4 for a cubic Bézier, pen position first."""
-    if command == "S":  # a smooth curve mirrors the last handle of the curve before it
+    if command == "S":  # a smooth curve mirrors the last handle of the previous curve
         return np.vstack([pen_2, 2 * pen_2 - handle_2, corners_K2])
     return np.vstack([pen_2, corners_K2])
 
@@ -198,7 +204,7 @@ def _commands(path: str) -> Iterator[tuple[str, Points]]:
             raise ValueError(f"SVG path: expected M, L, C or S, got {letter!r} in {path!r}")
         size = _PAIRS_PER_COMMAND[letter.upper()]
         pairs_RK2 = np.array(numbers, dtype=np.float64).reshape(-1, size, 2)
-        # Pairs after the first of a "move" are lines, says the SVG standard.
+        # by the SVG standard, pairs after the first of a "move" are lines
         repeat = {"M": "L", "m": "l"}.get(letter, letter)
         for count, pairs_K2 in enumerate(pairs_RK2):
             yield (repeat if count else letter), pairs_K2

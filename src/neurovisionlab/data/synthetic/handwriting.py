@@ -1,4 +1,4 @@
-"""Handwritten sets: a pen, an alphabet and a scanner."""
+"""Handwritten data sets: an alphabet, a pen and a scanner."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from neurovisionlab.data.synthetic.writers import (
 
 
 class Writer(NamedTuple):
-    """One person: average habits, and for each class which of its forms they favour (0..1)."""
+    """One writer: average style, and the position of the preferred form, 0..1, per class [C]."""
 
     style: Style
     tastes_C: NDArray[np.float64]
@@ -31,7 +31,7 @@ class Writer(NamedTuple):
 
 @dataclass(frozen=True)
 class Handwriting:
-    """Draws the pictures of a handwritten set, [28, 28, 1], white ink on black."""
+    """Drawing method of a handwritten data set: images uint8 [28, 28, 1], white ink on black."""
 
     forms: tuple[tuple[Allograph, ...], ...]
     hand: Hand
@@ -40,15 +40,15 @@ class Handwriting:
 
     @property
     def classes(self) -> int:
-        """How many characters the alphabet has."""
+        """Number of characters in the alphabet."""
         return len(self.forms)
 
     def writer(self, rng: np.random.Generator) -> Writer:
-        """Invent a writer."""
+        """Create a random writer."""
         return Writer(writer_style(self.hand, rng), rng.random(self.classes))
 
     def picture(self, task: Task, writer: Writer) -> NDArray[np.uint8]:
-        """Let a writer write the task's character once, and scan it."""
+        """Draw the task's character once in a writer's style: uint8 [28, 28, 1]."""
         rng = task.rng
         style = moment_style(writer.style, self.hand, rng)
         glyph = choose_form(self.forms[task.label], writer.tastes_C[task.label], LOYALTY, rng)
@@ -60,12 +60,12 @@ class Handwriting:
 
 
 def _rough(depth_HW: Plane, paper: Paper, rng: np.random.Generator) -> Plane:
-    """Let ink run a little along the fibres of the paper, or miss them."""
+    """Roughen the edge of the ink."""
     return depth_HW + paper.grain * cloud(depth_HW.shape, 0.7, rng)
 
 
 def _scanned(depth_HW: Plane, softness: float, paper: Paper, rng: np.random.Generator) -> Plane:
-    """Return how bright each pixel of ink is on this paper, 0..1, the brightest about 1."""
+    """Return the brightness of each pixel of ink on this paper, 0..1, at most about 1."""
     ink_HW = coverage(depth_HW, softness)
     ink_HW = np.maximum(ink_HW / ink_HW.max(), _specks(depth_HW.shape, paper.specks, rng))
     fade_HW = paper.fading * np.abs(cloud(depth_HW.shape, 3.0, rng))
@@ -74,7 +74,7 @@ def _scanned(depth_HW: Plane, softness: float, paper: Paper, rng: np.random.Gene
 
 
 def _specks(shape: tuple[int, ...], average: float, rng: np.random.Generator) -> Plane:
-    """Return small faint marks at random places, on average so many."""
+    """Return small faint marks at random places, `average` on average."""
     marks_HW = np.zeros(shape, dtype=np.float32)
     for _ in range(rng.poisson(average)):
         row, column = rng.integers(0, shape[0] - 1), rng.integers(0, shape[1] - 1)

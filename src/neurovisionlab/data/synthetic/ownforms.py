@@ -1,12 +1,12 @@
-"""Letter forms that people write but that neither KanjiVG nor the Hershey fonts hold.
+"""Common forms of letters that neither KanjiVG nor the Hershey fonts have.
 
-SVG paths of our own in a 100 by 100 box; every M starts a new pen stroke.
+SVG paths in a 100 by 100 box; every M starts a new pen stroke.
 """
 
 from __future__ import annotations
 
 OWN_LETTERS: dict[str, tuple[str, ...]] = {
-    # print letters written in one go
+    # print letters written in one stroke
     "A": ("M20 95C35 60 45 20 50 5C58 25 70 65 82 95M30 62L72 58",),
     "B": ("M25 92L28 8C70 0 75 45 32 46C85 42 85 98 22 92",),
     "D": ("M22 90L26 10C95 5 95 95 18 92",),
@@ -18,7 +18,7 @@ OWN_LETTERS: dict[str, tuple[str, ...]] = {
         "M76 22C40 -8 12 40 22 72C35 105 78 95 76 58L50 58",
     ),
     "H": ("M25 8L23 92M75 8L74 92L74 50L24 52",),
-    # the bare stroke, which most writers use for I, and the barred one
+    # a plain stroke, the most common I, and a barred one
     "I": ("M50 5L50 95", "M52 5L47 95", "M28 8L72 6M50 7L49 92M26 93L74 91"),
     "J": ("M25 10L85 8M58 9L56 70C54 100 20 98 18 72", "M66 5L64 72C60 100 28 98 24 70"),
     "K": ("M25 5L24 95M76 8C60 30 40 46 26 54C45 62 62 80 80 94",),
@@ -45,7 +45,7 @@ OWN_LETTERS: dict[str, tuple[str, ...]] = {
         "M20 12L80 10L20 90L82 88M32 50L70 48",
         "M22 20C40 0 76 4 72 24C66 50 30 80 20 90C50 76 62 98 84 84",
     ),
-    # a bowl and a stick, joined or not
+    # a bowl and a stem, joined or not
     "a": (
         "M74 30C30 10 10 60 26 80C44 100 70 70 74 32L76 74C78 90 84 90 92 82",
         "M70 24C34 16 16 84 40 86C62 86 72 50 74 22C72 60 72 84 88 88",
@@ -125,4 +125,4 @@ OWN_LETTERS: dict[str, tuple[str, ...]] = {
         "M24 18C60 0 82 36 46 46C90 50 70 98 46 96C26 92 40 66 86 62",
     ),
 }
-"""Further ways to write a letter, by letter and case."""
+"""Additional forms of a letter, by letter and case."""

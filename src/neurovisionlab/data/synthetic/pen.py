@@ -1,6 +1,6 @@
-"""One character written once: strokes are distorted, joined, placed and given a width.
+"""Drawing of one character: strokes are distorted, joined, placed and given a width.
 
-Inside this module a path is float64 [P, 3]: x, y and the pen's relative width at that point.
+In this module a path is float64 [P, 3]: x, y and the pen's relative width at that point.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ Widths = NDArray[np.float64]
 
 
 class Written(NamedTuple):
-    """A written character: its points in pixels about (0, 0), and the pen's radius there."""
+    """A drawn character: points [P, 2] in pixels around (0, 0), and the pen's radius at each."""
 
     points_P2: Points
     radii_P: Widths
 
 
 def write(glyph: Glyph, style: Style, box: float, rng: np.random.Generator) -> Written:
-    """Write a glyph once so that its ink fits a box with sides of `box` pixels."""
+    """Draw a glyph once so that its ink fits a box with sides of `box` pixels."""
     strokes = _overrun(_loosened(glyph, style.looseness, rng), style.overrun, rng)
-    haste = max(1.0, len(glyph) / 4) ** 0.5  # the more strokes, the more they wear down
+    haste = max(1.0, len(glyph) / 4) ** 0.5  # more strokes are written faster and simplified more
     paths = _joined(strokes, haste * style.joining, rng)
     paths = [_smoothed(path, haste * style.rounding) for path in paths]
     path_P3 = np.concatenate(paths)
@@ -50,7 +50,7 @@ def fitted(points_P2: Points, radii_P: Widths, box: float) -> Written:
 
 
 def _loosened(glyph: Glyph, looseness: float, rng: np.random.Generator) -> list[Points]:
-    """Move, turn and grow every stroke by itself; the more strokes, the less each."""
+    """Move, turn and scale every stroke separately, less for more strokes."""
     counts_S = np.array([len(stroke) for stroke in glyph])
     strength = looseness * min(1.0, (4 / len(counts_S)) ** 0.5)
     shift_x_S, shift_y_S, turn_S, growth_S = rng.normal(0, strength, (4, len(counts_S)))
@@ -70,7 +70,7 @@ def _loosened(glyph: Glyph, looseness: float, rng: np.random.Generator) -> list[
 def _overrun(
     strokes: Sequence[Points], deviation: float, rng: np.random.Generator
 ) -> Sequence[Points]:
-    """Let strokes end too late or too early, by this standard deviation in glyph heights."""
+    """Lengthen or shorten strokes at their ends, with this standard deviation in glyph heights."""
     if deviation == 0:
         return strokes
     extras_S = np.rint(rng.normal(0, deviation / POINT_GAP, len(strokes))).astype(int).tolist()
@@ -78,18 +78,18 @@ def _overrun(
 
 
 def _lengthened(stroke_P2: Points, extra: int) -> Points:
-    """Add points in the direction of a stroke's end; take them away where `extra` is negative."""
+    """Add points in the direction of a stroke's end; remove points if `extra` is negative."""
     if extra <= 0:
         return stroke_P2[: max(2, len(stroke_P2) + extra)]
     step_2 = stroke_P2[-1] - stroke_P2[-2]
     return np.concatenate([stroke_P2, stroke_P2[-1] + step_2 * np.arange(1, extra + 1)[:, None]])
 
 
-_HOP_WIDTH = 0.45  # a pen in a hurry hardly touches the paper
+_HOP_WIDTH = 0.45  # a fast pen hardly touches the paper
 
 
 def _joined(strokes: Sequence[Points], chance: float, rng: np.random.Generator) -> list[PenPath]:
-    """Keep the pen down, lightly, between some strokes and their successors."""
+    """Connect some strokes with their successors by a thin line."""
     paths = [_path(strokes[0], 1.0)]
     for before_P2, stroke_P2 in pairwise(strokes):
         path_P3 = _path(stroke_P2, 1.0)
@@ -108,15 +108,15 @@ def _path(points_P2: Points, width: float) -> PenPath:
 
 
 def _hop(start_2: Points, end_2: Points) -> Points:
-    """Return the points between two places on the straight way from one to the other."""
+    """Return the points on the straight line between two positions."""
     count = int(np.hypot(*(end_2 - start_2)) / POINT_GAP)
     return start_2 + (end_2 - start_2) * (np.arange(1, count + 1)[:, None] / (count + 1))
 
 
 def _smoothed(path_P3: PenPath, rounding: float) -> PenPath:
-    """Round corners by averaging along the path; the ends stay where they are."""
+    """Round corners by averaging along the path; the ends are kept in place."""
     sigma = min(rounding / POINT_GAP, len(path_P3) / 6)
-    # Continuing the path point-symmetrically beyond its ends keeps the ends in place.
+    # continuing the path point-symmetrically beyond its ends keeps the ends in place
     reach = min(int(3 * sigma) + 1, len(path_P3) - 1)
     head_P3 = 2 * path_P3[0] - path_P3[reach:0:-1]
     tail_P3 = 2 * path_P3[-1] - path_P3[-2 : -2 - reach : -1]
@@ -126,7 +126,7 @@ def _smoothed(path_P3: PenPath, rounding: float) -> PenPath:
 
 
 def _waves(count: int, longest: float, rng: np.random.Generator) -> Widths:
-    """Return smooth noise of unit variance along `count` points, waves up to so long."""
+    """Return smooth noise of unit variance along `count` points, wavelengths up to `longest`."""
     t_P1 = np.arange(count)[:, None] * (2 * np.pi * POINT_GAP / longest)
     frequency_K, phase_K = rng.uniform(1, 2.5, 3), rng.uniform(0, 2 * np.pi, 3)
     waves_PK = np.sin(frequency_K * t_P1 + phase_K)
@@ -134,14 +134,14 @@ def _waves(count: int, longest: float, rng: np.random.Generator) -> Widths:
 
 
 def _tremble(count: int, wobble: float, rng: np.random.Generator) -> Points:
-    """Return how far a trembling hand leads each point astray."""
+    """Return the displacement of each point by a trembling hand."""
     if wobble == 0:
         return np.zeros((count, 2))
     return wobble * np.stack([_waves(count, 0.7, rng), _waves(count, 0.7, rng)], axis=1)
 
 
 def _pressure(counts: Sequence[int], strength: float, rng: np.random.Generator) -> Widths:
-    """Return the width along strokes of so many points: the pen presses at first, then lifts."""
+    """Return the relative width along strokes of `counts` points: pressed at first, then lifted."""
     if strength == 0:
         return np.ones(sum(counts))
     t_P = np.concatenate([np.arange(count) / (count - 1) for count in counts])
@@ -149,26 +149,26 @@ def _pressure(counts: Sequence[int], strength: float, rng: np.random.Generator) 
     return np.maximum(1 + strength * (lift_P + 0.4 * _waves(len(t_P), 0.9, rng)), 0.35)
 
 
-_NIB_ANGLE = 1.2  # radians: strokes down and slightly to the right come out thickest
+_NIB_ANGLE = 1.2  # radians: strokes down and slightly to the right are thickest
 
 
 def _nib(points_P2: Points, flattening: float) -> Widths:
-    """Return how much wider a flat pen draws, by the direction in which it moves."""
+    """Return the relative width of a flat pen by its direction of movement."""
     step_P2 = np.diff(points_P2, axis=0, append=points_P2[-1:])
     angle_P = np.arctan2(step_P2[:, 1], step_P2[:, 0])
     return np.asarray(np.exp(0.5 * flattening * np.cos(2 * (angle_P - _NIB_ANGLE))))
 
 
-_LONG_CHARACTER = 2.8  # glyph heights of stroke that still fit with the full pen width
+_LONG_CHARACTER = 2.8  # glyph heights of stroke that fit at full pen width
 
 
 def _thrift(count: int) -> float:
-    """Return how much thinner people write a character of so many points of stroke."""
+    """Return the factor by which characters with long strokes are drawn thinner."""
     return float(min(1.0, (_LONG_CHARACTER / (count * POINT_GAP)) ** 0.5))
 
 
 def _bent(points_P2: Points, style: Style, rng: np.random.Generator) -> Points:
-    """Distort the plane by a few slow waves, `bend` glyph heights strong on average."""
+    """Distort the plane by a few slow waves, with a mean amplitude of `bend` glyph heights."""
     waves = 4
     directions_2K = rng.normal(0, 3.5, (2, waves))
     phases_K = rng.uniform(0, 2 * np.pi, waves)
@@ -177,7 +177,7 @@ def _bent(points_P2: Points, style: Style, rng: np.random.Generator) -> Points:
 
 
 def _affine(style: Style) -> Points:
-    """Return the 2 by 2 matrix of aspect, slant (upper parts go right) and tilt, in this order."""
+    """Return the 2 by 2 matrix of aspect, slant (upper parts to the right) and tilt, in order."""
     sine, cosine = np.sin(style.tilt), np.cos(style.tilt)
     stretch = np.exp(style.aspect / 2)
     turn = np.array([[cosine, -sine], [sine, cosine]])

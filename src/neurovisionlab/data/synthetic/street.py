@@ -24,7 +24,7 @@ from neurovisionlab.data.synthetic.writers import (
 
 
 class Sign(NamedTuple):
-    """One house's number plate: how its digits are shaped, how they are painted, how sharp."""
+    """One house's number sign: shape, form and paint of its digits, and the camera's blur."""
 
     style: Style
     taste: float
@@ -33,7 +33,7 @@ class Sign(NamedTuple):
 
 
 class _Lettering(NamedTuple):
-    """What all digits of one photograph share; the height is in pixels."""
+    """Properties shared by all digits of one photograph; the height is in pixels."""
 
     style: Style
     taste: float
@@ -42,7 +42,7 @@ class _Lettering(NamedTuple):
 
 @dataclass(frozen=True)
 class HouseNumbers:
-    """Draws the pictures of the street set, [32, 32, 3]."""
+    """Drawing method of the street data set: images uint8 [32, 32, 3]."""
 
     forms: tuple[tuple[Allograph, ...], ...]
     hand: Hand
@@ -50,18 +50,18 @@ class HouseNumbers:
 
     @property
     def classes(self) -> int:
-        """How many digits there are."""
+        """Number of digits."""
         return len(self.forms)
 
     def writer(self, rng: np.random.Generator) -> Sign:
-        """Invent a house with its number plate."""
+        """Create a random house with its sign."""
         median, deviation = self.street.blur
         blur = median * float(np.exp(rng.normal(0, deviation)))
         style = writer_style(self.hand, rng)
         return Sign(style, float(rng.random()), mixed_paint(self.street, rng), blur)
 
     def picture(self, task: Task, sign: Sign) -> NDArray[np.uint8]:
-        """Photograph one digit of a house's number."""
+        """Draw one digit of a house's number: uint8 [32, 32, 3]."""
         rng = task.rng
         style = moment_style(sign.style, self.hand, rng)
         height = max(14.0, rng.normal(*self.street.height))
@@ -72,7 +72,7 @@ class HouseNumbers:
         return photographed(photo_HW3, sign.blur, self.street, rng)
 
     def _number(self, task: Task, lettering: _Lettering) -> Written:
-        """Write the digit in the middle and maybe a neighbour on each side."""
+        """Draw the digit in the middle and possibly a neighbour on each side."""
         middle = self._digit(task.label, lettering, task.rng)
         row = [middle]
         for side in (-1, 1):
@@ -84,7 +84,7 @@ class HouseNumbers:
         return Written(np.concatenate(points), np.concatenate(radii))
 
     def _digit(self, digit: int, lettering: _Lettering, rng: np.random.Generator) -> Written:
-        """Write one digit; the whole row is tilted later."""
+        """Draw one digit; the whole row is tilted later."""
         glyph = choose_form(self.forms[digit], lettering.taste, 1.0, rng)
         upright = lettering.style._replace(tilt=0.0)
         return write(glyph, upright, lettering.height, rng)
@@ -95,23 +95,23 @@ def _half_width(digit: Written) -> float:
 
 
 def _beside(digit: Written, middle: Written, side: int, gap: float) -> Written:
-    """Move a digit left (side -1) or right (side 1) of the one in the middle."""
+    """Move a digit left (side -1) or right (side 1) of the middle one."""
     away = side * (_half_width(middle) + gap + _half_width(digit))
     return digit._replace(points_P2=digit.points_P2 + np.array([away, 0.0]))
 
 
 def _seen(number: Written, tilt: float, street: Street, rng: np.random.Generator) -> Written:
-    """Tilt a row of digits, look at it from the side, and drop what is out of the picture."""
+    """Tilt a row of digits, apply perspective, and drop points outside of the image."""
     turn = np.array([[np.cos(tilt), -np.sin(tilt)], [np.sin(tilt), np.cos(tilt)]])
     points_P2 = number.points_P2 @ turn.T
     far_2 = rng.normal(0, street.perspective / STREET_SIZE, 2)
     shrink_P = 1 / np.maximum(1 + points_P2 @ far_2, 0.3)
     seen_P2 = points_P2 * shrink_P[:, None] + rng.normal(0, street.off_centre, 2)
     near_P = _in_sight(seen_P2)
-    # Every other point is enough for strokes as broad as these.
+    # every other point is enough for strokes this broad
     return Written(seen_P2[near_P][::2], (number.radii_P * shrink_P)[near_P][::2])
 
 
 def _in_sight(points_P2: Points) -> NDArray[np.bool_]:
-    margin = 5  # pixels: wide pens and shadows reach into the picture from outside
+    margin = 5  # pixels: wide pens and shadows reach into the image from outside
     return np.asarray(np.abs(points_P2).max(axis=1) < STREET_SIZE / 2 + margin)

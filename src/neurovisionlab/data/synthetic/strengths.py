@@ -1,8 +1,8 @@
-"""Every strength of the synthetic sets in one place.
+"""All parameters of the synthetic data sets.
 
-They were tuned by eye beside real letters, kana and house numbers, and by how well simple
-classifiers do on both. How usual each form of a character is stands in `glyphs`. Raise
-`GENERATOR_VERSION` in `draw` when any of them changes.
+They were tuned by visual comparison with real letters, kana and house numbers, and by the accuracy
+of simple classifiers on both. `glyphs` has the frequencies of forms. Increment `GENERATOR_VERSION`
+in the package's `__init__` when any of them changes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ LETTER_BOX = 24.0  # EMNIST leaves a margin of two pixels
 KANA_BOX = 27.0  # KMNIST leaves none
 
 IMAGES_PER_WRITER = 20
-LOYALTY = 0.82  # chance that a writer uses their favourite form of a character
+LOYALTY = 0.82  # probability that a writer uses their preferred form of a character
 
 LETTER_HAND = Hand(
     slant=Habit(0.10, 0.14, 0.05),
@@ -53,11 +53,11 @@ KANA_HAND = Hand(
 
 @dataclass(frozen=True)
 class Paper:
-    """What the scan adds to the ink."""
+    """Effects of paper and scanner on the ink."""
 
-    fading: float  # ink unevenness along the paper, 0..1
+    fading: float  # variation of the ink along the paper, 0..1
     grain: float  # roughness of the ink's edge, standard deviation in pixels
-    specks: float  # average number of stray marks in a picture
+    specks: float  # mean number of stray marks per image
     gamma: float  # standard deviation of the logarithm of the ink's gamma
 
 
@@ -87,19 +87,19 @@ SIGN_HAND = Hand(
 
 @dataclass(frozen=True)
 class Street:
-    """What the street and the camera do to a house number. Colours and light are 0..1."""
+    """Parameters of the street and the camera. Colours and light are in 0..1."""
 
     height: tuple[float, float] = (25.0, 1.9)  # of a digit, pixels: mean, standard deviation
-    off_centre: float = 0.85  # standard deviation of the digit's place, pixels
-    perspective: float = 0.06  # standard deviation of how much smaller the far side is
-    neighbour: float = 0.50  # chance of a cut-off digit, for each side
+    off_centre: float = 0.85  # standard deviation of the digit's position, pixels
+    perspective: float = 0.06  # standard deviation of the relative shrinking of the far side
+    neighbour: float = 0.50  # probability of a cut-off digit, per side
     gap: tuple[float, float] = (0.02, 0.30)  # between digits, least and most, digit heights
     contrast: tuple[float, float] = (0.44, 0.88)  # of paint and wall, least and most
-    vivid: float = 0.30  # chance that paint or wall has a strong colour
-    outlined: float = 0.15  # chance of a rim of a third colour around the digits
-    hollow: float = 0.01  # chance that digits consist of their rim only
-    shadow: float = 0.25  # chance of a shadow beside the digits
-    edge: float = 0.35  # chance that the number plate's edge is in the picture
+    vivid: float = 0.30  # probability that paint or wall has a strong colour
+    outlined: float = 0.15  # probability of a rim of a third colour around the digits
+    hollow: float = 0.01  # probability that digits consist of their rim only
+    shadow: float = 0.25  # probability of a shadow beside the digits
+    edge: float = 0.35  # probability that the edge of the sign is visible
     clutter: float = 0.038  # standard deviation of blots on the wall
     shade: float = 0.13  # standard deviation of the light's change across the picture
     blur: tuple[float, float] = (0.64, 0.36)  # pixels: median, deviation of the logarithm

@@ -1,8 +1,8 @@
-"""Who writes what: writers, their habits, and how one moment differs from the next.
+"""Writers and their styles, and variation between the images of one writer.
 
-A `Hand` says how a whole population writes. Each of its habits is a `Habit`: writers differ
-from each other by `between`, and one writer's pictures differ from each other by `within`.
-A `Style` holds one number per habit: of a writer (its averages) or of a single picture.
+A `Hand` describes a population. Each of its fields is a `Habit`: writers differ from each other by
+`between`, and the images of one writer differ by `within`. A `Style` has one number per habit: of a
+writer (averages) or of a single image.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from neurovisionlab.data.synthetic.glyphs import Allograph, Glyph
 
 
 class Habit(NamedTuple):
-    """One habit: its typical value, its spread between and within writers, its least value."""
+    """One property: typical value, standard deviations between and within writers, minimum."""
 
     typical: float
     between: float
@@ -28,7 +28,7 @@ class Habit(NamedTuple):
 
 
 class Style(NamedTuple):
-    """One number for each habit; the fields of `Hand`, in the same order."""
+    """One number per habit; the fields of `Hand`, in the same order."""
 
     slant: float
     tilt: float
@@ -47,49 +47,49 @@ class Style(NamedTuple):
 
 @dataclass(frozen=True)
 class Hand:
-    """How a population writes. Lengths are in glyph heights unless pixels are named."""
+    """Style of a population. Lengths are in glyph heights unless pixels are named."""
 
     slant: Habit  # shear: x moves by this for each y
     tilt: Habit  # radians, clockwise
     aspect: Habit  # natural logarithm of width over height, added to the glyph's own
     bend: Habit  # slow distortion of the whole character, root mean square
     wobble: Habit  # trembling along a stroke
-    looseness: Habit  # every stroke moves, turns and grows on its own
+    looseness: Habit  # separate displacement, rotation and scaling of every stroke
     overrun: Habit  # strokes end too late (or, as often, too early)
     rounding: Habit  # corners are smoothed over this length
-    joining: Habit  # chance that the pen stays down on its way to the next stroke
+    joining: Habit  # probability that the pen stays down on its way to the next stroke
     radius: Habit  # of the pen, pixels
-    pressure: Habit  # how much the width varies along a stroke, 0..1
-    nib: Habit  # flattening of the pen, natural logarithm of its two radii's ratio
+    pressure: Habit  # variation of the width along a stroke, 0..1
+    nib: Habit  # flattening of the pen, natural logarithm of the ratio of its radii
     softness: Habit  # width of the grey edge, pixels
 
 
 class Task(NamedTuple):
-    """One picture to draw: what, by whom, and the random numbers that belong to it alone."""
+    """One image to draw: label, writer, and its own random generator."""
 
     label: int
     writer: int
     rng: np.random.Generator
 
 
-_HEAVY_TAIL = 5.0  # degrees of freedom: now and then a letter really goes wrong
+_HEAVY_TAIL = 5.0  # degrees of freedom: occasional large deviations
 
 
 @cache
 def _table(hand: Hand) -> NDArray[np.float64]:
-    """Return the spreads as rows: typical, between, within, least."""
+    """Return [4, habits]: typical, between, within, least."""
     return np.array(astuple(hand), dtype=np.float64).T
 
 
 def writer_style(hand: Hand, rng: np.random.Generator) -> Style:
-    """Draw the averages of one writer."""
+    """Draw the average style of one writer."""
     typical_F, between_F, _, least_F = _table(hand)
     drawn_F = typical_F + between_F * rng.standard_normal(len(typical_F))
     return Style(*np.maximum(drawn_F, least_F).tolist())
 
 
 def moment_style(writer: Style, hand: Hand, rng: np.random.Generator) -> Style:
-    """Draw how a writer writes this one time."""
+    """Draw the style of a writer in one image."""
     _, _, within_F, least_F = _table(hand)
     drawn_F = np.array(writer) + within_F * rng.standard_t(_HEAVY_TAIL, len(within_F))
     return Style(*np.maximum(drawn_F, least_F).tolist())
@@ -100,8 +100,8 @@ def choose_form(
 ) -> Glyph:
     """Choose one of a character's forms.
 
-    `taste` in 0..1 is where the writer's favourite lies among the forms laid end to end; with
-    chance `loyalty` the writer takes it, else any form.
+    `taste` in 0..1 is the position of the writer's preferred form, by cumulative weight; it is
+    chosen with probability `loyalty`, else a random form.
     """
     ends_A = np.cumsum([allograph.weight for allograph in allographs])
     at = taste if rng.random() < loyalty else rng.random()
@@ -109,20 +109,20 @@ def choose_form(
 
 
 def balanced_labels(count: int, classes: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Return `count` labels in random order, each class as often as any other or once more."""
+    """Return `count` labels in random order, int64; class sizes differ by at most one."""
     return rng.permutation(np.arange(count, dtype=np.int64) % classes)
 
 
 def stream(*key: int) -> np.random.Generator:
-    """Return the random numbers that belong to a key; other keys never change them."""
+    """Return the random generator of a key, independent of other keys."""
     return np.random.default_rng(np.random.SeedSequence(key))
 
 
-_LABELS, _WRITER, _PICTURE = range(3)  # what a stream of random numbers is for
+_LABELS, _WRITER, _PICTURE = range(3)  # purpose of a random stream
 
 
 class WriterSplit(NamedTuple):
-    """A part of a set (train or test): its key, its size, and the first of its writer numbers."""
+    """A part of a data set (train or test): key, size, and number of its first writer."""
 
     key: tuple[int, ...]
     size: int
@@ -130,17 +130,17 @@ class WriterSplit(NamedTuple):
     per_writer: int
 
     def tasks(self, classes: int) -> Iterator[Task]:
-        """Yield the pictures to draw, in order."""
+        """Yield the images to draw, in order."""
         labels_N = balanced_labels(self.size, classes, stream(*self.key, _LABELS))
         for index, label in enumerate(labels_N.tolist()):
             writer = self.first_writer + index // self.per_writer
             yield Task(label, writer, stream(*self.key, _PICTURE, index))
 
     def writer_stream(self, writer: int) -> np.random.Generator:
-        """Return the random numbers that make a writer what they are."""
+        """Return the random generator of a writer's properties."""
         return stream(*self.key, _WRITER, writer - self.first_writer)
 
     @property
     def writers(self) -> int:
-        """How many people write this part."""
+        """Number of writers of this part."""
         return -(-self.size // self.per_writer)

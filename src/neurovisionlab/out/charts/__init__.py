@@ -1,10 +1,10 @@
-"""Charts: rows of numbers → a Vega-Lite chart. Each says its words in the language that is spoken.
+"""Vega-Lite charts of rows of numbers, with text in the language of `out.speech`.
 
-drawing      what all share: colours, room, how a chart becomes SVG, PNG or PDF
-quality      scores with intervals, cell by cell, recall class by class
-learning     accuracy by epoch: means and bands over seeds, where overfitting begins
-confusions   which class is taken for which, and how two models differ in it
-confidence   reliability curves
-evidence     all of those that stand behind a judgement
-costs        accuracy against each cost, and the Pareto front
+drawing         shared by all charts: colours, padding, conversion to SVG, PNG and PDF
+quality         scores with intervals, cells, recall per class
+learning        accuracy by epoch: means and bands over seeds, onset of overfitting
+confusions      confusion matrices of models, and their differences
+confidence      reliability curves
+judged_charts   all charts that support a judgement
+accuracy_costs  accuracy against each cost, and the Pareto front
 """

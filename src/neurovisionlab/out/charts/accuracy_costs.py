@@ -1,4 +1,4 @@
-"""Accuracy against each cost: which models does no other beat?"""
+"""Charts of accuracy against each cost, with the Pareto front."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from neurovisionlab.out.charts.drawing import MODEL, TEST_ACCURACY, Chart, colou
 from neurovisionlab.out.cost_tables import Axis
 from neurovisionlab.out.speech import Sentence
 
-# what a chart holds accuracy against: smaller is better in each
+# costs on the x axis; smaller is better for each
 CHARTED = (
     Axis("weights_mib", Sentence("weights, MiB"), 1, False),
     Axis("train_s", Sentence("training, seconds (all epochs)"), 0, True),
@@ -23,7 +23,7 @@ CHARTED = (
 
 
 def cost_charts(rows: Sequence[CostRow]) -> dict[str, Chart]:
-    """Return {what it costs: accuracy against it, the Pareto front marked}."""
+    """Return {title of a cost: chart of accuracy against it, with the Pareto front}."""
     charts = {str(axis.title): _cost_chart(rows, axis) for axis in CHARTED}
     return {title: chart for title, chart in charts.items() if chart is not None}
 
@@ -50,7 +50,7 @@ def _cost_chart(rows: Sequence[CostRow], axis: Axis) -> Chart | None:
         }
         for row, accuracy_frac, cost in known
     ]
-    # of all models, so that none changes its colour where another has no such cost
+    # colours from all models, so that they stay the same where a model has no such cost
     return _scatter(values, str(axis.title), [row.label for row in rows])
 
 
@@ -66,7 +66,7 @@ def _scatter(values: list[dict[str, Any]], title: str, models: Sequence[str]) ->
         for kind, shape in _SHAPES.items()
         if any(value["front"] == str(kind) for value in values)
     }
-    # half of the longest name beside a dot at the edge, about 6 px a letter
+    # half of the longest name beside a dot at the edge, at about 6 px per letter
     room = min(90, 10 + 3 * max(len(value["model"]) for value in values))
     base = alt.Chart(alt.Data(values=values)).encode(
         x=alt.X("cost:Q", title=title, scale=alt.Scale(type="log", nice=False, padding=room)),

@@ -1,4 +1,4 @@
-"""Does a model mean it when it says 90 %? Reliability curves."""
+"""Reliability curves of models."""
 
 from __future__ import annotations
 
@@ -13,16 +13,20 @@ from neurovisionlab.out.speech import Sentence
 CONFIDENCE = Sentence("how sure the model is, %")
 RIGHT = Sentence("how often it is right, %")
 
-FEW = 10  # bins of fewer images say nothing: they are not drawn
+FEW = 10  # bins of fewer images are too noisy to draw
 
 
 def reliability_chart(
     curves: Mapping[str, Sequence[Sequence[ReliabilityBin]]],
 ) -> Chart | None:
-    """Return accuracy by confidence, a line for each network; the diagonal is what should be.
+    """Return a chart of accuracy by confidence, a line per network; the diagonal is ideal.
 
     Args:
-        curves: {model: the curve of each of its networks} (`judge.calibration.reliability`).
+        curves: {model: reliability curve of each of its networks}
+            (`judge.calibration.reliability`).
+
+    Returns:
+        The chart; None without bins of at least `FEW` images.
     """
     rows = [
         {

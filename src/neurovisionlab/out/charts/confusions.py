@@ -1,4 +1,4 @@
-"""Which class is taken for which, and how two models differ in it."""
+"""Confusion matrices of models, and their differences."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ SHARE = Sentence("share of class")
 
 
 def confusion_chart(counts_CC: Floats, class_names: Sequence[str]) -> Chart | None:
-    """Return a confusion matrix, share of each true class; None beyond 64 classes or below two.
+    """Return a confusion matrix, shares of each true class; None for over 64 classes or under two.
 
     Args:
-        counts_CC: images by (true class, answer); a mean over seeds may be fractional.
+        counts_CC: float64 images by (true class, predicted class); a mean over seeds.
         class_names: C names.
     """
     if not 2 <= len(class_names) <= MAX_CLASSES:
         return None
     shares_CC = counts_CC / np.maximum(counts_CC.sum(axis=1, keepdims=True), 1e-9)
-    # the square root lets rare confusions be seen beside the diagonal
+    # the square root makes rare confusions visible beside the diagonal
     scale = alt.Scale(type="sqrt", domain=[0, 0.25, 1], range=["#eef4fb", "#6baed6", "#08306b"])
     colours = alt.Color("share:Q", title=str(SHARE), scale=scale)
     return _matrix((counts_CC, shares_CC), class_names, colours, str(IMAGES))
@@ -36,9 +36,10 @@ def difference_chart(more_CC: Floats, class_names: Sequence[str], legend: str) -
     """Return a difference of two confusion matrices, in images; None as for `confusion_chart`.
 
     Args:
-        more_CC: images of one model minus images of another, by (true class, answer).
+        more_CC: float64 [C, C], images of one model minus images of another, by (true class,
+            predicted class).
         class_names: C names.
-        legend: which model minus which.
+        legend: title of the difference.
     """
     if not 2 <= len(class_names) <= MAX_CLASSES or not more_CC.any():
         return None
@@ -56,7 +57,7 @@ def difference_chart(more_CC: Floats, class_names: Sequence[str], legend: str) -
 def _matrix(
     arrays: tuple[Floats, Floats], class_names: Sequence[str], colours: alt.Color, counted: str
 ) -> Chart:
-    """Return a square of (counts, colours) that are not 0: of most matrices the greater part is."""
+    """Return a matrix chart of the nonzero (counts, colours): most entries are usually 0."""
     counts_CC, values_CC = arrays
     rows = [
         {

@@ -1,6 +1,6 @@
-"""What all charts share: colours, room for words, and the way to SVG, PNG and PDF.
+"""Functions shared by all charts: colours, padding, and conversion to SVG, PNG and PDF.
 
-No network and no browser is needed: vl-convert carries Vega with it.
+Neither network nor browser is needed: vl-convert includes Vega.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from PIL import Image
 
 from neurovisionlab.out.speech import Sentence, voice
 
-Chart = Any  # an altair chart; its own methods are typed to return Any
-Row = dict[str, Any]  # of a chart's data, as its JSON has it
+Chart = Any  # an altair chart, whose methods are typed to return Any
+Row = dict[str, Any]  # of a chart's data
 
-# Okabe & Ito's palette: told apart by colour-blind readers, too; grey for their black, which
-# would vanish on a dark page
+# Okabe & Ito's palette, distinguishable for colour-blind readers; grey instead of their black,
+# which would be invisible on a dark page
 PALETTE = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8c8c8c"]
-# words that several charts use
+# text of several charts
 MODEL, IMAGES = Sentence("model"), Sentence("images")
 ACCURACY, TEST_ACCURACY = Sentence("accuracy, %"), Sentence("test accuracy, %")
 
 
 def colour(models: Iterable[str], has_legend: bool = True) -> alt.Color:
-    """Return the colours of models: the same for the same list of models in every chart."""
+    """Return the colours of models: the same in every chart for the same list of models."""
     names = list(dict.fromkeys(models))
     colours = [PALETTE[i % len(PALETTE)] for i in range(len(names))]
     scale = alt.Scale(domain=names, range=colours)
@@ -40,7 +40,7 @@ def colour(models: Iterable[str], has_legend: bool = True) -> alt.Color:
 
 
 def toggled(chart: Chart) -> Chart:
-    """Return a chart whose legend is a switch: click a model to see it alone, shift-click more."""
+    """Return a chart with a legend to select models: a click shows one alone, shift-click more."""
     shown = alt.selection_point(fields=["model"], bind="legend")
     return chart.encode(opacity=alt.condition(shown, alt.value(0.9), alt.value(0.08))).add_params(
         shown
@@ -48,23 +48,23 @@ def toggled(chart: Chart) -> Chart:
 
 
 def zoomable(chart: Chart, axes: Sequence[Literal["x", "y"]] = ("x", "y")) -> Chart:
-    """Return a chart to drag and zoom along axes; the wheel alone keeps scrolling the page."""
+    """Return a chart with drag and zoom along axes; the wheel without Ctrl scrolls the page."""
     view = alt.selection_interval(bind="scales", encodings=list(axes), zoom="wheel![event.ctrlKey]")
     return chart.add_params(view)
 
 
 def specification(chart: Chart) -> dict[str, Any]:
-    """Return a chart as Vega-Lite, with room for labels: a reader's font may be wider than ours."""
+    """Return a chart as Vega-Lite, padded for labels: fonts of readers may be wider."""
     spec: dict[str, Any] = chart.properties(
         padding={"left": 28, "right": 48, "top": 6, "bottom": 6}
-    ).to_dict(validate=False)  # the charts are ours and tested; checking takes half of the time
-    spec["background"] = None  # the page's paper, light or dark
+    ).to_dict(validate=False)  # the charts are tested; validation takes half of the time
+    spec["background"] = None  # the page's background, light or dark
     clean: dict[str, Any] = _with_texts(spec, _drawable)
     return clean
 
 
-# what XML 1.0 (section 2.2) allows in a text, the renderer ends the process at anything else; no
-# separators of lines, at which its expressions break, and no directions that overrule others
+# Characters outside of this set: those that XML 1.0 (section 2.2) forbids, at which the renderer
+# ends the process; line separators, at which its expressions break; bidirectional overrides.
 _NOT_DRAWABLE = re.compile(
     "[^\t\n\r\x20-\u2027\u202f-\u2065\u206a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 )
@@ -75,7 +75,7 @@ def _drawable(text: str) -> str:
 
 
 def _number_format() -> Any:
-    """Return d3's number format of the spoken language."""
+    """Return d3's number format of the current language."""
     language = voice()
     return {
         "decimal": language.decimal,
@@ -92,9 +92,9 @@ def as_svg(spec: dict[str, Any]) -> str:
 
 
 def to_files(chart: Chart) -> Iterator[tuple[str, bytes]]:
-    """Yield (ending, content) of a chart as .svg, .png (twice the size) and .pdf, on white paper.
+    """Yield (file extension, content) of a chart: .svg, .png (double size) and .pdf, on white.
 
-    Words that no font here can write are spelt in ASCII.
+    Words without glyphs in the installed fonts are transliterated to ASCII.
     """
     spec = spelt(specification(chart)) | {"background": "white"}
     numbers = _number_format()
@@ -103,13 +103,13 @@ def to_files(chart: Chart) -> Iterator[tuple[str, bytes]]:
     yield "pdf", vl_convert.vegalite_to_pdf(spec, format_locale=numbers)
 
 
-# words that no font can write
+# transliteration of words without glyphs
 
 
 def spelt(spec: Any) -> Any:
-    """Return a specification whose text is in ASCII wherever the fonts here lack a character.
+    """Return a specification with texts in ASCII if the fonts lack one of their characters.
 
-    Different words stay different: where their ASCII is the same, a number follows.
+    Different words stay different: a number distinguishes equal transliterations.
     """
     words = sorted({text for text in _texts(spec) if not text.isascii()})
     missing = set(_lacking("".join(sorted(set("".join(words))))))
@@ -134,7 +134,7 @@ def _texts(spec: Any) -> Iterator[str]:
 
 
 def _with_texts(spec: Any, change: Callable[[str], str]) -> Any:
-    """Return a specification with every text in it changed; names of properties stay."""
+    """Return a specification with every text changed; names of properties are kept."""
     if isinstance(spec, dict):
         return {key: _with_texts(value, change) for key, value in spec.items()}
     if isinstance(spec, list):
@@ -142,13 +142,13 @@ def _with_texts(spec: Any, change: Callable[[str], str]) -> Any:
     return change(spec) if isinstance(spec, str) else spec
 
 
-_NO_GLYPH = "\U0010fffd"  # the last code point for private use: fonts lack it
+_NO_GLYPH = "\U0010fffd"  # the last private-use code point, which fonts lack
 _SIDE_PX = 20
 
 
 @cache
 def _lacking(characters: str) -> str:
-    """Return those characters that are drawn as a font draws what it has not: looked at."""
+    """Return the characters that are drawn as the placeholder for missing glyphs."""
     drawn = _drawn([_NO_GLYPH, *characters])
     return "".join(
         character
@@ -158,7 +158,7 @@ def _lacking(characters: str) -> str:
 
 
 def _drawn(characters: Sequence[str]) -> list[np.ndarray[Any, Any]]:
-    """Return a picture of each character, all drawn at the same place of a square of their own."""
+    """Return an image of each character, each drawn at the same place of its own square."""
     rows = [{"x": _SIDE_PX * (i + 0.5), "text": text} for i, text in enumerate(characters)]
     width = _SIDE_PX * len(characters)
     plain = alt.Scale(domain=[0, width], nice=False, zero=True)

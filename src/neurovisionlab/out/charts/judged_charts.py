@@ -1,4 +1,4 @@
-"""The charts that stand behind a judgement: for the page and for files alike."""
+"""The charts that support a judgement, for the page and for files."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ DIFFERENCE = Sentence("Where {a} (blue) and {b} (orange) answer more often, in i
 MINUS = Sentence("{a} minus {b}, images")
 RELIABILITY = Sentence("Reliability on test: a line for each network, the diagonal is what it says")
 
-MAX_MATRICES = 6  # pairs of models grow fast; the most accurate ones are drawn
+MAX_MATRICES = 6  # the number of pairs grows fast: only those of the most accurate models are drawn
 
 ChartKind = Literal["recalls", "confusion", "difference", "reliability"]
 
 
 class Titled(NamedTuple):
-    """A chart, what it shows, and a name for its file."""
+    """A chart with its kind, file name and title."""
 
     kind: ChartKind
     name: str
@@ -38,13 +38,13 @@ class Titled(NamedTuple):
 
 
 def evidence(judged: Judgement, answers: Sequence[Answers]) -> Iterator[Titled]:
-    """Yield the charts behind a judgement, as many as there is something to draw."""
+    """Yield the charts that support a judgement and have data."""
     ranked = _most_accurate_first(judged, answers)
     found: list[tuple[ChartKind, str, str, Chart | None]] = [
         ("recalls", "recalls", str(RECALLS), recall_chart(_recalls(judged))),
         ("reliability", "reliability", str(RELIABILITY), reliability_chart(judged.reliability)),
     ]
-    # matrices of more classes are not drawn, nor made: their size is a square
+    # matrices of more classes are neither drawn nor computed: their size is quadratic
     num_drawn = MAX_MATRICES if len(judged.class_names) <= MAX_CLASSES else 0
     for one in ranked[:num_drawn]:
         chart = confusion_chart(mean_confusion(one), judged.class_names)
@@ -70,7 +70,7 @@ def interval_rows(found: Judgements) -> list[Row]:
 
 
 def model_names(found: Judgements) -> list[str]:
-    """Return all models in the order in which every chart colours them."""
+    """Return all models in the order that determines their colours in every chart."""
     estimates = (one for data in found.datasets for one in data.verdicts.estimates)
     return list(dict.fromkeys(one.model for one in estimates))
 

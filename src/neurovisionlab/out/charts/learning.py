@@ -1,4 +1,4 @@
-"""How models learned: accuracy by epoch, over seeds, and where overfitting begins."""
+"""Accuracy by epoch over seeds, with the onset of overfitting."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def convergence_chart(
 ) -> Chart | None:
     """Return accuracy by epoch: the mean over seeds with a band from lowest to highest.
 
-    Validation is solid, training dashed; a diamond marks where a gap between the two opens for
-    good (`judge.dynamics`), as the middle of its seeds. None without epochs.
+    Validation is solid, training dashed; a diamond marks the epoch from which on the gap between
+    them stays open (`judge.dynamics`), as the median over seeds. None without epochs.
     """
     rows = list(_rows(records))
     if not rows:
@@ -116,7 +116,7 @@ def _diamonds(marks: list[dict[str, Any]], names: Sequence[str]) -> Chart:
 
 
 def _whole_ticks(rows: Sequence[Row]) -> list[int]:
-    """Return at most about ten epochs to write below the axis."""
+    """Return at most about ten epochs as labels of the axis."""
     last = max(row["epoch"] for row in rows)
     step = -(-last // 10)
     return list(range(step if step > 1 else 1, last + 1, step))

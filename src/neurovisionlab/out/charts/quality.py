@@ -1,4 +1,4 @@
-"""How good: scores with intervals, cell by cell, class by class."""
+"""Charts of quality: scores with intervals, of cells, of classes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from neurovisionlab.out.charts.drawing import (
 )
 from neurovisionlab.out.speech import Sentence
 
-MAX_CLASSES = 64  # beyond that, labels cannot be read
+MAX_CLASSES = 64  # labels of more classes are not legible
 
 WITH_INTERVAL = Sentence("test accuracy, %, with its 95 % interval")
 RECALL = Sentence("recall, %, with its 95 % interval")
@@ -30,7 +30,7 @@ FROM, TO = Sentence("from"), Sentence("to")
 
 
 def interval_chart(rows: Sequence[Row]) -> Chart | None:
-    """Return each model's score with its 95 % interval, a panel for each data set.
+    """Return each model's score with its 95 % interval, a panel per data set; None without rows.
 
     Args:
         rows: {"dataset", "model", "value", "low", "high"}, in per cent.
@@ -75,10 +75,10 @@ def _tooltip(value: str) -> list[alt.Tooltip]:
 
 
 def rank_chart(found: Overall, models: Sequence[str]) -> Chart | None:
-    """Return a critical-difference diagram; None where it was refused.
+    """Return a critical-difference diagram; None if it was refused.
 
-    Each mean rank has a bar as long as Nemenyi's critical difference: two models differ where
-    their bars do not overlap (Demšar 2006). `models` in the order that decides colours.
+    The bar at each mean rank is as long as Nemenyi's critical difference: two models differ if
+    their bars do not overlap (Demšar 2006). `models` are in the order that determines colours.
     """
     if found.critical is None:
         return None
@@ -111,7 +111,7 @@ def rank_chart(found: Overall, models: Sequence[str]) -> Chart | None:
 
 
 def accuracy_chart(records: Sequence[CellRecord]) -> Chart | None:
-    """Return test accuracy: a dot for each cell, a bar at the mean; None without results."""
+    """Return test accuracy: a dot per cell, a bar at the mean; None without results."""
     rows: list[Row] = [
         {
             "model": record.cell.label,
@@ -142,10 +142,10 @@ def accuracy_chart(records: Sequence[CellRecord]) -> Chart | None:
 
 
 def recall_chart(rows: Sequence[Row]) -> Chart | None:
-    """Return each class's recall by model with 95 % intervals; None beyond 64 classes.
+    """Return the recall of each class by model with 95 % intervals; None for over 64 classes.
 
     Args:
-        rows: {"class", "model", "value", "low", "high"}, in per cent, classes in their order.
+        rows: {"class", "model", "value", "low", "high"}, in per cent, sorted by class.
     """
     classes = list(dict.fromkeys(row["class"] for row in rows))
     if not 2 <= len(classes) <= MAX_CLASSES:

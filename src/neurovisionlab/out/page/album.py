@@ -1,8 +1,8 @@
-"""Where a report's pictures come from: the images themselves, or what a run keeps of them.
+"""Sources of a report's images: the data set itself, or the images stored in a run.
 
-`nvl run` reads the images that its user's study names, and keeps the pictures that it shows in
-RUN/mistakes; a report that is written later opens no file elsewhere but below the folder of data
-sets, since the run may be a stranger's.
+`nvl run` reads the images named by its user's study, and stores the shown ones in RUN/mistakes; a
+report written later opens no other files except below the folder of data sets, since the run may be
+of unknown origin.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from neurovisionlab.lab.reach import is_embedded, within_reach
 from neurovisionlab.lab.store import Store
 from neurovisionlab.out.page.picture import MOST_PX, png
 
-MOST_BYTES = 1 << 25  # of the pictures that are kept of one data set
-_HEAD = struct.Struct(">8s4s4sII")  # of a PNG: mark, length and kind of its first chunk, sizes
+MOST_BYTES = 1 << 25  # of the stored images of one data set
+_HEAD = struct.Struct(">8s4s4sII")  # of a PNG: signature; length, type, sizes of its first chunk
 Show = Callable[[int], bytes | None]
 
 
 def _small_png(text: str) -> str:
-    """Refuse what is no PNG of a picture's size: a browser will decode it."""
+    """Refuse text that is not a PNG of limited size in base64, before a browser decodes it."""
     try:
         head = base64.b64decode(text[:32], validate=True)
         base64.b64decode(text, validate=True)
@@ -49,21 +49,21 @@ Base64 = Annotated[str, Field(max_length=1 << 20), AfterValidator(_small_png)]
 
 
 class Kept(Frozen):
-    """The pictures of one data set: {index within the set: PNG in base64}; digest of the set."""
+    """Stored images of one data set: {index in the data set: PNG in base64}, and its digest."""
 
     digest: Hex
     pictures: Annotated[dict[Amount, Base64], Field(max_length=10_000)]
 
 
 class Album:
-    """Pictures of one data set by their index; what was asked for is remembered."""
+    """Images of one data set by index; requested images are kept in `shown`."""
 
     def __init__(self, show: Show) -> None:
         self._show = show
         self.shown: dict[int, str] = {}
 
     def picture(self, index: int) -> str | None:
-        """Return an image as a data URI; None where it is not at hand."""
+        """Return an image as a data URI; None if it is not available."""
         if index not in self.shown:
             found = self._show(index)
             if found is None:
@@ -76,14 +76,14 @@ Infos = Sequence[tuple[DataRef, DataInfo]]
 
 
 class Albums:
-    """The albums of a run's data sets.
+    """Image sources of a run's data sets.
 
     Args:
-        store: where pictures are kept, of a run.
+        store: the run, with stored images.
         infos: the data sets of its plan.
-        home: where data sets lie; not given, what the run keeps goes before what lies in the
-            usual place.
-        is_own: the study is the user's own: images are read wherever it says.
+        home: folder of the data sets; if not given, stored images take precedence over the usual
+            folder.
+        is_own: the study is the user's own: images are read from any place it names.
     """
 
     def __init__(
@@ -96,10 +96,10 @@ class Albums:
         self._store, self._infos, self._is_own = store, infos, is_own
         self._is_given = home is not None
         self._home = home or DataHome.find(None)
-        self._opened: dict[str, Album] = {}  # by digest, not of embedded sets
+        self._opened: dict[str, Album] = {}  # by digest; without embedded data sets
 
     def of(self, dataset: str) -> Album | None:
-        """Return the pictures of a data set; None: those that were tested are not at hand."""
+        """Return the images of a data set; None if the tested images are not available."""
         infos = self._infos
         ref, info = next((pair for pair in infos if pair[1].name == dataset), (None, None))
         if ref is None or info is None:
@@ -110,7 +110,7 @@ class Albums:
         return next((album for way in ways if (album := way(ref, info)) is not None), None)
 
     def _loaded(self, ref: DataRef, info: DataInfo) -> Album | None:
-        """Return the images themselves, unless they are others now."""
+        """Return the images of the data set itself, unless it is missing or has changed."""
         near = ref if self._is_own else within_reach(ref, self._home)
         if near is None:
             return None
@@ -130,7 +130,7 @@ class Albums:
         content = self._store.read_bytes(_path(info.digest), 2 * MOST_BYTES)
         if content is None:
             return None
-        with suppress(ValueError):  # cut, or a stranger's
+        with suppress(ValueError):  # truncated, or of unknown origin
             kept = Kept.model_validate_json(content)
             if kept.digest == info.digest:
                 found = {n: base64.b64decode(text) for n, text in kept.pictures.items()}
@@ -138,11 +138,11 @@ class Albums:
         return None
 
     def keep(self) -> None:
-        """Keep in the run what was shown of images that lie outside of it."""
+        """Store the shown images of data sets outside of the run."""
         for digest, album in self._opened.items():
             kept = Kept(digest=digest, pictures=dict(_up_to(MOST_BYTES, album.shown)))
             if kept.pictures:
-                with suppress(StoreError):  # a folder that cannot be written to has a page at most
+                with suppress(StoreError):  # a folder that is not writable keeps no images
                     self._store.write_bytes(_path(digest), kept.model_dump_json().encode())
 
 

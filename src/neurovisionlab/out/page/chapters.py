@@ -1,4 +1,4 @@
-"""One chapter for each data set: the evidence for what the first screen says."""
+"""One chapter per data set: the evidence for the first screen."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ HEADS = {"nll": Sentence("NLL"), "brier": Sentence("Brier")}
 
 @dataclass(frozen=True)
 class JudgedChapter:
-    """What a judgement adds to a chapter; paragraphs go by their key (`TITLES`)."""
+    """The part of a chapter based on a judgement; paragraphs by their key (`TITLES`)."""
 
     quality: Table | None = None
     pairs: Table | None = None
@@ -66,7 +66,7 @@ class JudgedChapter:
 
 @dataclass(frozen=True)
 class Chapter:
-    """What the report says of one data set."""
+    """The report's content on one data set."""
 
     info: DataInfo
     sizes: str
@@ -80,9 +80,9 @@ class Chapter:
 
 
 class Sources(NamedTuple):
-    """What all chapters are made from.
+    """Input of all chapters.
 
-    `answers` and `judged` are empty where there is nothing to judge.
+    `answers` and `judged` are empty if there are no conclusions.
     """
 
     results: Results
@@ -181,14 +181,14 @@ def _marked(model: str, judged: Judgement) -> str:
 
 
 def one_seed_notes(estimates: Iterable[ModelEstimate]) -> tuple[str, ...]:
-    """Return what must be said below a table that holds intervals of single networks."""
+    """Return the note for a table with intervals of single networks."""
     if all(one.scope == "models" for one in estimates):
         return ()
     return (f"{ONE_SEED_MARK.strip()} {ONE_SEED}",)
 
 
 def _marks(judged: Judgement, metric: str, some: Sequence[ModelEstimate]) -> dict[str, str]:
-    """Return a star for the best, and a sign for those that nothing sets apart from it."""
+    """Return {model: mark}: a star for the best, and a sign for models not worse than it."""
     if len(some) < 2:
         return {}
     pick = min if metric in LOWER_IS_BETTER else max
@@ -202,7 +202,7 @@ def _marks(judged: Judgement, metric: str, some: Sequence[ModelEstimate]) -> dic
 
 
 def pair_table(judged: Judgement) -> Table | None:
-    """Return each model (row) against each other (column), by accuracy; None for a single one."""
+    """Return each model (row) against each other (column) by accuracy; None for a single model."""
     pairs = [pair for pair in judged.verdicts.pairs if pair.metric == "accuracy"]
     if not pairs:
         return None

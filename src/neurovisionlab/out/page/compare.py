@@ -1,4 +1,4 @@
-"""Several runs side by side: other protocols, other machines, the same page."""
+"""Comparison of several runs, with other protocols or machines, on one page."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ NOISY = Sentence("* measured beside other processes, or on a noisy machine: slow
 
 
 class ComparedRun(NamedTuple):
-    """One of the runs: everything about it that is set beside the others."""
+    """One run with everything that the comparison shows."""
 
     name: str
     plan: Plan
@@ -56,7 +56,7 @@ class ComparedRun(NamedTuple):
 
 
 class Beside(NamedTuple):
-    """What the runs say of one data set."""
+    """Comparison of the runs on one data set."""
 
     dataset: str
     warnings: tuple[str, ...]
@@ -66,11 +66,11 @@ class Beside(NamedTuple):
 
 
 def compare_runs(runs: Sequence[Results], language: Voice = ENGLISH) -> str:
-    """Return a page that sets runs side by side, as HTML.
+    """Return a page that compares runs, as HTML.
 
     Args:
-        runs: two or more; runs of one name are numbered.
-        language: what the page is written in.
+        runs: two or more; runs with the same name are numbered.
+        language: language of the page.
 
     Raises:
         SpecError: fewer than two runs.
@@ -93,7 +93,7 @@ def compare_runs(runs: Sequence[Results], language: Voice = ENGLISH) -> str:
 
 
 def _names(runs: Sequence[Results]) -> list[str]:
-    """Return the folders' names, numbered where two are the same."""
+    """Return the folders' names, numbered if repeated."""
     names = [one.root.name for one in runs]
     return [
         name if names.count(name) == 1 else f"{name} ({names[: i + 1].count(name)})"
@@ -118,7 +118,7 @@ def _side(results: Results, name: str) -> ComparedRun:
 
 
 def settings_table(sides: Sequence[ComparedRun]) -> Table:
-    """Return the settings in which the runs differ, a column for each run."""
+    """Return the settings in which the runs differ, a column per run."""
     found = [_settings(side) for side in sides]
     names = dict.fromkeys(name for settings in found for name in settings)
     rows = [(name, *(settings.get(name, "–") for settings in found)) for name in names]
@@ -130,7 +130,7 @@ def settings_table(sides: Sequence[ComparedRun]) -> Table:
 
 
 def _settings(side: ComparedRun) -> dict[str, str]:
-    """Return all that a run's study and machines are made of, {name: value}."""
+    """Return all settings of a run's study and machine, {name: value}."""
     study = side.plan.study.model_dump(mode="json", exclude={"name", "description"})
     settings = flat(study)
     for record in side.records[:1]:
@@ -201,7 +201,7 @@ def _estimates(side: ComparedRun, dataset: str) -> dict[str, ModelEstimate]:
 def _warnings(
     dataset: str, sides: Sequence[ComparedRun], estimates: Sequence[dict[str, ModelEstimate]]
 ) -> Iterator[str]:
-    digests = [  # several in one run where the size of images is varied
+    digests = [  # several per run if the image size is varied
         frozenset(info.digest for _, info in side.plan.infos if info.name == dataset)
         for side in sides
     ]
@@ -217,7 +217,7 @@ def _chart(
     estimates: Sequence[dict[str, ModelEstimate]],
     sides: Sequence[ComparedRun],
 ) -> object | None:
-    """Return a panel for each model, a line for each run."""
+    """Return a panel per model, with a line per run."""
     rows = [
         {
             "dataset": model,
@@ -234,7 +234,7 @@ def _chart(
 
 
 def _costs(dataset: str, sides: Sequence[ComparedRun]) -> Table | None:
-    """Return the costs of each model in each run: a row for each pair of them."""
+    """Return the costs of each model in each run, a row per pair."""
     rows, is_noisy = [], False
     for side in sides:
         for row in side.costs:

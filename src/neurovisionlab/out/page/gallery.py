@@ -1,4 +1,4 @@
-"""Pictures that models get wrong: what nobody recognises, and what the best is too sure of."""
+"""Images that models get wrong: by all networks, and by the best with high confidence."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from neurovisionlab.out.page.album import Album
 from neurovisionlab.out.speech import Counted, Sentence
 
 NUM_PICTURES = 16  # a row on a wide screen
-NUM_OF_PAIR = 4  # pictures of one pair of classes
+NUM_OF_PAIR = 4  # images per pair of classes
 
 
 class Picture(NamedTuple):
-    """One image as a data URI; what it is, what was answered (None: just that), and in words."""
+    """An image as a data URI, with its true class, predicted class (None: correct), and texts."""
 
     uri: str
     truth: str
@@ -31,7 +31,7 @@ class Picture(NamedTuple):
 
 
 class Shelf(NamedTuple):
-    """Pictures of one kind of mistake."""
+    """Images of one kind of mistake."""
 
     title: str
     pictures: tuple[Picture, ...]
@@ -57,7 +57,7 @@ NOT_AT_HAND = Sentence(
 
 
 class Mistakes(NamedTuple):
-    """The mistakes of one data set; where there are no shelves perhaps why."""
+    """The mistakes of one data set; the reason if there are none to show."""
 
     shelves: tuple[Shelf, ...] = ()
     why_none: str | None = None
@@ -67,14 +67,14 @@ NOT_JUDGED = Mistakes()
 
 
 def mistakes(results: Results, judged: Judgement, album: Album | None) -> Mistakes:
-    """Return the mistakes of one data set as pictures of its album."""
+    """Return the mistakes of one data set as images of its album."""
     if album is None:
         return Mistakes(why_none=str(NOT_AT_HAND))
     return Mistakes(tuple(shelves(results, judged, album)))
 
 
 def shelves(results: Results, judged: Judgement, album: Album) -> list[Shelf]:
-    """Return the mistakes of one data set; pictures that the album has not are left out."""
+    """Return the mistakes of one data set; images missing in the album are left out."""
     num_suspects = len(judged.differences.suspects)
     made = [Shelf(ALL_WRONG.format(num_suspects), tuple(_suspects(judged, album)))]
     of_set = [r for r in results.records if r.cell.data.name == judged.dataset]
@@ -114,7 +114,7 @@ def _sure_mistakes(told: Predictions) -> NDArray[np.int64]:
 
 
 def _confused(told: Predictions) -> NDArray[np.int64]:
-    """Return this network's most frequent mistakes, the surest ones of each."""
+    """Return this network's most frequent mistakes, the most confident ones of each."""
     probs_NC, wrong_N = _wrong(told)
     answers_N = probs_NC.argmax(axis=1)
     pairs = Counter(zip(told.labels_N[wrong_N], answers_N[wrong_N], strict=True))
@@ -127,7 +127,7 @@ def _confused(told: Predictions) -> NDArray[np.int64]:
 
 
 def _wrong(told: Predictions) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Return probabilities [N, C], and which images are answered wrongly."""
+    """Return probabilities [N, C], and the indices of wrong predictions."""
     probs_NC = softmax(told.logits_NC.astype(np.float64), axis=1)
     return probs_NC, np.flatnonzero(probs_NC.argmax(axis=1) != told.labels_N)
 

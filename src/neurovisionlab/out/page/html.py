@@ -1,4 +1,4 @@
-"""How templates, charts and scripts become one file that asks nobody for anything."""
+"""Templates, charts and scripts combined into one self-contained file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from neurovisionlab.out.speech import Voice, number, speaking, voice
 
 
 class Drawing(NamedTuple):
-    """A chart in a page: still as SVG, and as what a browser draws a living one from."""
+    """A chart in a page: a static SVG, and the specification of the interactive chart."""
 
     title: str
     svg: Markup
@@ -28,25 +28,25 @@ class Drawing(NamedTuple):
 
 
 def draw(chart: Chart, title: str) -> Drawing:
-    """Return a chart as it goes into a page."""
+    """Return a chart for a page."""
     spec = specification(chart)
-    # safe: the renderer escapes what data wrote into the chart
+    # safe: the renderer escapes text from data
     return Drawing(title, Markup(_named_apart(_unspoken(as_svg(spec)))), as_json(spec))
 
 
 def _named_apart(svg: str) -> str:
-    """Return SVG whose ids no other chart has, still or living: else they would clip each other."""
+    """Return SVG with unique ids: with equal ids, charts would use each other's clip paths."""
     mark = hashlib.sha256(svg.encode()).hexdigest()[:12]
     return re.sub(r'((?: id="| (?:xlink:)?href="#|url\(#))', rf"\g<1>still-{mark}-", svg)
 
 
 def drawn(chart: Chart | None, title: str) -> Drawing | None:
-    """Return a chart as it goes into a page; None stays None."""
+    """Return a chart for a page; None for None."""
     return None if chart is None else draw(chart, title)
 
 
 def _unspoken(svg: str) -> str:
-    """Return SVG without what Vega says to screen readers, in English: the page says it itself."""
+    """Return SVG without Vega's English texts for screen readers: the page has its own."""
     return re.sub(r' (?:aria-[a-z]+|role)="[^"]*"', "", svg)
 
 
@@ -57,7 +57,7 @@ def as_json(value: object) -> Markup:
 
 
 def page(template: str, language: Voice, content: Mapping[str, object]) -> str:
-    """Return a template filled in, in a language; scripts and styles are in it."""
+    """Return a template filled in, in a language, with scripts and styles included."""
     environment = Environment(
         loader=PackageLoader("neurovisionlab.out.page"),
         autoescape=True,
@@ -83,7 +83,7 @@ def page(template: str, language: Voice, content: Mapping[str, object]) -> str:
 
 
 def _shown(value: object) -> object:
-    """Return what a template writes: text from outside in no other order than it is read."""
+    """Return a template's value with active characters of foreign text escaped."""
     return neutral(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
@@ -93,6 +93,6 @@ def _read(name: str) -> str:
 
 @cache
 def _engine() -> str:
-    """Return Vega, Vega-Lite and Vega-Embed (BSD-3-Clause), as vl-convert carries them."""
+    """Return Vega, Vega-Lite and Vega-Embed (BSD-3-Clause), as included in vl-convert."""
     bundle: str = vl_convert.javascript_bundle(None)  # type: ignore[arg-type]  # its stub forgets the default
     return bundle.replace("</script", "<\\/script")

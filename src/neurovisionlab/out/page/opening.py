@@ -1,4 +1,4 @@
-"""The first screen: who leads where, what to take, and what was run."""
+"""The first screen: leading models, recommended models, and what was run."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ UNKNOWN_CPU = Sentence("processor unknown")
 
 
 class Opening(NamedTuple):
-    """What stands on the first screen."""
+    """Content of the first screen."""
 
     leads: tuple[str, ...]
     advice: Table | None
@@ -51,7 +51,7 @@ class Opening(NamedTuple):
 
 
 def opening(plan: Plan, num_done: int, found: Judgements | None) -> Opening:
-    """Return the first screen of a run; without judgements it says what was run alone."""
+    """Return the first screen of a run; without judgements, only what was run."""
     warnings = [SYNTHETIC.format(dataset=info.name) for _, info in plan.infos if info.synthetic]
     extent = extent_line(plan, num_done)
     if found is None:
@@ -79,7 +79,7 @@ def _ranks(found: Judgements) -> Drawing | None:
 
 
 def extent_line(plan: Plan, num_done: int) -> str:
-    """Say how many cells of what were run."""
+    """Return a line on the number of finished cells and their factors."""
     study = plan.study
     parts = [
         DATASETS.format(len(study.datasets)),
@@ -93,7 +93,7 @@ def extent_line(plan: Plan, num_done: int) -> str:
 
 
 def advice_table(advice: dict[str, tuple[Advice, ...]]) -> Table | None:
-    """Return the choice for each case (row) on each data set (column)."""
+    """Return the choice for each case (row) on each data set (column); None without cases."""
     cases = list(dict.fromkeys(one.case for some in advice.values() for one in some))
     if not cases:
         return None
@@ -111,7 +111,7 @@ def _choice(one: Advice) -> str:
 
 
 def machine_lines(records: Sequence[CellRecord]) -> list[str]:
-    """Return a line for each machine that cells ran on."""
+    """Return a line for each machine that ran cells."""
     lines = {
         " · ".join(
             [

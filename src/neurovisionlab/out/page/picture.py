@@ -1,4 +1,4 @@
-"""One image as a page shows it."""
+"""Encoding of an image for a page."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 SIDE_PX = 56
-MOST_PX = 4 * SIDE_PX  # on either side
+MOST_PX = 4 * SIDE_PX  # maximum of either side
 
 
 def png(image_HWC: NDArray[np.uint8]) -> bytes:
-    """Return an image as a PNG of at most 224 px, enlarged without smoothing if it is small."""
+    """Return an image uint8 [H, W, 1 or 3] as a PNG of at most 224 px, small ones enlarged."""
     picture = Image.fromarray(image_HWC[..., 0] if image_HWC.shape[2] == 1 else image_HWC)
     scale = max(1, round(SIDE_PX / max(picture.size)))
     larger = picture.resize(

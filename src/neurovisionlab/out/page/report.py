@@ -1,4 +1,4 @@
-"""A run as one self-contained HTML page: opens from disk, asks no network for anything."""
+"""The report of a run: one self-contained HTML page that needs no network."""
 
 from __future__ import annotations
 
@@ -51,14 +51,14 @@ def write_report(
 
     Args:
         store: the run.
-        home: where data sets lie: mistakes are shown as pictures if the images are still there.
-            Not given: of those that are not the package's own what the run keeps is shown, else
-            what lies in the usual place.
-        language: what the page is written in (`out.language.voice_of`). Not given: as the page
-            that is there, else English.
-        is_own: the study is the user's own, of whom images are read wherever it says; otherwise
-            nothing is opened but below `home` (`lab.reach`).
-        conclusions: from the run, where they have been drawn.
+        home: folder of the data sets, from which mistakes are shown as images. By default, for data
+            sets outside of the package, the images stored in the run are used, else the usual
+            folder.
+        language: language of the page (`out.language.voice_of`). By default that of the existing
+            page, else English.
+        is_own: the study is the user's own, whose images are read from any place it names;
+            otherwise only files below `home` are opened (`lab.reach`).
+        conclusions: the run's conclusions, if already computed.
     """
     if language is None:
         language = voice_of(_language_of(store))
@@ -70,13 +70,13 @@ def write_report(
     return path
 
 
-# how pages of versions that kept no settings begin
+# start of the pages of versions that stored no language
 _HEAD = re.compile(rb'^\s*<!DOCTYPE html>\s*<html lang="([a-z]+)"', re.IGNORECASE)
 _MOST_BYTES = 1 << 28  # of a page
 
 
 def _language_of(store: Store) -> str:
-    """Return the code of the language that the run's page is in, English where there is none."""
+    """Return the language code of the run's page, English without a page."""
     code = store.language()
     if code is None:
         found = _HEAD.match((store.read_bytes("report.html", _MOST_BYTES) or b"")[:1000])
@@ -85,7 +85,7 @@ def _language_of(store: Store) -> str:
 
 
 def render(conclusions: Conclusions, albums: Albums, language: Voice = ENGLISH) -> str:
-    """Return the report of a run as HTML, with pictures of `albums`; nothing is kept."""
+    """Return the report of a run as HTML, with images of `albums`; nothing is stored."""
     with speaking(language):
         return page("report.html.j2", language, _content(conclusions, albums))
 
@@ -98,7 +98,7 @@ def _content(conclusions: Conclusions, albums: Albums) -> dict[str, object]:
     sources = Sources(results, albums, cost_rows(results), conclusions.answers, judged)
     return {
         "plan": plan,
-        "description": Sentence(plan.study.description),  # of our presets it is in the catalogue
+        "description": Sentence(plan.study.description),  # the catalogue has those of the presets
         "opening": opening(plan, len(records), judged),
         "why_none": why_none,
         "chapters": _chapters(plan, sources, rows),
@@ -131,8 +131,8 @@ def _open_failures(results: Results) -> list[Failure]:
 def _publications(
     results: Results, judged: Judgements | None
 ) -> list[tuple[Publication, tuple[ClaimRow, ...]]]:
-    """Return the shipped publications that this run can say something about, and what."""
-    if judged is None:  # no verdicts, no claims: the first screen says why
+    """Return the shipped publications with claims that this run can compare, and their rows."""
+    if judged is None:  # without verdicts no claims: the first screen gives the reason
         return []
     evidence = evidence_of(results)
     found = []
@@ -158,7 +158,7 @@ ALL = Sentence("all")
 
 
 def protocol_line(study: Study) -> str:
-    """Say how models were trained."""
+    """Return a line on the training of models."""
     protocol = study.protocol
     px = protocol.image_px
     return PROTOCOL.format(
@@ -173,7 +173,7 @@ def protocol_line(study: Study) -> str:
 
 
 def split_line(study: Study) -> str:
-    """Say how images were divided."""
+    """Return a line on the split of the images."""
     subset = study.subset
     return SPLIT.format(
         val=100 * study.protocol.val_frac,
@@ -184,7 +184,7 @@ def split_line(study: Study) -> str:
 
 
 def as_toml(study: Study) -> str:
-    """Return a study as the TOML file that makes it again: what is not a default."""
+    """Return a study as a TOML file that recreates it, without default values."""
     settings = study.model_dump(mode="json", exclude_defaults=True, exclude_none=True)
     return tomli_w.dumps(settings)
 

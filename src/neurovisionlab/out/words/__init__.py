@@ -1,4 +1,4 @@
-"""The words of what was concluded: tables of sentences by key, and sentences about verdicts.
+"""Text of conclusions: tables of sentences by key, and functions for verdicts.
 
 advice_words        of `judge.advice`
 cell_words          of cells that have no part in a judgement

@@ -1,4 +1,4 @@
-"""Every sentence of the advice, in one place: templates to fill in, ready to be translated."""
+"""Sentences of advice, as translatable templates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every sentence about claims, in one place: templates to fill in, ready to be translated."""
+"""Sentences about claims, as translatable templates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a reader must know of measured costs: which counter, what did not fit, what disturbed."""
+"""Notes on measured costs: energy counters, insufficient memory, disturbances."""
 
 from __future__ import annotations
 

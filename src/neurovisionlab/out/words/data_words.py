@@ -1,10 +1,10 @@
-"""Notes about how data sets were read, and what their division came to."""
+"""Notes on how data sets were read and split."""
 
 from __future__ import annotations
 
 from neurovisionlab.out.speech import Sentence
 
-# An earlier version kept these sentences instead of their keys: they are read back in this order.
+# Earlier versions stored these sentences instead of keys: they are parsed in this order.
 WORDS: dict[str, Sentence] = {
     "data.not_published": Sentence("{name} is not the published file (its MD5 differs)"),
     "data.not_verified": Sentence("not verified, no published MD5 is known: {names}"),

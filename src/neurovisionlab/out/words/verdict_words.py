@@ -1,6 +1,6 @@
-"""Verdicts in words: one function for each kind of sentence, all words in one table.
+"""Text of verdicts: a function per kind of sentence, with all templates in one table.
 
-Which language they are said in is decided outside (`out.speech`).
+`out.speech` sets the language.
 Numbers are printed to the precision that their interval allows.
 """
 
@@ -141,7 +141,7 @@ MOST_DECIMALS = 4
 
 
 def estimate_sentence(one: ModelEstimate, dataset: str) -> str:
-    """Say how good a model is."""
+    """Return a sentence on the score of a model."""
     show = _Numbers(one.metric, (one.low, one.high))
     key = "estimate" if one.scope == "models" else "estimate, one seed"
     text = WORDS[key].format(
@@ -176,12 +176,12 @@ def short_interval(one: ModelEstimate) -> str:
 
 
 def short_pair(pair: PairVerdict, model: str) -> str:
-    """Return a pair's verdict from one model's side: better, +1.2 points (0.9 to 1.5)."""
+    """Return a pair's verdict from one model's view: better, +1.2 points (0.9 to 1.5)."""
     show = _Numbers(pair.metric, (pair.low, pair.high))
     low, high, size = pair.low, pair.high, pair.difference
     if model == pair.b:
         low, high, size = -high, -low, -size
-    kind = pair.about_models  # of trained networks alone the sentences speak
+    kind = pair.about_models  # only sentences cover trained networks
     key = kind if kind != "better" else "is better" if pair.better == model else "is worse"
     is_shown = any(digit in "123456789" for digit in show.bare(size))
     sign = "+" if size > 0 and is_shown else ""
@@ -194,7 +194,7 @@ def short_pair(pair: PairVerdict, model: str) -> str:
 
 
 def pair_sentence(pair: PairVerdict, dataset: str) -> str:
-    """Say the verdict about two models, what it is about, and what would decide an open one."""
+    """Return sentences on two models: the verdict, its scope, and what would decide an open one."""
     fields = _pair_fields(pair, dataset)
     why = "why, interval" if pair.low <= 0 <= pair.high else "why, correction"
     text = WORDS[_pair_key(pair)].format(why=WORDS[why].format(**fields), **fields)
@@ -212,7 +212,7 @@ def pair_sentence(pair: PairVerdict, dataset: str) -> str:
 
 
 def decide_sentence(more: WouldDecide | None, about_models: bool) -> str:
-    """Say what more would decide an open comparison; nothing where it is decided."""
+    """Return a sentence on the data that would decide an open comparison; "" if it is decided."""
     if more is None:
         return ""
     images = _images_words(more)
@@ -224,7 +224,7 @@ def decide_sentence(more: WouldDecide | None, about_models: bool) -> str:
 
 
 def overall_sentences(found: Overall) -> tuple[str, ...]:
-    """Say how the models stand across data sets, and which methods were refused."""
+    """Return sentences on the models across data sets, and on refused methods."""
     lines = [standing_sentence(one) for one in found.standings]
     if not found.is_balanced:
         lines.append(str(WORDS["balanced"]))
@@ -239,7 +239,7 @@ def overall_sentences(found: Overall) -> tuple[str, ...]:
 
 
 def standing_sentence(one: Standing) -> str:
-    """Say how one model stands across data sets."""
+    """Return a sentence on one model across data sets."""
     counts = one.model_dump(include={"model", "wins", "ties", "losses", "undecided"})
     if one.mean_rank is None or one.low is None or one.high is None:
         return WORDS["standing, no rank"].format(**counts)
@@ -253,7 +253,7 @@ def standing_sentence(one: Standing) -> str:
 
 
 def signed_ranks_sentence(one: SignedRanks, num_pairs: int) -> str:
-    """Say what Wilcoxon's test finds of two models over all data sets."""
+    """Return a sentence on Wilcoxon's test of two models over all data sets."""
     p = p_text(one.p_holm)
     if num_pairs > 1:
         p = WORDS["corrected"].format(p=p, num_pairs=num_pairs)
@@ -268,15 +268,15 @@ def signed_ranks_sentence(one: SignedRanks, num_pairs: int) -> str:
 
 
 def refusal_sentence(one: Refusal) -> str:
-    """Say why a method was not used."""
+    """Return a sentence on the reason for not using a method."""
     return WORDS[one.reason].format(needed=one.needed, got=one.got)
 
 
 def decimals(low: float, high: float) -> int:
     """Return the decimals that an interval allows: its half-width keeps one significant digit.
 
-    Two where the first digit is 1, as the Particle Data Group rounds (Review of Particle Physics,
-    section 5.3): a half-width of 0.16 shown as 0.2 would be a quarter off.
+    Two digits if the first digit is 1, as the Particle Data Group rounds (Review of Particle
+    Physics, section 5.3): a half-width of 0.16 printed as 0.2 would be a quarter off.
 
     >>> [decimals(0, 2 * half) for half in (30.0, 3.2, 1.6, 0.32, 0.16, 0.0)]
     [0, 0, 1, 1, 2, 4]
@@ -290,7 +290,7 @@ def decimals(low: float, high: float) -> int:
 
 
 def p_text(p: float) -> str:
-    """Return p with two significant digits; below 0.001, only that.
+    """Return p with two significant digits, or "below 0.001".
 
     >>> [p_text(p) for p in (1.0, 0.5, 0.0123, 0.0009)]
     ['p = 1.0', 'p = 0.50', 'p = 0.012', 'p < 0.001']
@@ -302,13 +302,13 @@ def p_text(p: float) -> str:
 
 
 class _Numbers:
-    """Numbers of one score, shares as percent, with the decimals that an interval allows."""
+    """Numbers of one score, shares in per cent, with the decimals that an interval allows."""
 
     def __init__(self, metric: Metric, interval: tuple[float, float]) -> None:
         self.is_share = metric not in LOWER_IS_BETTER
         self.scale = 100 if self.is_share else 1
         self.decimals = decimals(*(bound * self.scale for bound in interval))
-        # a bound that is not zero is not shown as zero
+        # a nonzero bound must not be printed as zero
         self.decimals += any(b != 0 and float(self._number(b)) == 0 for b in interval)
 
     def value(self, number: float) -> str:
@@ -320,7 +320,7 @@ class _Numbers:
         return _points(self.bare(number)) if self.is_share else self.bare(number)
 
     def bare(self, number: float) -> str:
-        """Return a number without its unit, with a minus sign; a rounded zero has none."""
+        """Return a number without its unit, with a minus sign; none for a rounded zero."""
         text = self._number(number)
         bare = text.lstrip("-")
         shown = voice().number(bare)
@@ -341,7 +341,7 @@ def _pair_key(pair: PairVerdict) -> str:
 def _pair_fields(pair: PairVerdict, dataset: str) -> dict[str, object]:
     show = _Numbers(pair.metric, (pair.low, pair.high))
     lead = WORDS["lead"].format(leading=pair.leading) if pair.leading else ""
-    # of a "better" the interval is told as the better one's lead (or as less, where less is good)
+    # the interval of a "better" is that of the better model's lead (for losses, of its deficit)
     mirrored = pair.kind == "better" and pair.difference < 0
     low, high = (-pair.high, -pair.low) if mirrored else (pair.low, pair.high)
     return {
@@ -370,7 +370,7 @@ def _corrected(pair: PairVerdict) -> str:
 
 
 def _bound(delta: float, metric: Metric) -> str:
-    """Return a bound with two significant digits at most: 0.5 points, 0.32 points."""
+    """Return a bound with at most two significant digits: 0.5 points, 0.32 points."""
     text = number(delta * 100, ".2g" if delta * 100 < 10 else ".0f")
     return _points(text) if metric not in LOWER_IS_BETTER else text
 
