@@ -7,12 +7,13 @@ the name of a file is spelt so that it can be nothing else.
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from datetime import datetime
 from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field
+
+from neurovisionlab.core.model_names import no_address
 
 MOST = 2**53  # up to here every whole number is exact in a float, a chart, a browser
 MOST_CLASSES = 100_000
@@ -41,19 +42,7 @@ def _in_one_line(name: str) -> str:
 
 # of what a person names in a study: a data set, with its path, or a model
 Name = Annotated[str, Field(min_length=1, max_length=5_000), AfterValidator(_in_one_line)]
-
-
-def _of_a_library(name: str) -> str:
-    """Refuse what timm would take for an address to load from: local-dir:, hf-hub: and others."""
-    for kind, example in (("timm", "convnext_atto"), ("torchvision", "resnet18")):
-        if name.startswith(f"{kind}:") and not _LIBRARY_NAME.fullmatch(name, len(kind) + 1):
-            expected = f"{kind}:NAME of letters, digits, dots, dashes and underscores"
-            raise ValueError(f"expected {expected}, got {name[:80]!r}; try {kind}:{example}")
-    return name
-
-
-_LIBRARY_NAME = re.compile(r"[A-Za-z0-9_]+([.-][A-Za-z0-9_]+)*")
-ModelName = Annotated[Name, AfterValidator(_of_a_library)]
+ModelName = Annotated[Name, AfterValidator(no_address)]
 
 
 def _moment(text: str) -> str:

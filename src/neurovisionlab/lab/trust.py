@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 from neurovisionlab.core.costs import CostSpec
 from neurovisionlab.core.errors import ModelError, mould
-from neurovisionlab.learn.own_source import check_source, is_own
+from neurovisionlab.core.model_names import is_own
+from neurovisionlab.learn.own_source import check_source
 
 
 def own_models(specs: Iterable[CostSpec]) -> tuple[str, ...]:

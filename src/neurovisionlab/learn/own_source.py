@@ -20,15 +20,6 @@ _MOST_BYTES = 10_000_000  # of a file of source
 _MOST_FILES = 100  # that are looked through for the one that defines a function
 
 
-def is_own(model: str) -> bool:
-    """Return whether a name stands for code: "module:function" and whatever resembles it.
-
-    >>> [is_own(name) for name in ("vit-tiny", "timm:convnext_atto", "my_models:tiny")]
-    [False, False, True]
-    """
-    return ":" in model and not model.startswith(("timm:", "torchvision:"))
-
-
 def check_source(model: str, digest: str | None) -> None:
     """Refuse a module whose source is not what a run kept the digest of; imports nothing.
 
