@@ -22,7 +22,7 @@ from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import Any, Literal
 
-from neurovisionlab.core.errors import ModelError, mould, nearest
+from neurovisionlab.core.errors import ModelError, mould, nearest, one_line
 from neurovisionlab.learn.current_folder import make_findable
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -261,10 +261,3 @@ def _own_digest(name: str) -> str:
     for file in sorted(os.fspath(file) for file in files if file):
         sha.update(Path(file).read_bytes())
     return sha.hexdigest()
-
-
-def one_line(error: BaseException) -> str:
-    """Return an exception as one short line: its kind and the first line of its text."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    text = " ".join(lines[:2])
-    return f"{type(error).__name__}: {text[:200]}" if text else type(error).__name__

@@ -15,12 +15,12 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from neurovisionlab.core.errors import ModelError, NvlError, mould
+from neurovisionlab.core.errors import ModelError, NvlError, mould, one_line
 from neurovisionlab.core.records import CellRecord, check_readable
 from neurovisionlab.core.spec import CellSpec
 from neurovisionlab.data.batches import Batches, Staged
 from neurovisionlab.learn.answer import answers_at_once, keeps_nothing, predict
-from neurovisionlab.learn.catalogue import kind_of, one_line
+from neurovisionlab.learn.catalogue import kind_of
 from neurovisionlab.learn.checkpoint import Built, from_bytes, put_back, to_bytes
 from neurovisionlab.learn.clock import Stopwatches
 from neurovisionlab.learn.device import Chance, is_out_of_memory

@@ -15,12 +15,11 @@ from torch.nn.parameter import is_lazy
 from torchvision import models as torchvision_models  # type: ignore[import-untyped]
 from torchvision.ops import StochasticDepth  # type: ignore[import-untyped]
 
-from neurovisionlab.core.errors import ModelError, mould
+from neurovisionlab.core.errors import ModelError, mould, one_line
 from neurovisionlab.core.protocol import Protocol
 from neurovisionlab.learn.catalogue import (
     Recipe,
     kind_of,
-    one_line,
     own_function,
     patch_side,
     recipe_of,
