@@ -1,29 +1,13 @@
-"""The table of models, readable without torch: names, what they are, which sizes they take.
-
-Four kinds of names:
-
-    NAME                        of the table below
-    timm:NAME                   any model of timm, with or without a tag
-    torchvision:NAME            any classifier of torchvision.models
-    package.module:function     a function of the user's own
-"""
+"""The table of models, readable without torch: names, what they are, which sizes they take."""
 
 from __future__ import annotations
 
-import hashlib
-import importlib
-import inspect
-import os
-import re
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from types import MappingProxyType, ModuleType
+from types import MappingProxyType
 from typing import Any, Literal
 
-from neurovisionlab.core.errors import ModelError, mould, nearest, one_line
-from neurovisionlab.learn.current_folder import make_findable
+from neurovisionlab.core.errors import ModelError, mould, nearest
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -123,31 +107,6 @@ MODELS: dict[str, Recipe] = {
 }
 
 
-ModelKind = Literal["table", "timm", "torchvision", "own"]
-_OWN_NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
-
-
-def kind_of(name: str) -> ModelKind:
-    """Return which of the four kinds of names this is.
-
-    >>> [kind_of(name) for name in ("resnet18", "timm:convnext_atto", "my_models:tiny")]
-    ['table', 'timm', 'own']
-
-    Raises:
-        ModelError: a colon in a name that is none of the four.
-    """
-    if ":" not in name:
-        return "table"
-    if name.startswith("timm:"):
-        return "timm"
-    if name.startswith("torchvision:"):
-        return "torchvision"
-    if not _OWN_NAME.fullmatch(name):
-        kinds = "timm:NAME, torchvision:NAME or package.module:function"
-        raise ModelError(mould("model", kinds, repr(name), "my_models:tiny_net"))
-    return "own"
-
-
 def recipe_of(name: str) -> Recipe:
     """Return how the model `name` of the table is built.
 
@@ -183,81 +142,3 @@ def patch_side(name: str, image_px: int) -> int | None:
 def _fitting_patch(fixed: int, image_px: int) -> int | None:
     sides = (fixed,) if fixed else tuple(side for side in range(8, 3, -1) if image_px // side >= 4)
     return next((side for side in sides if image_px % side == 0), None)
-
-
-ModelFunction = Callable[..., Any]
-
-
-def own_function(name: str) -> ModelFunction:
-    """Import the function that "package.module:function" names.
-
-    The module is looked for where Python looks, then in the current folder.
-
-    Raises:
-        ModelError: no such module or function, the module does not import, or the function
-            cannot be called with num_classes, channels and image_px.
-    """
-    module_name, function_name = name.split(":")
-    module = _own_module(name, module_name)
-    function: ModelFunction | None = getattr(module, function_name, None)
-    if not callable(function):
-        there = [key for key, value in vars(module).items() if inspect.isfunction(value)]
-        near = ", ".join(nearest(function_name, there)) or f"to write {function_name}"
-        raise ModelError(mould(name, "a function of that name", "none", near))
-    try:
-        inspect.signature(function).bind(num_classes=10, channels=1, image_px=28)
-    except (TypeError, ValueError) as error:
-        expected = "a function of num_classes, channels, image_px"
-        remedy = f"def {function_name}(num_classes, channels, image_px)"
-        raise ModelError(mould(name, expected, one_line(error), remedy)) from None
-    return function
-
-
-def _own_module(name: str, module_name: str) -> ModuleType:
-    make_findable(name)
-    try:
-        return importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        if error.name is not None and f"{module_name}.".startswith(f"{error.name}."):
-            remedy = "to run where it lies, or set PYTHONPATH"
-            got = f"no module {error.name!r} here or on Python's path"
-            raise ModelError(mould(name, f"a module {module_name}", got, remedy)) from None
-        got = one_line(error)
-        raise ModelError(
-            mould(name, "a module that imports", got, f"to install {error.name}")
-        ) from None
-    except Exception as error:  # whatever a user's file raises while it is read
-        remedy = f"`python -c 'import {module_name}'`"
-        raise ModelError(mould(name, "a module that imports", one_line(error), remedy)) from error
-
-
-def digest_of(name: str) -> str | None:
-    """Return what identifies a model beyond its name; None where the name says all.
-
-    That is the digest of a user's code, and the revision of a model of the table.
-
-    Raises:
-        ModelError: no such model of the table, or see `own_function`.
-    """
-    kind = kind_of(name)
-    if kind == "own":
-        return _own_digest(name)
-    revision = recipe_of(name).revision if kind == "table" else 1
-    return f"revision {revision}" if revision > 1 else None
-
-
-def _own_digest(name: str) -> str:
-    """Return SHA-256 (hex) over the source of the module a user's function is named in.
-
-    What that module imports is not covered, but for the file that defines the function.
-
-    Raises:
-        ModelError: see `own_function`.
-    """
-    function = own_function(name)
-    module = sys.modules[name.partition(":")[0]]
-    files = {inspect.getsourcefile(module), inspect.getsourcefile(inspect.unwrap(function))}
-    sha = hashlib.sha256()
-    for file in sorted(os.fspath(file) for file in files if file):
-        sha.update(Path(file).read_bytes())
-    return sha.hexdigest()

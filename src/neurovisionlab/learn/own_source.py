@@ -25,8 +25,8 @@ def check_source(model: str, digest: str | None) -> None:
 
     Args:
         model: "package.module:function".
-        digest: SHA-256 (hex) as `catalogue.digest_of` gives it: of the module's file, or of that
-            and the one that defines the function; what stands behind a "+" is of weights.
+        digest: SHA-256 (hex) as `own_function.own_digest` gives it: of the module's file, or of
+            that and the one that defines the function; what stands behind a "+" is of weights.
 
     Raises:
         ModelError: no such module here, or another one.
@@ -45,7 +45,7 @@ def check_source(model: str, digest: str | None) -> None:
 
 def _digest(files: Iterable[Path]) -> str:
     sha = hashlib.sha256()
-    for file in sorted(str(file) for file in files):  # as `catalogue.digest_of` does
+    for file in sorted(str(file) for file in files):  # as `own_function.own_digest` does
         sha.update(_read(Path(file)))
     return sha.hexdigest()
 

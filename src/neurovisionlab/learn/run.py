@@ -41,12 +41,12 @@ from neurovisionlab.learn.device import (
     seed_everything,
 )
 from neurovisionlab.learn.memory import keep_freed
+from neurovisionlab.learn.model_source import ModelShape
 from neurovisionlab.learn.pace import put_into_usual_form, settle
 from neurovisionlab.learn.parts import stage_parts
 from neurovisionlab.learn.rehearsal import rehearse
 from neurovisionlab.learn.train import Trainer, fit, has_diverged
-from neurovisionlab.learn.weights import check_unchanged
-from neurovisionlab.learn.zoo import ModelShape, build, num_parameters, weights_mib
+from neurovisionlab.learn.zoo import build, check_unchanged, num_parameters, weights_mib
 
 WatchCell = Callable[[EpochRow | Progress], None]
 
