@@ -165,3 +165,18 @@ def test_making_a_source_imports_nothing_and_looks_nothing_up(folder: Path) -> N
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "set()"
+
+
+def test_all_that_builds_models_is_loaded_before_a_users_own_code(folder: Path) -> None:
+    """Code may change where Python looks: with `zoo` loaded, building imports nothing more."""
+    code = (
+        "import sys; from neurovisionlab.learn import zoo, model_source\n"
+        "from neurovisionlab.core.protocol import Protocol\n"
+        "before, shape = set(sys.modules), model_source.ModelShape(32, 1, 5)\n"
+        f"for name in {list(CASES)}:\n"
+        "    zoo.build(name, shape, Protocol(dropout='off'))\n"
+        "print(sorted(one for one in set(sys.modules) - before if 'neurovisionlab' in one))\n"
+        "print(sorted({one.partition('.')[0] for one in set(sys.modules) - before}))"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.splitlines() == ["[]", "['sourced_net']"]
