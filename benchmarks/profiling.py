@@ -27,9 +27,10 @@ from neurovisionlab import Protocol
 from neurovisionlab.data.augment import AUGMENTATIONS
 from neurovisionlab.data.batches import Batches, Scaling, stage
 from neurovisionlab.learn.device import choose, seed_everything
+from neurovisionlab.learn.model_source import ModelShape
 from neurovisionlab.learn.optimizers import make_optimizer
 from neurovisionlab.learn.pace import put_into_usual_form
-from neurovisionlab.learn.zoo import ModelShape, build
+from neurovisionlab.learn.zoo import build
 
 MODELS = ("resnet18", "mobilenetv2", "vit-tiny", "glyphnet")
 BATCH, PX, CLASSES = 64, 28, 26

@@ -24,11 +24,12 @@ from neurovisionlab.core.records import EpochRow
 from neurovisionlab.data.batches import Batches, Scaling, stage
 from neurovisionlab.learn.clock import Contention, Stopwatches
 from neurovisionlab.learn.device import choose, seed_everything
+from neurovisionlab.learn.model_source import ModelShape
 from neurovisionlab.learn.optimizers import make_optimizer
 from neurovisionlab.learn.pace import put_into_usual_form
 from neurovisionlab.learn.state import Trainer, Training
 from neurovisionlab.learn.train import fit
-from neurovisionlab.learn.zoo import ModelShape, build
+from neurovisionlab.learn.zoo import build
 
 NUM_IMAGES, BATCH, ROUNDS = 1024, 64, 5
 MODELS = ("resnet18", "mobilenetv2", "vit-tiny", "glyphnet")

@@ -26,13 +26,14 @@ from neurovisionlab.core.spec import CellSpec
 from neurovisionlab.data.home import DataHome
 from neurovisionlab.lab.conduct import conduct
 from neurovisionlab.lab.executors import Done, execute_here, local
-from neurovisionlab.learn.catalogue import digest_of
 from neurovisionlab.learn.clock import Contention
 from neurovisionlab.learn.device import choose
 from neurovisionlab.learn.measure import measure_part
+from neurovisionlab.learn.model_source import ModelShape
+from neurovisionlab.learn.named_models import source_of
 from neurovisionlab.learn.pace import put_into_usual_form
 from neurovisionlab.learn.run import run_cell
-from neurovisionlab.learn.zoo import ModelShape, build
+from neurovisionlab.learn.zoo import build
 from neurovisionlab.out.tables import result_rows, summary_tables
 
 MODELS = ("glyphnet", "mobilenetv2", "resnet18", "vit-tiny")
@@ -50,7 +51,7 @@ def step_row(model: str, px: int, classes: int, ceilings: Ceilings, seconds: flo
     protocol = Protocol(image_px=px, color="grey", batch_size=BATCH, stem="light")
     spec = CostSpec(
         model=model,
-        model_digest=digest_of(model),
+        model_digest=source_of(model).digest(),
         image_px=px,
         channels=1,
         num_classes=classes,

@@ -73,8 +73,9 @@ def evaluate(task: Task) -> None:
     from neurovisionlab.learn.clock import Stopwatches
     from neurovisionlab.learn.device import choose, seed_everything
     from neurovisionlab.learn.memory import keep_freed
+    from neurovisionlab.learn.model_source import ModelShape
     from neurovisionlab.learn.pace import put_into_usual_form
-    from neurovisionlab.learn.zoo import ModelShape, build
+    from neurovisionlab.learn.zoo import build
 
     keep_freed()  # as in every cell
     device, clocks = choose(), Stopwatches()

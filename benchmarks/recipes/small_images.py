@@ -31,10 +31,11 @@ from neurovisionlab.data.batches import Batches, Scaling, stage, statistics
 from neurovisionlab.learn.clock import Stopwatches
 from neurovisionlab.learn.device import choose, seed_everything
 from neurovisionlab.learn.memory import keep_freed
+from neurovisionlab.learn.model_source import ModelShape
 from neurovisionlab.learn.pace import put_into_usual_form
 from neurovisionlab.learn.state import Trainer, Training
 from neurovisionlab.learn.train import fit
-from neurovisionlab.learn.zoo import ModelShape, build
+from neurovisionlab.learn.zoo import build
 
 VAL_IMAGES = 1000
 # name in FOLDER: (data set, training images besides those to judge on)

@@ -20,7 +20,8 @@ import document
 from neurovisionlab.core.parse import parse_study
 from neurovisionlab.data.batches import Batches, Scaling, stage
 from neurovisionlab.data.images import ImageSet, Provenance
-from neurovisionlab.learn.zoo import ModelShape, build
+from neurovisionlab.learn.model_source import ModelShape
+from neurovisionlab.learn.zoo import build
 from peers import contenders, lab_api, lab_command, report
 from peers.bounds import bounded, rank, ratio
 from peers.contenders import CONTENDERS, environment, in_turn, missing

@@ -28,11 +28,12 @@ from neurovisionlab.learn.device import (
     memory_errors_explained,
     seed_everything,
 )
+from neurovisionlab.learn.model_source import ModelShape
 from neurovisionlab.learn.pace import settle
 from neurovisionlab.learn.run import run_cell
 from neurovisionlab.learn.state import Trainer, Training, make_movers, new_sums
 from neurovisionlab.learn.train import fit, run_epoch
-from neurovisionlab.learn.zoo import ModelShape, build
+from neurovisionlab.learn.zoo import build
 
 pytestmark = pytest.mark.gpu
 

@@ -14,6 +14,7 @@ LONG: dict[str, str] = {}
 MANY_PARAMETERS: dict[str, str] = {
     "cli/run_commands.py:run": "a command's options are its parameters",
     "cli/data_commands.py:audit": "a command's options are its parameters",
+    "cli/evaluate_command.py:evaluate": "a command's options are its parameters",
     "cli/measure_command.py:measure": "a command's options are its parameters",
 }
 

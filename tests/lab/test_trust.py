@@ -17,7 +17,7 @@ from neurovisionlab.core.errors import ModelError, SpecError
 from neurovisionlab.core.parse import study_from
 from neurovisionlab.lab.store import Plan, Store
 from neurovisionlab.lab.trust import own_models, trusted
-from neurovisionlab.learn.catalogue import digest_of
+from neurovisionlab.learn.named_models import source_of
 from neurovisionlab.learn.own_source import check_source
 
 LEAVES_A_MARK = """
@@ -117,11 +117,11 @@ def test_the_digest_read_is_that_of_the_imported(tmp_path: Path) -> None:
         path.write_text(text)
     models = ["plain:net", "taken:net", "renamed:other", "twice:net", "wrapped:net", "pack:net"]
     code = f"""
-from neurovisionlab.learn.catalogue import digest_of
+from neurovisionlab.learn.named_models import source_of
 from neurovisionlab.learn.own_source import check_source
 import sys
 models = {models}
-digests = {{model: digest_of(model) for model in models}}
+digests = {{model: source_of(model).digest() for model in models}}
 assert "plain" in sys.modules
 for name in ("plain", "taken", "renamed", "twice", "wrapped", "pack", "pack.impl", "pack.deep"):
     del sys.modules[name]
@@ -135,7 +135,7 @@ assert not {{"plain", "pack"}} & sys.modules.keys()
 def test_an_installed_module_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(tmp_path))
     (tmp_path / "installed_net.py").write_text(SOURCES["plain.py"])
-    check_source("installed_net:net", digest_of("installed_net:net"))
+    check_source("installed_net:net", source_of("installed_net:net").digest())
 
 
 @pytest.mark.parametrize(

@@ -21,8 +21,9 @@ from neurovisionlab.learn.answer import (
 )
 from neurovisionlab.learn.clock import Stopwatches
 from neurovisionlab.learn.device import choose
+from neurovisionlab.learn.model_source import ModelShape
 from neurovisionlab.learn.pace import put_into_usual_form
-from neurovisionlab.learn.zoo import ModelShape, build
+from neurovisionlab.learn.zoo import build
 
 NUM = 2 * MOST_AT_ONCE + 11
 

@@ -15,6 +15,8 @@ import torch
 from neurovisionlab.core.errors import ModelError
 from neurovisionlab.core.protocol import Protocol
 from neurovisionlab.learn import catalogue, stems, survey, zoo
+from neurovisionlab.learn.model_source import ModelShape
+from neurovisionlab.learn.named_models import source_of
 
 
 @pytest.fixture
@@ -36,8 +38,8 @@ def net(num_classes, channels, image_px):
 
 def test_names_of_the_table_need_no_torch() -> None:
     code = (
-        "import sys; from neurovisionlab.learn import catalogue, weights;"
-        "catalogue.recipe_of('resnet18'); weights.published('resnet18');"
+        "import sys; from neurovisionlab.learn.named_models import source_of;"
+        "it = source_of('resnet18'); it.check(); it.digest(); it.published(); it.check_size(28);"
         "print({'torch', 'timm', 'torchvision'} & sys.modules.keys())"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -55,7 +57,7 @@ def test_names_of_the_table_need_no_torch() -> None:
 )
 def test_unknown_names_get_the_nearest(name: str, near: str) -> None:
     with pytest.raises(ModelError) as caught:
-        survey.check_name(name)
+        source_of(name).check()
     assert near in str(caught.value).split("; try ")[1].split(", ")
     assert len(str(caught.value).split("; try ")[1].split(", ")) <= 3
 
@@ -65,7 +67,7 @@ def test_unknown_names_get_the_nearest(name: str, near: str) -> None:
 def test_table_says_which_stems_change_a_model(name: str, stem: str) -> None:
     px = 32
     with torch.device("meta"):
-        model = zoo.build(name, zoo.ModelShape(px, 1, 5), Protocol())
+        model = zoo.build(name, ModelShape(px, 1, 5), Protocol())
     before = str(model)
     changed = stems.change_stem(model, stem)
     assert changed == (stem in catalogue.MODELS[name].stems) == (str(model) != before)
@@ -74,18 +76,18 @@ def test_table_says_which_stems_change_a_model(name: str, stem: str) -> None:
 def test_a_revision_identifies_a_model_of_the_table_from_its_second_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert catalogue.digest_of("glyphnet") is None
-    assert catalogue.digest_of("timm:convnext_atto") is None
+    assert source_of("glyphnet").digest() is None
+    assert source_of("timm:convnext_atto").digest() is None
     changed = replace(catalogue.MODELS["glyphnet"], revision=3)
     monkeypatch.setitem(catalogue.MODELS, "glyphnet", changed)
-    assert catalogue.digest_of("glyphnet") == "revision 3"
+    assert source_of("glyphnet").digest() == "revision 3"
 
 
 def test_own_function_is_found_in_the_current_folder(module: Path) -> None:
     module.write_text(GOOD)
     name = f"{module.stem}:net"
-    assert catalogue.digest_of(name) == hashlib.sha256(GOOD.encode()).hexdigest()
-    assert survey.check(name, zoo.ModelShape(8, 3, 4), Protocol()) is True
+    assert source_of(name).digest() == hashlib.sha256(GOOD.encode()).hexdigest()
+    assert survey.check(name, ModelShape(8, 3, 4), Protocol()) is True
 
 
 @pytest.mark.parametrize(
@@ -112,7 +114,7 @@ def test_own_function_that_does_not_work(
     module.write_text(source)
     name = f"{module.stem}:{function}"
     with pytest.raises(ModelError) as caught:
-        survey.check(name, zoo.ModelShape(8, 1, 4), Protocol())
+        survey.check(name, ModelShape(8, 1, 4), Protocol())
     text = str(caught.value)
     assert said in text and "; try " in text and "\n" not in text
 
@@ -120,12 +122,12 @@ def test_own_function_that_does_not_work(
 @pytest.mark.parametrize("name", ["no_such_module:net", "no_such_module.at_all:net", "a b:c", ":x"])
 def test_own_module_that_is_not_there(name: str) -> None:
     with pytest.raises(ModelError, match="; try "):
-        survey.check_name(name)
+        source_of(name).check()
 
 
 def test_timm_is_asked_for_its_names() -> None:
-    survey.check_name("timm:test_vit")
-    survey.check_name("timm:resnet18.tv_in1k")
+    source_of("timm:test_vit").check()
+    source_of("timm:resnet18.tv_in1k").check()
     assert set(survey.list_names("timm:test_res*")) == {
         f"timm:{name}" for name in timm.list_models("test_res*")
     }

@@ -17,8 +17,9 @@ from learn.test_rehearsal import _run, own
 from neurovisionlab.core.errors import ModelError
 from neurovisionlab.core.protocol import Protocol
 from neurovisionlab.learn.checkpoint import Built, from_bytes, metadata_of, to_bytes
+from neurovisionlab.learn.model_source import ModelShape
 from neurovisionlab.learn.weight_files import read
-from neurovisionlab.learn.zoo import ModelShape, build, num_parameters, weights_mib
+from neurovisionlab.learn.zoo import build, num_parameters, weights_mib
 
 SIZES = (3, 1, 16)
 SHAPE = ModelShape(image_px=16, channels=1, num_classes=3)

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from neurovisionlab.core.protocol import Protocol
 from neurovisionlab.learn.fold import folded, pairs_of
-from neurovisionlab.learn.zoo import ModelShape, build
+from neurovisionlab.learn.model_source import ModelShape
+from neurovisionlab.learn.zoo import build
 
 # model: what share of its batch normalisations follows a convolution directly
 MODELS = {

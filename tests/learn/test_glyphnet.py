@@ -8,8 +8,9 @@ import torch
 from neurovisionlab.core.protocol import Protocol
 from neurovisionlab.learn.catalogue import MODELS
 from neurovisionlab.learn.glyphnet import GlyphNet
+from neurovisionlab.learn.model_source import ModelShape
 from neurovisionlab.learn.survey import check
-from neurovisionlab.learn.zoo import ModelShape, build, num_parameters
+from neurovisionlab.learn.zoo import build, num_parameters
 
 SIZES = ["glyphnet-small", "glyphnet", "glyphnet-medium", "glyphnet-large"]
 

@@ -14,12 +14,12 @@ from neurovisionlab.core.errors import ModelError
 from neurovisionlab.core.protocol import Protocol
 from neurovisionlab.lab.executors import Done, local
 from neurovisionlab.lab.measurements import Effort, measure
-from neurovisionlab.learn.catalogue import digest_of
 from neurovisionlab.learn.clock import Stopwatches
 from neurovisionlab.learn.device import DoesNotFitError, choose, memory_errors_explained
 from neurovisionlab.learn.measure import PeakMemory, measure_part
+from neurovisionlab.learn.model_source import ModelShape
+from neurovisionlab.learn.named_models import source_of
 from neurovisionlab.learn.survey import num_macs
-from neurovisionlab.learn.zoo import ModelShape
 from neurovisionlab.out.said import note_text
 
 SECONDS = 0.1
@@ -31,7 +31,7 @@ def spec_of(model: str, batch_size: int = 32, channels: int = 1) -> CostSpec:
     protocol = Protocol.model_validate({"image_px": 28, "color": color, "batch_size": batch_size})
     return CostSpec(
         model=model,
-        model_digest=digest_of(model),
+        model_digest=source_of(model).digest(),
         image_px=28,
         channels=channels,
         num_classes=26,

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from neurovisionlab.core.protocol import Protocol
 from neurovisionlab.learn.fold import folded
+from neurovisionlab.learn.model_source import ModelShape
 from neurovisionlab.learn.one_pixel import OnePixelConv2d, use_products
-from neurovisionlab.learn.zoo import ModelShape, build
+from neurovisionlab.learn.zoo import build
 
 
 @pytest.fixture

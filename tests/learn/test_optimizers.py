@@ -14,9 +14,10 @@ from torch.nn import functional
 from neurovisionlab.core.protocol import Protocol
 from neurovisionlab.learn.device import seed_everything
 from neurovisionlab.learn.glyphnet import GlyphNet
+from neurovisionlab.learn.model_source import ModelShape
 from neurovisionlab.learn.optimizers import hidden_weights, make_optimizer
 from neurovisionlab.learn.schedules import make_schedule
-from neurovisionlab.learn.zoo import ModelShape, build
+from neurovisionlab.learn.zoo import build
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from neurovisionlab.core.records import CellResult, EpochRow
 from neurovisionlab.core.spec import CellSpec
 from neurovisionlab.data.home import DataHome
 from neurovisionlab.learn import rehearsal, run
-from neurovisionlab.learn.catalogue import digest_of
+from neurovisionlab.learn.named_models import source_of
 from neurovisionlab.learn.run import run_cell
 
 
@@ -34,7 +34,7 @@ def _run(folder: Path, model: str, **protocol: Any) -> CellResult:
 
 def _cell(folder: Path, model: str, **protocol: Any) -> tuple[CellSpec, DataHome]:
     (cell,), home = tiny_cells(folder, (model,), **protocol)
-    return cell.changed(model_digest=digest_of(model)), home
+    return cell.changed(model_digest=source_of(model).digest()), home
 
 
 def _never_trains(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,11 +16,11 @@ from neurovisionlab.core.errors import ModelError, StoreError
 from neurovisionlab.core.records import CellResult
 from neurovisionlab.data.sources import load
 from neurovisionlab.learn import pace
-from neurovisionlab.learn.catalogue import digest_of
+from neurovisionlab.learn.model_source import ModelShape
+from neurovisionlab.learn.named_models import source_of
 from neurovisionlab.learn.restore import restore
 from neurovisionlab.learn.run import run_cell
-from neurovisionlab.learn.weights import find
-from neurovisionlab.learn.zoo import ModelShape, build
+from neurovisionlab.learn.zoo import build
 
 MODELS = {
     "table": "resnet18",
@@ -35,9 +35,9 @@ MODELS = {
 def _trained(folder: Path, model: str, **settings: Any) -> CellResult:
     given = {"keep_weights": "all", "epochs": 2, "batch_size": 16, "scaling": "standardize"}
     (cell,), home = tiny_cells(folder, (model,), **(given | settings))
-    digests = [digest_of(model)]
+    digests = [source_of(model).digest()]
     if cell.protocol.pretrained:
-        digests.append(find(model).digest)
+        digests.append(source_of(model).weights().digest)
     digest = "+".join(one for one in digests if one) or None
     return run_cell(cell.model_copy(update={"model_digest": digest}), lambda _: None, home)
 

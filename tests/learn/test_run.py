@@ -24,13 +24,12 @@ from neurovisionlab.data.sources import load
 from neurovisionlab.data.splits import split
 from neurovisionlab.learn import run
 from neurovisionlab.learn.answer import predict
-from neurovisionlab.learn.catalogue import digest_of
 from neurovisionlab.learn.clock import Stopwatches
 from neurovisionlab.learn.device import choose, seed_everything
+from neurovisionlab.learn.named_models import source_of
 from neurovisionlab.learn.outcome import split_id
 from neurovisionlab.learn.run import run_cell, shape_of, stage_parts
 from neurovisionlab.learn.state import Training
-from neurovisionlab.learn.weights import find
 from neurovisionlab.learn.zoo import build
 
 
@@ -228,7 +227,7 @@ def test_code_of_ones_own_that_changed_since_the_plan_is_refused(
     monkeypatch.syspath_prepend(tmp_path)
     name = "nets_that_change:net"
     (cell,), home = tiny_cells(tiny_npz, (name,))
-    cell = cell.model_copy(update={"model_digest": digest_of(name)})
+    cell = cell.model_copy(update={"model_digest": source_of(name).digest()})
     assert run_cell(cell, _ignore, home).record.weights_source is None
     code.write_text(code.read_text() + "# better now\n")
     with pytest.raises(ModelError, match=r"expected code of digest .* changed since the run began"):
@@ -246,9 +245,9 @@ def test_pretrained_weights_are_named_in_the_record_and_refused_when_they_change
         seed_everything(seed)
         safetensors.torch.save_file(build("vit-tiny", shape_of(cell), plain).state_dict(), file)
         if seed == 0:
-            cell = cell.model_copy(update={"model_digest": find("vit-tiny").digest})
+            cell = cell.model_copy(update={"model_digest": source_of("vit-tiny").weights().digest})
             source = run_cell(cell, _ignore, home).record.weights_source
-            assert source == find("vit-tiny").origin
+            assert source == source_of("vit-tiny").weights().origin
     with pytest.raises(ModelError, match="expected weights of digest"):
         run_cell(cell, _ignore, home)
 

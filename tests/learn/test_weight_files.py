@@ -25,8 +25,9 @@ from limits import run_limited
 from neurovisionlab.core.errors import ModelError, NvlError, ResourceError
 from neurovisionlab.core.protocol import Protocol
 from neurovisionlab.learn import weight_files
+from neurovisionlab.learn.model_source import ModelShape
 from neurovisionlab.learn.weight_files import read
-from neurovisionlab.learn.zoo import ModelShape, build
+from neurovisionlab.learn.zoo import build
 
 PRETRAINED = Protocol(pretrained=True)
 MIB = 1 << 20

@@ -17,10 +17,11 @@ from torchvision import models as torchvision_models
 
 from neurovisionlab.core.errors import ModelError
 from neurovisionlab.core.protocol import Protocol
+from neurovisionlab.learn.model_source import ModelShape
+from neurovisionlab.learn.named_models import source_of
 from neurovisionlab.learn.stems import summed
 from neurovisionlab.learn.weight_files import read
-from neurovisionlab.learn.weights import find
-from neurovisionlab.learn.zoo import ModelShape, build
+from neurovisionlab.learn.zoo import build
 
 PRETRAINED = Protocol(pretrained=True)
 RANDOM_STEM = Protocol(pretrained=True, stem_weights="random")
@@ -342,7 +343,7 @@ def test_missing_weights_say_where_and_how(
     monkeypatch.setattr(socket.socket, "connect", no_network)
     monkeypatch.setattr(socket, "getaddrinfo", no_network)
     with pytest.raises(ModelError) as caught:
-        find(name)
+        source_of(name).weights()
     text = str(caught.value)
     assert file in text and str(folder) in text and "\n" not in text
     assert ("python -c" in text) == (name != "vit-tiny")
@@ -352,8 +353,9 @@ def test_caches_are_looked_into(folder: Path, tmp_path: Path) -> None:
     cached = tmp_path / "torch" / "hub" / "checkpoints" / "resnet18-f37072fd.pth"
     cached.parent.mkdir(parents=True)
     cached.write_bytes(b"1")
-    assert find("resnet18").path == find("torchvision:resnet18").path == cached
-    assert find("resnet18").origin == "torchvision resnet18-f37072fd.pth"
+    for name in ("resnet18", "torchvision:resnet18"):
+        found = source_of(name).weights()
+        assert (found.path, found.origin) == (cached, "torchvision resnet18-f37072fd.pth")
 
     hub = tmp_path / "hub" / "models--timm--test_vit.r160_in1k"
     (hub / "refs").mkdir(parents=True)
@@ -361,13 +363,13 @@ def test_caches_are_looked_into(folder: Path, tmp_path: Path) -> None:
     kept = hub / "snapshots" / "abc" / "model.safetensors"
     kept.parent.mkdir(parents=True)
     kept.write_bytes(b"2")
-    assert find("timm:test_vit").path == kept
+    assert source_of("timm:test_vit").weights().path == kept
 
     (folder / "resnet18.pth").write_bytes(b"3")  # the user's own comes first
-    assert find("resnet18").path == folder / "resnet18.pth"
+    assert source_of("resnet18").weights().path == folder / "resnet18.pth"
 
 
 def test_weights_folder_that_is_not_there(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NVL_WEIGHTS", str(folder / "nowhere"))
     with pytest.raises(ModelError, match="NVL_WEIGHTS: expected a folder"):
-        find("resnet18")
+        source_of("resnet18").weights()

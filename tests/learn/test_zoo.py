@@ -10,8 +10,9 @@ from torchvision import models as torchvision_models
 
 from neurovisionlab.core.errors import ModelError
 from neurovisionlab.core.protocol import Protocol
+from neurovisionlab.learn.model_source import ModelShape
 from neurovisionlab.learn.survey import check, facts, list_names
-from neurovisionlab.learn.zoo import ModelShape, build, own_size
+from neurovisionlab.learn.zoo import build
 
 PLAIN = Protocol()
 
@@ -164,12 +165,6 @@ def test_facts_of_timm_name_weights_and_licence() -> None:
     known = facts("timm:resnet18.tv_in1k")
     assert (known.image_px, known.channels, known.num_classes) == (224, 3, 1000)
     assert known.weights == "timm resnet18.tv_in1k" and known.weights_licence == "bsd-3-clause"
-
-
-def test_own_sizes() -> None:
-    assert own_size("torchvision:inception_v3") == 299
-    assert own_size("vit-b16") == 224 and own_size("vit-tiny") == 28
-    assert own_size("timm:test_vit") == 160
 
 
 def test_filters() -> None:

@@ -16,6 +16,8 @@ from neurovisionlab.core.protocol import Protocol
 from neurovisionlab.core.spec import CellSpec, Study
 from neurovisionlab.data.texts import possible_path
 from neurovisionlab.lab.apart import asked
+from neurovisionlab.learn.current_folder import make_findable
+from neurovisionlab.learn.named_models import source_of
 
 if TYPE_CHECKING:
     from neurovisionlab.learn.survey import Facts
@@ -75,10 +77,8 @@ def model_facts(name: str) -> Facts:
         ModelError: the model is unknown or cannot be built.
     """
     from neurovisionlab.learn import questions, survey
-    from neurovisionlab.learn.catalogue import kind_of
-    from neurovisionlab.learn.current_folder import make_findable
 
-    if kind_of(name) != "own":
+    if not source_of(name).is_code:
         return survey.facts(name)
     make_findable(name)
     known: Facts = asked(questions.look, name, name, WORKERS)
@@ -93,8 +93,6 @@ def look_at_models(study: Study) -> tuple[dict[str, str], list[str]]:
     Returns:
         ({model or `weights_key`: digest}, a line for each model with pretrained weights).
     """
-    from neurovisionlab.learn.weights import find
-
     digests: dict[str, str] = {}
     notes: list[str] = []
     is_pretrained = any(protocol.pretrained for _, protocol in study.protocols())
@@ -103,7 +101,7 @@ def look_at_models(study: Study) -> tuple[dict[str, str], list[str]]:
         if digest is not None:
             digests[model] = digest
         if is_pretrained:
-            weights = find(model)
+            weights = source_of(model).weights()
             digests[weights_key(model)] = weights.digest
             notes.append(f"{model}: pretrained, {weights.origin} ({weights.path})")
     return digests, notes
@@ -117,12 +115,10 @@ def identified(model: str) -> str | None:
     Raises:
         ModelError: the name is unknown, or the model's code ends the process.
     """
-    from neurovisionlab.learn.catalogue import digest_of, kind_of
-    from neurovisionlab.learn.current_folder import make_findable
-
-    if kind_of(model) == "table":
-        return digest_of(model)
-    if kind_of(model) == "own":
+    source = source_of(model)
+    if source.is_listed:
+        return source.digest()
+    if source.is_code:
         make_findable(model)
     from neurovisionlab.learn import questions
 
@@ -151,16 +147,13 @@ def check_models(cells: Sequence[CellSpec], todo: Sequence[CellSpec]) -> list[st
 
     A stem that comes from a recipe is not reported: the user did not choose it for a single model.
     """
-    from neurovisionlab.learn.catalogue import kind_of, patch_side, recipe_of
-
-    unchanged: dict[str, dict[str, None]] = {}  # stem -> models, in the order of the study
+    unchanged: dict[str, dict[str, None]] = {}  # by stem, in the order of the study
     for cell in cells:
-        stem = cell.protocol.stem
-        if kind_of(cell.model) == "table":
-            patch_side(cell.model, cell.image_px)
-            is_wished = stem != "imagenet" and not cell.protocol.is_of_recipe("stem")
-            if is_wished and stem not in recipe_of(cell.model).stems:
-                unchanged.setdefault(stem, {})[cell.model] = None
+        source, stem = source_of(cell.model), cell.protocol.stem
+        source.check_size(cell.image_px)
+        is_wished = stem != "imagenet" and not cell.protocol.is_of_recipe("stem")
+        if source.is_listed and is_wished and source.has_own_stem(stem):
+            unchanged.setdefault(stem, {})[cell.model] = None
     for model, unlike in _unlike(todo).items():
         builds = [(c.image_px, c.channels, c.num_classes, c.protocol) for c in unlike]
         for cell, has_effect in zip(unlike, checked(model, builds), strict=True):
@@ -173,13 +166,11 @@ def check_models(cells: Sequence[CellSpec], todo: Sequence[CellSpec]) -> list[st
 
 
 def _unlike(cells: Sequence[CellSpec]) -> dict[str, list[CellSpec]]:
-    """Return {model: cells} for models that must be built to be checked, one cell per build."""
-    from neurovisionlab.learn.catalogue import kind_of
-
+    """Return {model: cells} where a model must be built to be checked, one cell of each build."""
     kinds: dict[object, CellSpec] = {}
     for cell in cells:
         protocol = cell.protocol
-        if protocol.pretrained or kind_of(cell.model) != "table":
+        if protocol.pretrained or not source_of(cell.model).is_listed:
             settings = (protocol.pretrained, protocol.stem, protocol.stem_weights, protocol.dropout)
             size = (cell.image_px, cell.channels, cell.num_classes)
             kinds.setdefault((cell.model, size, settings), cell)

@@ -7,14 +7,15 @@ restricted to safe characters.
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from datetime import datetime
 from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-MOST = 2**53  # integers up to here are exact in a float64, a chart, a browser
+from neurovisionlab.core.model_names import no_address
+
+MOST = 2**53  # up to here every whole number is exact in a float, a chart, a browser
 MOST_CLASSES = 100_000
 _LONGEST_FAILURE = 100_000
 
@@ -41,19 +42,7 @@ def _in_one_line(name: str) -> str:
 
 # what a study names: a data set, possibly with its path, or a model
 Name = Annotated[str, Field(min_length=1, max_length=5_000), AfterValidator(_in_one_line)]
-
-
-def _of_a_library(name: str) -> str:
-    """Refuse timm names that would load from an address, such as local-dir: and hf-hub:."""
-    for kind, example in (("timm", "convnext_atto"), ("torchvision", "resnet18")):
-        if name.startswith(f"{kind}:") and not _LIBRARY_NAME.fullmatch(name, len(kind) + 1):
-            expected = f"{kind}:NAME of letters, digits, dots, dashes and underscores"
-            raise ValueError(f"expected {expected}, got {name[:80]!r}; try {kind}:{example}")
-    return name
-
-
-_LIBRARY_NAME = re.compile(r"[A-Za-z0-9_]+([.-][A-Za-z0-9_]+)*")
-ModelName = Annotated[Name, AfterValidator(_of_a_library)]
+ModelName = Annotated[Name, AfterValidator(no_address)]
 
 
 def _moment(text: str) -> str:

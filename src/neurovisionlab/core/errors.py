@@ -52,3 +52,10 @@ def mould(what: str, expected: str, got: str, remedy: str) -> str:
 def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
     """Return the `count` known names most similar to `name` (all, if fewer), best first."""
     return get_close_matches(name[:200], list(known), n=count, cutoff=0.0)
+
+
+def one_line(error: BaseException) -> str:
+    """Return an exception as one short line: its kind and the first line of its text."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    text = " ".join(lines[:2])
+    return f"{type(error).__name__}: {text[:200]}" if text else type(error).__name__

@@ -23,7 +23,6 @@ from neurovisionlab.lab.executors import Done, Execute, Failed, Work
 from neurovisionlab.lab.results import Results
 from neurovisionlab.lab.store import Store
 from neurovisionlab.lab.trust import EXPECTED, GOT, own_models, trusted
-from neurovisionlab.learn.own_source import is_own
 
 
 @dataclass(frozen=True)
@@ -135,7 +134,7 @@ def _why_not(record: CellRecord, store: Store, ask: Ask) -> str | None:
         return "of_earlier_version"
     if not store.has_weights(record.cell_id):
         return "no_weights"
-    return "own_code" if is_own(record.cell.model) and not ask.trust else None
+    return "own_code" if own_models([record.cell]) and not ask.trust else None
 
 
 def _ref(name: str, record: CellRecord) -> DataRef:

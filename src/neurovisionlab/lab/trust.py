@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from typing import Protocol, TypeVar
 
 from neurovisionlab.core.errors import ModelError, mould
-from neurovisionlab.learn.own_source import check_source, is_own
+from neurovisionlab.core.model_names import is_own
+from neurovisionlab.learn.own_source import check_source
 
 
 class WithModel(Protocol):

@@ -1,29 +1,13 @@
-"""The catalogue of models, readable without torch: names, recipes, and supported image sizes.
-
-Four kinds of names:
-
-    NAME                        of the catalogue below
-    timm:NAME                   any model of timm, with or without a tag
-    torchvision:NAME            any classifier of torchvision.models
-    package.module:function     a user's own function
-"""
+"""The table of models, readable without torch: names, what they are, which sizes they take."""
 
 from __future__ import annotations
 
-import hashlib
-import importlib
-import inspect
-import os
-import re
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from types import MappingProxyType, ModuleType
+from types import MappingProxyType
 from typing import Any, Literal
 
 from neurovisionlab.core.errors import ModelError, mould, nearest
-from neurovisionlab.learn.current_folder import make_findable
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -125,31 +109,6 @@ MODELS: dict[str, Recipe] = {
 }
 
 
-ModelKind = Literal["table", "timm", "torchvision", "own"]
-_OWN_NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
-
-
-def kind_of(name: str) -> ModelKind:
-    """Return the kind of a model name.
-
-    >>> [kind_of(name) for name in ("resnet18", "timm:convnext_atto", "my_models:tiny")]
-    ['table', 'timm', 'own']
-
-    Raises:
-        ModelError: a name with a colon that is of none of the four kinds.
-    """
-    if ":" not in name:
-        return "table"
-    if name.startswith("timm:"):
-        return "timm"
-    if name.startswith("torchvision:"):
-        return "torchvision"
-    if not _OWN_NAME.fullmatch(name):
-        kinds = "timm:NAME, torchvision:NAME or package.module:function"
-        raise ModelError(mould("model", kinds, repr(name), "my_models:tiny_net"))
-    return "own"
-
-
 def recipe_of(name: str) -> Recipe:
     """Return the recipe of a model of the catalogue.
 
@@ -185,88 +144,3 @@ def patch_side(name: str, image_px: int) -> int | None:
 def _fitting_patch(fixed: int, image_px: int) -> int | None:
     sides = (fixed,) if fixed else tuple(side for side in range(8, 3, -1) if image_px // side >= 4)
     return next((side for side in sides if image_px % side == 0), None)
-
-
-ModelFunction = Callable[..., Any]
-
-
-def own_function(name: str) -> ModelFunction:
-    """Import the function named by "package.module:function".
-
-    The module is searched on Python's path, then in the current folder.
-
-    Raises:
-        ModelError: the module or function is missing, the module does not import, or the function
-            does not accept num_classes, channels and image_px.
-    """
-    module_name, function_name = name.split(":")
-    module = _own_module(name, module_name)
-    function: ModelFunction | None = getattr(module, function_name, None)
-    if not callable(function):
-        there = [key for key, value in vars(module).items() if inspect.isfunction(value)]
-        near = ", ".join(nearest(function_name, there)) or f"to write {function_name}"
-        raise ModelError(mould(name, "a function of that name", "none", near))
-    try:
-        inspect.signature(function).bind(num_classes=10, channels=1, image_px=28)
-    except (TypeError, ValueError) as error:
-        expected = "a function of num_classes, channels, image_px"
-        remedy = f"def {function_name}(num_classes, channels, image_px)"
-        raise ModelError(mould(name, expected, one_line(error), remedy)) from None
-    return function
-
-
-def _own_module(name: str, module_name: str) -> ModuleType:
-    make_findable(name)
-    try:
-        return importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        if error.name is not None and f"{module_name}.".startswith(f"{error.name}."):
-            remedy = "to run where it lies, or set PYTHONPATH"
-            got = f"no module {error.name!r} here or on Python's path"
-            raise ModelError(mould(name, f"a module {module_name}", got, remedy)) from None
-        got = one_line(error)
-        raise ModelError(
-            mould(name, "a module that imports", got, f"to install {error.name}")
-        ) from None
-    except Exception as error:  # importing a user's file may raise anything
-        remedy = f"`python -c 'import {module_name}'`"
-        raise ModelError(mould(name, "a module that imports", one_line(error), remedy)) from error
-
-
-def digest_of(name: str) -> str | None:
-    """Return what identifies a model beyond its name; None if the name suffices.
-
-    That is the digest of a user's code, or the revision of a model of the catalogue.
-
-    Raises:
-        ModelError: the name is not in the catalogue, or see `own_function`.
-    """
-    kind = kind_of(name)
-    if kind == "own":
-        return _own_digest(name)
-    revision = recipe_of(name).revision if kind == "table" else 1
-    return f"revision {revision}" if revision > 1 else None
-
-
-def _own_digest(name: str) -> str:
-    """Return the SHA-256 (hex) of the source of the module that names a user's function.
-
-    Modules that it imports are not covered, except the file that defines the function.
-
-    Raises:
-        ModelError: see `own_function`.
-    """
-    function = own_function(name)
-    module = sys.modules[name.partition(":")[0]]
-    files = {inspect.getsourcefile(module), inspect.getsourcefile(inspect.unwrap(function))}
-    sha = hashlib.sha256()
-    for file in sorted(os.fspath(file) for file in files if file):
-        sha.update(Path(file).read_bytes())
-    return sha.hexdigest()
-
-
-def one_line(error: BaseException) -> str:
-    """Return an exception as one short line: its class and the first two lines of its text."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    text = " ".join(lines[:2])
-    return f"{type(error).__name__}: {text[:200]}" if text else type(error).__name__

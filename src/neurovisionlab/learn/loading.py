@@ -12,8 +12,7 @@ from timm.models.vision_transformer import VisionTransformer, checkpoint_filter_
 from torch import Tensor, nn
 from torchvision import models as torchvision_models  # type: ignore[import-untyped]
 
-from neurovisionlab.core.errors import ModelError, mould
-from neurovisionlab.learn.catalogue import one_line
+from neurovisionlab.core.errors import ModelError, mould, one_line
 from neurovisionlab.learn.checkpoint import State, filled
 from neurovisionlab.learn.stems import first_layers, summed
 from neurovisionlab.learn.weight_files import shown

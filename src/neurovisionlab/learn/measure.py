@@ -30,14 +30,14 @@ from neurovisionlab.learn.device import (
     seed_everything,
 )
 from neurovisionlab.learn.memory import PeakMemory
+from neurovisionlab.learn.model_source import ModelShape
 from neurovisionlab.learn.pace import put_into_usual_form
 from neurovisionlab.learn.rehearsal import Checked, step_explained
 from neurovisionlab.learn.sensors import EnergyCounter, Gpu, energy_counter
 from neurovisionlab.learn.state import Trainer, make_movers, new_sums
 from neurovisionlab.learn.survey import num_macs
 from neurovisionlab.learn.train import run_epoch
-from neurovisionlab.learn.weights import check_unchanged
-from neurovisionlab.learn.zoo import ModelShape, build, num_parameters, weights_mib
+from neurovisionlab.learn.zoo import build, check_unchanged, num_parameters, weights_mib
 
 ROUNDS = 5
 WARM_UP_STEPS = 3

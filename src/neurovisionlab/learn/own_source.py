@@ -20,22 +20,13 @@ _MOST_BYTES = 10_000_000  # maximum size of a source file
 _MOST_FILES = 100  # maximum number of files searched for the definition of a function
 
 
-def is_own(model: str) -> bool:
-    """Return whether a name refers to code: "module:function" or a similar form.
-
-    >>> [is_own(name) for name in ("vit-tiny", "timm:convnext_atto", "my_models:tiny")]
-    [False, False, True]
-    """
-    return ":" in model and not model.startswith(("timm:", "torchvision:"))
-
-
 def check_source(model: str, digest: str | None) -> None:
     """Refuse a module whose source does not have the digest stored in a run; imports nothing.
 
     Args:
         model: "package.module:function".
-        digest: SHA-256 (hex) as returned by `catalogue.digest_of`: of the module's file, or of this
-            file and the file that defines the function; digests of weights may follow after a "+".
+        digest: SHA-256 (hex) as `own_function.own_digest` gives it: of the module's file, or of
+            that and the one that defines the function; what stands behind a "+" is of weights.
 
     Raises:
         ModelError: the module is missing, or has another digest.
@@ -54,7 +45,7 @@ def check_source(model: str, digest: str | None) -> None:
 
 def _digest(files: Iterable[Path]) -> str:
     sha = hashlib.sha256()
-    for file in sorted(str(file) for file in files):  # as `catalogue.digest_of` does
+    for file in sorted(str(file) for file in files):  # as `own_function.own_digest` does
         sha.update(_read(Path(file)))
     return sha.hexdigest()
 

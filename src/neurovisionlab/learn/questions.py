@@ -15,16 +15,14 @@ Build = tuple[int, int, int, Protocol]  # image_px, channels, num_classes, proto
 
 
 def identify(name: str, say: Say) -> str | None:
-    """Return what identifies a model beyond its name: see `catalogue.digest_of`.
+    """Return what identifies a model beyond its name: see `survey.identify`.
 
     Raises:
         ModelError: the name is unknown.
     """
-    from neurovisionlab.learn.catalogue import digest_of
-    from neurovisionlab.learn.survey import check_name
+    from neurovisionlab.learn import survey
 
-    check_name(name)
-    return digest_of(name)
+    return survey.identify(name)
 
 
 def check(subject: tuple[str, list[Build]], say: Say) -> list[bool]:
@@ -38,7 +36,7 @@ def check(subject: tuple[str, list[Build]], say: Say) -> list[bool]:
         ModelError: the first build that fails.
     """
     from neurovisionlab.learn import survey
-    from neurovisionlab.learn.zoo import ModelShape
+    from neurovisionlab.learn.model_source import ModelShape
 
     name, builds = subject
     return [survey.check(name, ModelShape(*sizes), protocol) for *sizes, protocol in builds]

@@ -15,15 +15,15 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from neurovisionlab.core.errors import ModelError, NvlError, mould
+from neurovisionlab.core.errors import ModelError, NvlError, mould, one_line
 from neurovisionlab.core.records import CellRecord, check_readable
 from neurovisionlab.core.spec import CellSpec
 from neurovisionlab.data.batches import Batches, Staged
 from neurovisionlab.learn.answer import answers_at_once, keeps_nothing, predict
-from neurovisionlab.learn.catalogue import kind_of, one_line
 from neurovisionlab.learn.checkpoint import Built, from_bytes, put_back, to_bytes
 from neurovisionlab.learn.clock import Stopwatches
 from neurovisionlab.learn.device import Chance, is_out_of_memory
+from neurovisionlab.learn.named_models import source_of
 from neurovisionlab.learn.parts import Parts
 from neurovisionlab.learn.schedules import steps_per_epoch
 from neurovisionlab.learn.snapshot import left_as_it_was
@@ -63,7 +63,7 @@ def rehearse(
         built = Built.of(model)
         attempt.learn_and_answer()
         check_readable(record_of(model))
-        with explained(cell.model, "keeping its weights", _to_mend(cell.model)):
+        with explained(cell.model, "keeping its weights", source_of(cell.model).remedy):
             if cell.protocol.keep_epoch == "best":
                 put_back(model, copy.deepcopy(model.state_dict()))
             if cell.protocol.keep_weights != "none":
@@ -145,7 +145,7 @@ class _Attempt:
     def _answer(self, num: int) -> None:
         some = _some(self._parts.val, num)
         what = f"answer to {num:,} images"
-        with explained(self._name, what, _to_mend(self._name)):
+        with explained(self._name, what, source_of(self._name).remedy):
             logits_NC, _ = predict(self._model, some, self._trainer.device, Stopwatches())
         expected = [num, self._cell.num_classes]
         if list(logits_NC.shape) != expected:
@@ -229,7 +229,7 @@ def step_explained(name: str, num: int, remedy_of_one: str | None) -> Iterator[N
     """
     what = f"a training step of {num:,} {'image' if num == 1 else 'images'}"
     try:
-        with explained(name, what, _to_mend(name)):
+        with explained(name, what, source_of(name).remedy):
             yield
     except ModelError as error:
         cause = str(error.__cause__)
@@ -256,9 +256,3 @@ def explained(name: str, what: str, remedy: str) -> Iterator[None]:
             raise
         got = one_line(error)
         raise ModelError(mould(f"{name}, {what}", "no error", got, remedy)) from error
-
-
-def _to_mend(name: str) -> str:
-    if kind_of(name) == "own":
-        return f"to mend {name}"
-    return "another model, image_px or optimizer"

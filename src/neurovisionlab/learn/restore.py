@@ -14,10 +14,10 @@ from neurovisionlab.learn.answer import predict
 from neurovisionlab.learn.checkpoint import from_bytes, metadata_of
 from neurovisionlab.learn.clock import Stopwatches
 from neurovisionlab.learn.device import Device, choose
+from neurovisionlab.learn.model_source import ModelShape
 from neurovisionlab.learn.pace import restored_form
 from neurovisionlab.learn.parts import batches_of
-from neurovisionlab.learn.weights import check_code_unchanged
-from neurovisionlab.learn.zoo import ModelShape, build
+from neurovisionlab.learn.zoo import build, check_code_unchanged
 
 
 @dataclass(frozen=True)

@@ -29,14 +29,14 @@ from neurovisionlab.learn.checkpoint import Built, to_bytes
 from neurovisionlab.learn.clock import Contention, Stopwatches
 from neurovisionlab.learn.device import Device, choose, memory_errors_explained, seed_everything
 from neurovisionlab.learn.memory import keep_freed
+from neurovisionlab.learn.model_source import ModelShape
 from neurovisionlab.learn.outcome import Outcome
 from neurovisionlab.learn.pace import put_into_usual_form, settle
 from neurovisionlab.learn.parts import Parts, preprocessing_of, stage_parts
 from neurovisionlab.learn.rehearsal import rehearse
 from neurovisionlab.learn.state import Story, Trainer, Training
 from neurovisionlab.learn.train import fit
-from neurovisionlab.learn.weights import check_unchanged
-from neurovisionlab.learn.zoo import ModelShape, build
+from neurovisionlab.learn.zoo import build, check_unchanged
 
 WatchCell = Callable[[EpochRow | Progress], None]
 

@@ -2,63 +2,31 @@
 
 from __future__ import annotations
 
-import fnmatch
-from collections.abc import Iterable
 from dataclasses import dataclass
 
-import timm
 import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
-from torchvision import models as torchvision_models  # type: ignore[import-untyped]
 
-from neurovisionlab.core.errors import ModelError, mould, nearest
+from neurovisionlab.core.errors import ModelError, mould
 from neurovisionlab.core.protocol import Protocol
-from neurovisionlab.learn.catalogue import MODELS, kind_of, own_function, recipe_of
+from neurovisionlab.learn.catalogue import MODELS
 from neurovisionlab.learn.loading import UNSUITABLE
+from neurovisionlab.learn.model_source import ModelShape, ModelSource
+from neurovisionlab.learn.named_models import source_of
 from neurovisionlab.learn.stems import change_stem
-from neurovisionlab.learn.weights import published
-from neurovisionlab.learn.zoo import (
-    ModelShape,
-    build,
-    has_own_stem,
-    num_parameters,
-    own_size,
-    wrong_size,
-)
+from neurovisionlab.learn.zoo import num_parameters
 
 
-def check_name(name: str) -> None:
-    """Refuse an unknown model name.
+def identify(name: str) -> str | None:
+    """Check that something stands for a name; return what identifies it beyond the name.
 
     Raises:
-        ModelError: with the three most similar names.
+        ModelError: see `ModelSource.check`.
     """
-    kind = kind_of(name)
-    if kind == "table":
-        recipe_of(name)
-    elif kind == "own":
-        own_function(name)
-    elif kind == "timm":
-        bare = name.removeprefix("timm:")
-        if not timm.is_model(bare):
-            raise _unknown(name, "timm:", timm.list_models())
-        arch, _, tag = bare.partition(".")
-        tagged = [one for one in timm.list_pretrained() if one.startswith(f"{arch}.")]
-        if tag and bare not in tagged:
-            raise _unknown(name, "timm:", tagged or [arch])
-    elif name.removeprefix("torchvision:") not in torchvision_names():
-        raise _unknown(name, "torchvision:", torchvision_names())
-
-
-def _unknown(name: str, prefix: str, known: Iterable[str]) -> ModelError:
-    near = (prefix + one for one in nearest(name.removeprefix(prefix), known))
-    return ModelError(mould("model", "a known name", repr(name), ", ".join(near)))
-
-
-def torchvision_names() -> list[str]:
-    """Return the names of torchvision's classifiers."""
-    return list(torchvision_models.list_models(module=torchvision_models))
+    source = source_of(name)
+    source.check()
+    return source.digest()
 
 
 def check(name: str, shape: ModelShape, protocol: Protocol) -> bool:
@@ -70,14 +38,15 @@ def check(name: str, shape: ModelShape, protocol: Protocol) -> bool:
     Raises:
         ModelError: as in `build`, or for an output that is not [images, classes].
     """
+    source = source_of(name)
     with torch.random.fork_rng(devices=[]):
         plain = protocol.model_copy(update={"stem": "imagenet", "pretrained": False})
-        model = _trial(name, shape, protocol)
+        model = _trial(source, shape, protocol)
         changed = protocol.stem == "imagenet" or (
-            not has_own_stem(name, protocol.stem)
-            and change_stem(_trial(name, shape, plain), protocol.stem)
+            not source.has_own_stem(protocol.stem)
+            and change_stem(_trial(source, shape, plain), protocol.stem)
         )
-    got = _answer(name, model, shape)
+    got = _answer(source, model, shape)
     expected = [2, shape.num_classes]
     if got != expected:
         remedy = "a last layer with num_classes outputs"
@@ -85,18 +54,18 @@ def check(name: str, shape: ModelShape, protocol: Protocol) -> bool:
     return changed
 
 
-def _trial(name: str, shape: ModelShape, protocol: Protocol) -> nn.Module:
-    if not protocol.pretrained and kind_of(name) != "own":
+def _trial(source: ModelSource, shape: ModelShape, protocol: Protocol) -> nn.Module:
+    if not protocol.pretrained and not source.is_code:
         try:
             with torch.device("meta"):
-                return build(name, shape, protocol)
+                return source.build(shape, protocol)
         except NotImplementedError:  # a model that computes its initial weights
             pass
-    return build(name, shape, protocol)
+    return source.build(shape, protocol)
 
 
-def _answer(name: str, model: nn.Module, shape: ModelShape) -> list[int] | str:
-    """Return the shape of the output for two blank images; the type of a non-tensor."""
+def _answer(source: ModelSource, model: nn.Module, shape: ModelShape) -> list[int] | str:
+    """Return the shape of the model's answer to two blank images, or what it is instead."""
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
     size = (2, shape.channels, shape.image_px, shape.image_px)
     model.eval()
@@ -104,7 +73,7 @@ def _answer(name: str, model: nn.Module, shape: ModelShape) -> list[int] | str:
         with torch.no_grad():
             logits_BC = model(torch.zeros(size, device=device))
     except Exception as error:  # a user's model may raise anything
-        raise wrong_size(name, shape, error) from None
+        raise source.wrong_size(shape, error) from None
     return list(logits_BC.shape) if isinstance(logits_BC, Tensor) else type(logits_BC).__name__
 
 
@@ -133,21 +102,10 @@ def list_names(pattern: str | None) -> list[str]:
     Raises:
         ModelError: no name matches.
     """
-    kind = "table" if pattern is None else kind_of(pattern.replace("*", "x").replace("?", "x"))
     if pattern is None:
         return list(MODELS)
-    if kind == "own":  # its existence is checked in a separate process
-        return [pattern]
-    prefix = "" if kind == "table" else f"{kind}:"
-    bare = pattern.removeprefix(prefix)
-    known = {"table": list(MODELS), "timm": timm.list_models(), "torchvision": torchvision_names()}
-    found = fnmatch.filter(known[kind], bare)
-    if not found and kind == "timm" and timm.is_model(bare):
-        check_name(pattern)
-        found = [bare]
-    if not found:
-        raise _unknown(pattern, prefix, known[kind])
-    return [prefix + one for one in found]
+    # a name of the same kind: "*" and "?" are letters of none
+    return source_of(pattern.replace("*", "x").replace("?", "x")).names_like(pattern)
 
 
 def facts(name: str) -> Facts:
@@ -159,22 +117,21 @@ def facts(name: str) -> Facts:
     Raises:
         ModelError: see `build`.
     """
-    kind = kind_of(name)
-    is_small = kind in ("table", "own")
-    shape = ModelShape(own_size(name), 1 if is_small else 3, 10 if is_small else 1000)
+    source = source_of(name)
+    shape = source.usual_shape
     with torch.random.fork_rng(devices=[]):
-        model = _trial(name, shape, Protocol())
-    source = published(name)
+        model = _trial(source, shape, Protocol())
+    weights = source.published()
     return Facts(
         name=name,
-        title=recipe_of(name).title if kind == "table" else "",
+        title=source.title,
         num_parameters=num_parameters(model),
         num_macs=_num_macs(model, shape),
         image_px=shape.image_px,
         channels=shape.channels,
         num_classes=shape.num_classes,
-        weights=source.publisher,
-        weights_licence=source.licence,
+        weights=weights.publisher,
+        weights_licence=weights.licence,
     )
 
 
@@ -186,7 +143,7 @@ def num_macs(name: str, shape: ModelShape, protocol: Protocol) -> int | None:
     """
     plain = protocol.model_copy(update={"pretrained": False})
     with torch.random.fork_rng(devices=[]):
-        return _num_macs(_trial(name, shape, plain), shape)
+        return _num_macs(_trial(source_of(name), shape, plain), shape)
 
 
 def _num_macs(model: nn.Module, shape: ModelShape) -> int | None:

@@ -17,11 +17,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from neurovisionlab.core.errors import ModelError, NvlError, ResourceError, mould
+from neurovisionlab.core.errors import ModelError, NvlError, ResourceError, mould, one_line
 from neurovisionlab.data.budget import available_bytes
 from neurovisionlab.data.files import opened
 from neurovisionlab.data.zips import opened_zip
-from neurovisionlab.learn.catalogue import one_line
 from neurovisionlab.learn.checkpoint import State, whole
 
 # one byte of a pickle can create an empty set, of 216 bytes plus its reference
