@@ -39,7 +39,7 @@ def _keys() -> Iterator[str]:
                 text = "".join(part if isinstance(part, str) else "*" for part in parts)
             else:
                 text = str(getattr(node, "value", "")) if isinstance(node, ast.Constant) else ""
-            if re.fullmatch(r"(advice|claims|cells|costs|data)\.[a-z_.*]+[a-z*]", text):
+            if re.fullmatch(r"(advice|claims|cells|costs|data|evaluations)\.[a-z_.*]+[a-z*]", text):
                 yield text
 
 

@@ -72,7 +72,7 @@ def asked_of(results: Results, store: Store, ask: Ask) -> Asked:
         cell = record.cell
         why = _why_not(record, store, ask)
         if why is not None:
-            asked.left_out.append(state(f"evaluations.{why}", cell=record.cell_id))
+            asked.left_out.append(state(why, cell=record.cell_id))
             continue
         ref = _ref(ask.name, record)
         if ref not in infos:
@@ -129,12 +129,12 @@ def evaluations(
 def _why_not(record: CellRecord, store: Store, ask: Ask) -> str | None:
     """Return the key of why a cell cannot be asked; None if it can."""
     if record.status == "diverged":
-        return "diverged"
+        return "evaluations.diverged"
     if record.preprocessing is None:
-        return "of_earlier_version"
+        return "evaluations.of_earlier_version"
     if not store.has_weights(record.cell_id):
-        return "no_weights"
-    return "own_code" if own_models([record.cell]) and not ask.trust else None
+        return "evaluations.no_weights"
+    return "evaluations.own_code" if own_models([record.cell]) and not ask.trust else None
 
 
 def _ref(name: str, record: CellRecord) -> DataRef:
