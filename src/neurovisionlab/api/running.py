@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from neurovisionlab.api.disk_space import disk_message
 from neurovisionlab.api.inspection import WORKERS, check_models, look_at_models
 from neurovisionlab.api.measuring import check_settings, measure_run
 from neurovisionlab.core.costs import Costs
@@ -157,6 +158,7 @@ def prepare(
     messages = [*(f"warning: {line}" for line in warnings), *notes]
     if todo:
         messages += recipe_messages(study)
+        messages += filter(None, [disk_message(todo, store.root)])
     messages += data_messages(plan)
     with store.writing():
         messages += folder_messages(plan, cells, store)

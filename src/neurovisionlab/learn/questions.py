@@ -42,6 +42,29 @@ def check(subject: tuple[str, list[Build]], say: Say) -> list[bool]:
     return [survey.check(name, ModelShape(*sizes), protocol) for *sizes, protocol in builds]
 
 
+def sizes(subjects: list[tuple[str, Build]], say: Say) -> list[float]:
+    """Return the size of each model's file of weights, in MiB; nothing is allocated or read.
+
+    Args:
+        subjects: names of library models, each with a build.
+        say: not used.
+
+    Raises:
+        ModelError: a model cannot be built.
+    """
+    import torch
+
+    from neurovisionlab.learn.model_source import ModelShape
+    from neurovisionlab.learn.zoo import build, weights_mib
+
+    found = []
+    for name, (image_px, channels, num_classes, protocol) in subjects:
+        with torch.device("meta"):
+            shape = ModelShape(image_px, channels, num_classes)
+            found.append(weights_mib(build(name, shape, protocol, reads_weights=False)))
+    return found
+
+
 def look(name: str, say: Say) -> Facts:
     """Return facts about a model: see `survey.facts`.
 
