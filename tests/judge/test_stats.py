@@ -168,3 +168,11 @@ def test_what_takes_too_much_is_capped() -> None:
 
 def test_networks_as_they_are_gain_nothing_from_seeds() -> None:
     assert not would_decide(0.01, Spread(9e-5, 1000), HURDLE).seeds_help
+
+
+def test_patterns_tell_more_classes_apart_than_two_bytes_count() -> None:
+    labels_N = np.array([70_000, 4_464, 70_000, 65_536])  # equal in their lower two bytes
+    found = patterns_of(labels_N[None], labels_N)
+    assert sorted(found.labels_P.tolist()) == [4_464, 65_536, 70_000]
+    assert (found.predicted_RP == found.labels_P).all()
+    assert found.counts_P.sum() == 4

@@ -53,8 +53,11 @@ def patterns_of(predicted_RN: NDArray[np.integer], labels_N: NDArray[np.integer]
         predicted_RN: predicted classes, integers [R, N].
         labels_N: true classes, integers [N].
     """
-    columns = np.ascontiguousarray(np.vstack([labels_N, predicted_RN]).T.astype(">u2"))
-    keys = columns.view(np.dtype((np.void, columns.shape[1] * 2))).ravel()
+    rows = np.vstack([labels_N, predicted_RN])
+    # big-endian bytes sort as the numbers do; two of them hold most numbers of classes
+    kind = np.dtype(">u2") if rows.max(initial=0) < 1 << 16 else np.dtype(">u4")
+    columns = np.ascontiguousarray(rows.T.astype(kind))
+    keys = columns.view(np.dtype((np.void, columns.shape[1] * kind.itemsize))).ravel()
     _, first_P, counts_P = np.unique(keys, return_index=True, return_counts=True)
     order = np.argsort(counts_P <= COMMON, kind="stable")
     found = columns[first_P[order]].astype(np.int64)

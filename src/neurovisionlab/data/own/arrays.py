@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from neurovisionlab.core.bounds import MOST_CLASSES
 from neurovisionlab.core.errors import DataError, mould
 from neurovisionlab.core.spec import DataRef
 from neurovisionlab.core.statements import Statement
@@ -23,7 +24,6 @@ from neurovisionlab.data.npz import Header, Npz, opened_npz
 from neurovisionlab.data.own.array_mends import is_turned, mend_of
 from neurovisionlab.data.own.labels import (
     BY_NAME,
-    MOST_CLASSES,
     Labelled,
     Rows,
     by_training_names,

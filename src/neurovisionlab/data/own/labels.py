@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from neurovisionlab.core.bounds import MOST_CLASSES
 from neurovisionlab.core.errors import DataError, mould
 from neurovisionlab.core.statements import Statement, state
 from neurovisionlab.data.blocks import Array
@@ -23,8 +24,6 @@ LabelArray = NDArray[np.int64]
 BY_NAME = "class_names, labels = numpy.unique(labels, return_inverse=True)"
 
 
-# more than there are characters in Unicode; each takes some 100 bytes as text
-MOST_CLASSES = 1 << 18
 _MOST_NAMES_BYTES = 64 << 20
 _LONGEST_NAME_BYTES = 1 << 16
 
