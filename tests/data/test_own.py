@@ -633,3 +633,16 @@ def test_a_link_to_nowhere_is_a_broken_picture(letters: Path) -> None:
     with pytest.raises(DataError, match=r"lost\.png: expected a readable picture"):
         info(letters, image_px=9)
     assert "lost.png" in note_text(info(letters, image_px=9, on_bad_image="skip").notes[0])
+
+
+def test_more_classes_than_a_record_can_hold_are_one_error(tmp_path: Path) -> None:
+    num = 100_001
+    for part in ("train", "test"):
+        np.savez(
+            tmp_path / f"{part}.npz",
+            images=np.zeros((num, 2, 2), np.uint8),
+            labels=np.arange(num),
+            class_names=np.arange(num).astype("U6"),
+        )
+    with pytest.raises(DataError, match="expected at most 100,000 names"):
+        describe(DataRef(name=f"npz:{tmp_path}"), home_in(tmp_path))

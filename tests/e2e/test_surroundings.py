@@ -15,7 +15,6 @@ from e2e.conftest import NVL, Nvl
 from e2e.studies import run_with_fakes, write_study
 from lab.fakes import fake_costs, fake_plan
 from neurovisionlab import api
-from neurovisionlab.core.costs import Costs
 from neurovisionlab.core.errors import ModelError, ResourceError, StoreError
 from neurovisionlab.lab.store import Store
 from neurovisionlab.out.page import report
@@ -211,8 +210,8 @@ def test_measuring_tells_what_was_measured_and_what_could_not_be(
 ) -> None:
     costs = fake_costs(fake_plan().cells()[0])
 
-    def crashing(*_: object) -> Iterator[Costs]:
-        yield costs
+    def crashing(*_: object) -> Iterator[api.ModelCosts]:
+        yield api.ModelCosts(costs)
         raise ModelError(
             "glyphnet: expected a model that can be measured, got Crashed; try another"
         )

@@ -111,6 +111,7 @@ def _result_row(cell: CellSpec, record: CellRecord | None, failed: set[str]) -> 
     if record is None:
         return row
     found = record.model_dump(include=set(RESULT_COLUMNS), exclude={"cell_id"})
+    found |= {f"num_{part}": num for part, num in record.num_images.items()}
     found |= record.resources.model_dump(include=set(RESULT_COLUMNS))
     if record.test_scores is not None and record.val_scores is not None:
         found |= record.test_scores.model_dump(include=set(RESULT_COLUMNS))
