@@ -6,16 +6,15 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from functools import cache
 from importlib.resources import files
 from typing import NamedTuple
 
-import vl_convert
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from neurovisionlab.out.charts.drawing import Chart, as_svg, specification
 from neurovisionlab.out.neutral import neutral
+from neurovisionlab.out.page.engine import engine
 from neurovisionlab.out.speech import Voice, number, speaking, voice
 
 
@@ -78,7 +77,7 @@ def page(template: str, language: Voice, content: Mapping[str, object]) -> str:
             language=voice(),
             style=Markup(_read("page.css")),
             script=Markup(_read("page.js")),
-            engine=Markup(_engine()),
+            engine=Markup(engine()),
         )
 
 
@@ -89,10 +88,3 @@ def _shown(value: object) -> object:
 
 def _read(name: str) -> str:
     return files("neurovisionlab.out.page").joinpath("templates", name).read_text(encoding="utf-8")
-
-
-@cache
-def _engine() -> str:
-    """Return Vega, Vega-Lite and Vega-Embed (BSD-3-Clause), as included in vl-convert."""
-    bundle: str = vl_convert.javascript_bundle(None)  # type: ignore[arg-type]  # its stub forgets the default
-    return bundle.replace("</script", "<\\/script")
