@@ -14,7 +14,7 @@ from pathlib import Path
 import vl_convert
 
 from neurovisionlab.core.errors import NvlError
-from neurovisionlab.data.files import content_of, make_folder, write_whole
+from neurovisionlab.data.files import content_of, write_whole
 from neurovisionlab.data.home import DataHome
 
 _MOST_BYTES = 1 << 25
@@ -52,7 +52,7 @@ def _cached(path: Path) -> bytes | None:
 
 def _keep(path: Path, content: bytes) -> None:
     try:
-        make_folder(path.parent)
+        path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, _seal(content) + b"\n" + content)
     except OSError:
         pass  # a cache that cannot be written costs seconds, no page
