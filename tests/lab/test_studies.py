@@ -51,3 +51,20 @@ def test_changes_name_each_setting_that_differs() -> None:
     new = old.model_copy(update={"seeds": (0, 1), "protocol": Protocol(epochs=3)})
     assert changes(old, old) == []
     assert changes(old, new) == ["protocol.epochs: 15 → 3", "seeds: [0] → [0, 1]"]
+
+
+def test_an_unknown_study_names_the_files_beside_it_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "my-study.toml").write_text("")
+    (tmp_path / "my-stuby.txt").write_text("")
+    monkeypatch.chdir(tmp_path)
+    for typed, near in (("my-stduy.toml", "my-study.toml"), (str(tmp_path / "my-stdy.toml"), None)):
+        with pytest.raises(SpecError) as caught:
+            read_study(typed, {})
+        assert f"try {near or tmp_path / 'my-study.toml'}" in str(caught.value)
+        assert "txt" not in str(caught.value)
+    with pytest.raises(SpecError, match="try quick"):
+        read_study("quik", {})
+    with pytest.raises(SpecError, match="expected a preset's name"):
+        read_study("nowhere/at/all.toml", {})

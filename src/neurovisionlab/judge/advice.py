@@ -281,7 +281,7 @@ def _least_sentence(least: Candidate, cost: str, best: Candidate, limits: Limits
         "accuracy": amounts.accuracy(least, full=True),
     }
     if limits.min_accuracy_frac is not None:
-        return state("advice.least_of_all", **words)
+        return state("advice.least_within", **words)
     of = (best.model, amounts.accuracy(best))
     return state("advice.least_of_the_good", **words, points=TOLERATED_LOSS_POINTS, best=of)
 
@@ -289,11 +289,9 @@ def _least_sentence(least: Candidate, cost: str, best: Candidate, limits: Limits
 def _only_good_sentence(best: Candidate, cost: str, num_models: int) -> Statement:
     words: dict[str, Stated] = {"model": best.model, "accuracy": amounts.accuracy(best, full=True)}
     value = amounts.amount(cost, _cost(best, cost))
-    if num_models == 1:
-        return state(
-            "advice.least_of_all", **words, least=state(f"advice.least.{cost}"), value=value
-        )
     words |= {"name": amounts.name(cost), "value": value}
+    if num_models == 1:
+        return state("advice.only_one", **words)
     return state("advice.only_good_one", **words, points=TOLERATED_LOSS_POINTS)
 
 

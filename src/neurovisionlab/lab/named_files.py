@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from importlib import resources
+from pathlib import Path
 from typing import NamedTuple
 
 from neurovisionlab.claims.publication import Publication
@@ -59,6 +61,15 @@ class _Form(NamedTuple):
     expected: str
 
 
+def _files_beside(path: Path) -> list[str]:
+    """Return the TOML files in the folder of a path, as a user would type them."""
+    try:
+        names = sorted(entry.name for entry in os.scandir(path.parent) if entry.is_file())
+    except OSError:
+        return []
+    return [str(path.with_name(name)) for name in names if name.endswith(".toml")][:1000]
+
+
 def _text(name_or_path: str, form: _Form) -> tuple[str, str]:
     """Return the requested TOML text, and its name in error messages."""
     path, texts = user_path(name_or_path, form.kind), shipped(form.folder)
@@ -66,5 +77,5 @@ def _text(name_or_path: str, form: _Form) -> tuple[str, str]:
         return read_text(path, form.file), str(path)
     if name_or_path in texts:
         return texts[name_or_path], f"{form.folder.removesuffix('s')} {name_or_path}"
-    near = ", ".join(nearest(name_or_path, sorted(texts)))
+    near = ", ".join(nearest(name_or_path, [*_files_beside(path), *sorted(texts)]))
     raise SpecError(mould(form.kind, form.expected, repr(name_or_path), near))

@@ -40,7 +40,12 @@ WORDS: dict[str, Sentence] = {
         "{model}, {accuracy}, is more than {points:g} points ahead of every other, too far for a "
         "cheaper one to make up; its {name} is {value}."
     ),
-    "advice.least_of_all": Sentence("{model} {least}: {value}, {accuracy}."),
+    "advice.least_within": Sentence(
+        "Of the models within the limits, {model} {least}: {value}, {accuracy}."
+    ),
+    "advice.only_one": Sentence(
+        "{model} is the only model to choose from: {accuracy}; its {name} is {value}."
+    ),
     "advice.instead": Sentence(
         "{wanted} is not known for any model that is accurate enough, so {used} decides."
     ),
