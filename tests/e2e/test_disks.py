@@ -48,14 +48,15 @@ def image(tmp_path: Path, study: Path) -> Path:
     return made
 
 
-def test_on_a_full_disk(nvl_here: Nvl, image: Path, study: Path) -> None:
+def test_on_a_full_disk(nvl_here: Nvl, image: Path, study: Path, tmp_path: Path) -> None:
+    other = run_with_fakes(study, tmp_path / "another").store.root
     with disks.mounted(image) as disk:
         run = disk / "run"
         before = _files(run)
         commands = [
             ["report", str(run)],
             ["results", str(run)],
-            ["compare", str(run), str(run), "--out", str(disk / "compare.html")],
+            ["compare", str(run), str(other), "--out", str(disk / "compare.html")],
             ["run", str(study), "--out", str(disk / "other"), "--no-measure"],
         ]
         with _full(disk):
@@ -74,12 +75,15 @@ def test_on_a_full_disk(nvl_here: Nvl, image: Path, study: Path) -> None:
             assert nvl_here(*words).code == 0
 
 
-def test_on_a_disk_that_cannot_be_written_to(nvl_here: Nvl, image: Path, study: Path) -> None:
+def test_on_a_disk_that_cannot_be_written_to(
+    nvl_here: Nvl, image: Path, study: Path, tmp_path: Path
+) -> None:
+    other = run_with_fakes(study, tmp_path / "another").store.root
     with disks.mounted(image, "ro") as disk:
         run = disk / "run"
         for words in (
             ["report", str(run)],
-            ["compare", str(run), str(run), "--out", str(disk / "compare.html")],
+            ["compare", str(run), str(other), "--out", str(disk / "compare.html")],
             ["run", str(study), "--out", str(run), "--no-measure"],
             ["run", str(study), "--out", str(disk / "other"), "--no-measure"],
         ):

@@ -49,7 +49,8 @@ def test_the_language_can_be_set_once_and_for_all(
     [
         (("report", "RUN", "--lang", "klingon"), "language: expected en or uk, got 'klingon'"),
         (("compare", "RUN"), "expected two runs or more, got 1"),
-        (("compare", "RUN", "RUN", "--out", "no/such/folder/page.html"), "a file that can be"),
+        (("compare", "RUN", "RUN"), "expected different runs, got"),
+        (("compare", "RUN", "two", "--out", "no/such/folder/page.html"), "a file that can be"),
         (("compare", "RUN", "nowhere"), "nowhere"),
     ],
 )
@@ -61,7 +62,7 @@ def test_mistakes_are_one_line_and_exit_code_2(
     said: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    run = _run(tmp_path / "run")
+    run, _ = _run(tmp_path / "run"), _run(tmp_path / "two")
     answer = nvl_here(*(str(run) if word == "RUN" else word for word in words))
     assert answer.code == 2
     assert said in answer.err

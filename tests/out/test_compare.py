@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from lab.fakes import fake_plan, fake_result
+from neurovisionlab import api
 from neurovisionlab.core.errors import SpecError
 from neurovisionlab.core.protocol import Protocol
 from neurovisionlab.lab.plan import Plan
@@ -73,3 +74,12 @@ def test_settings_that_only_one_run_has_are_shown() -> None:
     ]
     rows = {row[0]: row[1:] for row in settings_table(sides).rows}
     assert rows == {"vary.epochs": ("–", "1, 2")}
+
+
+def test_a_run_is_not_compared_with_itself(tmp_path: Path) -> None:
+    store = _store(tmp_path / "one", fake_plan())
+    (tmp_path / "link").symlink_to(tmp_path / "one")
+    for again in (store.root, tmp_path / "link", tmp_path / "one" / ".." / "one"):
+        with pytest.raises(SpecError, match=r"expected different runs, got .* twice"):
+            api.compare([store.root, again], tmp_path / "page.html")
+    assert not (tmp_path / "page.html").exists()

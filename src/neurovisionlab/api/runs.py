@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from neurovisionlab.api.opened import RunLike, results_of, store_of
+from neurovisionlab.core.errors import SpecError, mould
 from neurovisionlab.core.frozen import Frozen
 from neurovisionlab.data.home import DataHome
 from neurovisionlab.lab.results import Results
@@ -184,12 +185,21 @@ def compare(runs: Sequence[RunLike], path: str | Path, language: str = "en") -> 
         language: "en" or "uk".
 
     Raises:
-        SpecError: the language is unknown, or there are fewer than two runs.
+        SpecError: the language is unknown, there are fewer than two runs, or one is given twice.
         StoreError: a folder holds no run, or the page cannot be written.
     """
     from neurovisionlab.out.page.compare import compare_runs
 
     voice = voice_of(language)
+    _refuse_twice([store_of(run).root for run in runs])
     text = compare_runs([results_of(run) for run in runs], voice)
     write_page(Path(path), text)
     return Path(path)
+
+
+def _refuse_twice(folders: Sequence[Path]) -> None:
+    places = [folder.resolve() for folder in folders]
+    for folder, place in zip(folders, places, strict=True):
+        if places.count(place) > 1:
+            remedy = "nvl compare RUN_A RUN_B"
+            raise SpecError(mould("nvl compare", "different runs", f"{folder} twice", remedy))
