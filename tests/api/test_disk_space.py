@@ -64,6 +64,19 @@ def test_too_little_room_is_a_warning(tmp_path: Path, monkeypatch: pytest.Monkey
     assert message.endswith("1 MiB are free")
 
 
+def test_a_model_that_computes_its_weights_is_counted(tmp_path: Path) -> None:
+    (cell, *_) = _cells(keep_weights="all", image_px=32)
+    regnet = cell.changed(model="torchvision:regnet_x_400mf")
+    message = disk_message([regnet], tmp_path)
+    assert message is not None
+    assert "about 20 MiB" in message  # 5.1 million parameters less a head of 1,000 classes
+
+
+def test_a_model_that_cannot_be_built_stops_nothing(tmp_path: Path) -> None:
+    (cell, *_) = _cells(keep_weights="all")
+    assert disk_message([cell.changed(model="timm:no_such_net")], tmp_path) is None
+
+
 def test_code_is_not_built_for_it(tmp_path: Path) -> None:
     cells = [cell.changed(model="nobodys:net") for cell in _cells(keep_weights="all")]
     message = disk_message(cells, tmp_path)

@@ -59,7 +59,7 @@ def changed(kind: str, path: str, value: Any) -> Any:
 def test_records_of_a_former_version_are_read(kind: str) -> None:
     found = read(kind, FORMER[kind])
     # costs and audits had no version then
-    now = FORMER[kind] | ({"schema_version": 1} if kind in ("costs", "audit") else {})
+    now = FORMER[kind] | ({"schema_version": 2} if kind in ("costs", "audit") else {})
     if kind == "record":
         now = _in_tables(now) | {"preprocessing": None}
     assert json.loads(found.model_dump_json()) == now
@@ -108,6 +108,13 @@ REFUSED = [
     ("record", "finished_at", "0001-01-01T00:00:00+14:00"),
     ("record", "finished_at", "9999-12-31T23:59:59-14:00"),
     ("record", "finished_at", "9" * 5000),
+    ("record", "num_images", 5),
+    ("record", "num_images", [1]),
+    ("record", "num_images", {"elsewhere": 3}),
+    ("record", "scores", 7),
+    ("record", "preprocessing", {"image_px": 100_000, "channels": 1, "mean": [0.5], "std": [1.0]}),
+    ("record", "preprocessing", {"image_px": 8, "channels": 3, "mean": [0.5], "std": [1.0]}),
+    ("record", "preprocessing", {"image_px": 8, "channels": 1, "mean": [0.5] * 2, "std": [1.0]}),
     ("record", "num_test", -1),
     ("record", "num_test", 1),
     ("record", "num_train", HUGE),

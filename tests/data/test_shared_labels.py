@@ -15,12 +15,10 @@ from neurovisionlab.data.shared_labels import shared_labels
         ("CAB", "ABC", [2, 0, 1], ()),
         ("AXB", "ABC", [0, -1, 1], ()),
         ("abc", "ABC", [0, 1, 2], ("a", "b", "c")),
-        (
-            "aBC",
-            "ABC",
-            [-1, 1, 2],
-            (),
-        ),  # where some agree, case may mean something
+        ("aBC", "ABC", [0, 1, 2], ("a",)),
+        (["Cat", "dog"], ["cat", "dog"], [0, 1], ("Cat",)),
+        ("aAB", "AB", [-1, 0, 1], ()),  # where both cases are classes, case means something
+        ("AB", "aAB", [1, 2], ()),
         ("aAb", "BC", [-1, -1, 0], ("b",)),
         ("Aa", "AB", [0, -1], ()),
         (["big  Cat", "dog"], ["Big cat", "cow"], [0, -1], ("big  Cat",)),

@@ -11,6 +11,7 @@ import pytest
 
 from e2e.conftest import Nvl
 from neurovisionlab import api
+from neurovisionlab.core.evaluations import Evaluation
 from neurovisionlab.lab.store import Store
 
 STUDY = """\
@@ -64,8 +65,10 @@ def test_a_models_own_test_images_are_answered_as_before(run: Path, nvl_here: Nv
     assert row["accuracy_frac"] == row["own_test_frac"] > 0.9
     assert row["low_frac"] < row["accuracy_frac"] <= row["high_frac"]
     store = Store(run)
-    for kept in store.evaluations():
-        own = store.predictions(kept.evaluation.spec.cell_id, "test")
+    for place in (run / "evaluations").glob("*-test-*"):
+        spec = Evaluation.model_validate_json((place / "record.json").read_text()).spec
+        (kept,) = store.evaluations([spec])
+        own = store.predictions(spec.cell_id, "test")
         np.testing.assert_array_equal(kept.predictions.logits_NC, own.logits_NC)
         np.testing.assert_array_equal(kept.predictions.indices_N, own.indices_N)
 
@@ -87,6 +90,14 @@ def test_other_sizes_colours_and_labels_are_matched_and_said(
     assert row.accuracy_frac > 0.9
     assert "other" in again._repr_html_()
     assert "<table>" in again._repr_html_()
+
+
+def test_images_that_trained_the_models_are_said_to_be_no_test(run: Path, nvl_here: Nvl) -> None:
+    data = f"npz:{run.parent / 'data'}"
+    for words, is_said in ((("--part", "all"), True), (("--part", "train"), True), ((), False)):
+        told = nvl_here("evaluate", str(run), "--on", data, *words)
+        assert told.code == 0
+        assert ("some of these images trained the models" in told.out) == is_said
 
 
 def test_what_was_asked_is_not_asked_again(

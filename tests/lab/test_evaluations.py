@@ -26,11 +26,12 @@ from neurovisionlab.judge.stats import share_interval
 from neurovisionlab.lab.ask_models import Ask, asked_of, evaluations
 from neurovisionlab.lab.evaluation_rows import evaluation_rows
 from neurovisionlab.lab.executors import execute_here
+from neurovisionlab.lab.folder import RunFolder
 from neurovisionlab.lab.results import read
 from neurovisionlab.lab.store import Store
 from neurovisionlab.learn.evaluate import asked_indices
 
-PREPROCESSING = Preprocessing(image_px=8, channels=1, mean=(0.5,), std=(0.25,))
+PREPROCESSING = Preprocessing(image_px=16, channels=1, mean=(0.5,), std=(0.25,))
 
 
 def _result(cell: Any, **changed: Any) -> CellResult:
@@ -86,6 +87,10 @@ def _answered(question: Question, right_frac: float = 0.75, num: int = 40) -> Ev
     return EvaluationResult(evaluation, predictions)
 
 
+def _work(question: Question, _: Any) -> EvaluationResult:
+    return _answered(question)
+
+
 def test_each_cell_is_asked_once_and_its_answers_are_kept(store: Store, tmp_path: Path) -> None:
     asked, told = asked_of(read(store), store, _ask(tmp_path)), []
 
@@ -99,8 +104,8 @@ def test_each_cell_is_asked_once_and_its_answers_are_kept(store: Store, tmp_path
         again = list(evaluations(asked, Store(store.root), work, execute_here))
     assert len(told) == len(first) == 4
     assert again == first
-    kept = read(Store(store.root)).evaluations
-    assert [one.evaluation for one in kept] == sorted(first, key=lambda one: one.spec.evaluation_id)
+    kept = read(Store(store.root)).evaluations(list(asked.specs.values()))
+    assert [one.evaluation for one in kept] == first
     np.testing.assert_array_equal(kept[0].predictions.indices_N, np.arange(40))
 
 
@@ -109,8 +114,7 @@ def test_rows_have_the_accuracy_and_its_interval(store: Store, tmp_path: Path) -
     shares = iter((0.7, 0.2, 0.8, 0.3))  # both models with a seed, then with the other
     with store.writing():
         list(evaluations(asked, store, lambda q, _: _answered(q, next(shares)), execute_here))
-    ids = {spec.evaluation_id for spec in asked.specs.values()}
-    first, second = evaluation_rows(read(store), ids)
+    first, second = evaluation_rows(read(store), list(asked.specs.values()))
     assert (first.model, second.model) == ("resnet18", "vit-tiny")
     assert first.accuracy_frac == pytest.approx(0.75)
     assert (first.num_networks, first.num_images, first.num_left_out) == (2, 40, 3)
@@ -120,22 +124,23 @@ def test_rows_have_the_accuracy_and_its_interval(store: Store, tmp_path: Path) -
     records = [one for one in read(store).records if one.cell.model == "resnet18"]
     own = np.mean([one.test_scores.accuracy_frac for one in records if one.test_scores])
     assert first.own_test_frac == pytest.approx(own)
-    assert evaluation_rows(read(store), set()) == ()
+    assert evaluation_rows(read(store), []) == ()
 
 
 def test_the_identity_follows_cell_images_and_part_and_no_name(store: Store) -> None:
     cell, other = (record.cell_id for record in read(store).records[:2])
     info = read(store).plan.infos[0][1]
-    spec = EvaluationSpec(cell_id=cell, data=info)
-    renamed = EvaluationSpec(cell_id=cell, data=info.changed(name="elsewhere", notes=("x",)))
-    assert renamed.evaluation_id.partition("-")[2] == spec.evaluation_id.partition("-")[2]
+    spec = EvaluationSpec(cell_id=cell, trained_at="2026-01-01T00:00:00+00:00", data=info)
+    renamed = spec.changed(data=info.changed(name="elsewhere", notes=("x",)))
+    assert renamed.key == spec.key
+    assert renamed.evaluation_id != spec.evaluation_id
     unlike = [
         spec.changed(cell_id=other),
         spec.changed(data=info.changed(digest="1" * 64)),
         spec.changed(part="all"),
+        spec.changed(trained_at="2026-01-02T00:00:00+00:00"),
     ]
-    ids = {one.evaluation_id.rpartition("-")[2] for one in (spec, *unlike)}
-    assert len(ids) == 4
+    assert len({one.key for one in (spec, *unlike)}) == 5
 
 
 def test_cells_that_cannot_be_asked_are_left_out_and_it_is_said_why(
@@ -181,7 +186,7 @@ def test_one_model_that_fails_does_not_keep_the_others_from_answering(
     with store.writing():
         ended = list(evaluations(asked, store, work, execute_here))
     assert [isinstance(one, ModelError) for one in ended] == [False, False, True, True]
-    assert len(read(store).evaluations) == 2
+    assert len(read(store).evaluations(list(asked.specs.values()))) == 2
 
 
 def test_code_of_a_strangers_run_is_asked_only_where_it_is_trusted(tmp_path: Path) -> None:
@@ -219,8 +224,9 @@ def test_what_is_damaged_counts_as_absent_and_is_asked_again(
         np.savez(folder / "predictions.npz", **arrays)
     said: list[str] = []
     again = Store(store.root, said.append)
-    assert len(read(again).evaluations) == 3
-    assert (len(said) == 1) == (damage != "predictions")
+    specs = list(asked.specs.values())
+    assert len(read(again).evaluations(specs)) == 3
+    assert (len(said) == 1) == (damage not in ("predictions", "name"))
     told = []
     with again.writing():
         for _ in evaluations(
@@ -228,7 +234,36 @@ def test_what_is_damaged_counts_as_absent_and_is_asked_again(
         ):
             pass
     assert len(told) == 1
-    assert len(read(Store(store.root, said.append)).evaluations) == 4
+    assert len(read(Store(store.root, said.append)).evaluations(specs)) == 4
+
+
+def test_a_set_under_another_name_is_not_asked_again(store: Store, tmp_path: Path) -> None:
+    ask = _ask(tmp_path)
+    with store.writing():
+        list(evaluations(asked_of(read(store), store, ask), store, _work, execute_here))
+        (tmp_path / "set-abc").rename(tmp_path / "renamed")
+        renamed = Ask(f"npz:{tmp_path / 'renamed'}", None, ask.home)
+        asked = asked_of(read(store), store, renamed)
+        found = list(evaluations(asked, store, None, lambda cells, _: iter(())))
+    assert len(found) == 4
+    assert len(evaluation_rows(read(store), list(asked.specs.values()))) == 2
+    assert len(list((store.root / "evaluations").iterdir())) == 4
+
+
+def test_others_answers_are_not_even_opened(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = asked_of(read(store), store, _ask(tmp_path))
+    with store.writing():
+        list(evaluations(asked, store, _work, execute_here))
+    opened: list[tuple[str, ...]] = []
+    real = RunFolder.opened
+    monkeypatch.setattr(
+        RunFolder, "opened", lambda self, *pieces: opened.append(pieces) or real(self, *pieces)
+    )
+    one = next(iter(asked.specs.values()))
+    assert len(Store(store.root).evaluations([one])) == 1
+    assert {pieces[1] for pieces in opened} == {one.evaluation_id}
 
 
 def test_links_in_the_folder_are_not_followed(store: Store, tmp_path: Path) -> None:
@@ -238,7 +273,8 @@ def test_links_in_the_folder_are_not_followed(store: Store, tmp_path: Path) -> N
     inside = store.root / "evaluations"
     inside.rename(tmp_path / "elsewhere")
     inside.symlink_to(tmp_path / "elsewhere")
-    assert read(Store(store.root, lambda _: None)).evaluations == ()
+    specs = list(asked.specs.values())
+    assert read(Store(store.root, lambda _: None)).evaluations(specs) == ()
     silent = Store(store.root, lambda _: None)
     with silent.writing(), pytest.raises(StoreError):
         list(evaluations(asked, silent, lambda q, _: _answered(q), execute_here))

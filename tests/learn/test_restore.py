@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ MODELS = {
     "timm": "timm:mobilenetv3_small_050",
     "torchvision": "torchvision:shufflenet_v2_x0_5",
     "own": "learn.odd_models:tied",
+    "own, with numbers in no file": "learn.odd_models:projected",
 }
 
 
@@ -149,8 +151,29 @@ def test_weights_that_are_another_cells_are_refused(tiny_npz: Path) -> None:
     metadata = {"cell_id": mine.record.cell_id}
     with pytest.raises(ModelError, match="weights: expected the state of"):
         restore(mine.record, safetensors.torch.save(tensors, metadata))
-    with pytest.raises(ModelError, match="expected a whole file of them"):
-        restore(mine.record, mine.weights[:-100])
+    length = int.from_bytes(mine.weights[:8], "little")
+    for spoilt in (
+        mine.weights[:-100],
+        mine.weights[:8] + b"[" * length + mine.weights[8 + length :],
+        *(_with_metadata(mine.weights, odd) for odd in (None, [1], {"cell_id": 5})),
+    ):
+        with pytest.raises(ModelError, match="expected a whole file of them"):
+            restore(mine.record, spoilt)
+
+
+def _with_metadata(weights: bytes, metadata: object) -> bytes:
+    """Return a file of weights with other metadata in its header."""
+    length = int.from_bytes(weights[:8], "little")
+    header = json.loads(weights[8 : 8 + length]) | {"__metadata__": metadata}
+    text = json.dumps(header).encode()
+    return len(text).to_bytes(8, "little") + text + weights[8 + length :]
+
+
+def test_restoring_leaves_random_numbers_as_they_were(tiny_npz: Path) -> None:
+    result = _trained(tiny_npz, "glyphnet-small", epochs=1)
+    before = torch.get_rng_state()
+    restore(result.record, result.weights)
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_code_that_changed_since_is_refused(

@@ -38,9 +38,11 @@ TRAIN, VAL = _batches(60), _batches(12, "none")
 
 
 class _Drifting(nn.Module):
-    """Draws from numpy, and remembers in a buffer that no state has."""
+    """Draws from numpy, and remembers in buffers: one outside of its state, two made on the way."""
 
     trace: Tensor
+    seen: Tensor
+    mean: Tensor
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,8 +50,14 @@ class _Drifting(nn.Module):
 
     def forward(self, images_BCHW: Tensor) -> Tensor:
         if self.training:
+            if not hasattr(self, "seen"):
+                self.register_buffer("seen", torch.zeros(1))
+                self.register_buffer("mean", torch.zeros(SIDE), persistent=False)
             self.trace.add_(float(np.random.rand()))  # noqa: NPY002 - as a user's code may
-        return images_BCHW * (1 + 0.01 * self.trace)
+            self.seen.add_(1)
+            self.mean.add_(images_BCHW.mean((0, 1, 2)))
+        late = 0.001 * (self.seen + self.mean) if hasattr(self, "seen") else 0
+        return images_BCHW * (1 + 0.01 * self.trace + late)
 
 
 def _training(seed: int = 0, **settings: Any) -> Training:
@@ -168,6 +176,31 @@ def test_each_part_of_the_state_is_needed(part: str) -> None:
     resumed.load_state_dict(_kept(begun) | {part: _kept(other)[part]})
     list(fit(resumed, TRAIN, VAL))
     assert _end(resumed)[1] != _end(whole)[1]
+
+
+def test_a_state_in_memory_begins_several_trainings() -> None:
+    settings = {"optimizer": "adamw", "keep_epoch": "best"}
+    whole = _training(**settings)
+    list(fit(whole, TRAIN, VAL))
+    begun = _training(**settings)
+    _to(fit(begun, TRAIN, VAL), (2, 1))
+    state = begun.state_dict()
+    for seed in (3, 4):
+        resumed = _training(seed=seed, **settings)
+        resumed.load_state_dict(state)
+        list(fit(resumed, TRAIN, VAL))
+        assert _end(resumed)[1] == _end(whole)[1]
+        assert all(map(torch.equal, _end(resumed)[0], _end(whole)[0]))
+
+
+def test_a_training_goes_on_where_it_was_left_without_a_file() -> None:
+    whole = _training()
+    list(fit(whole, TRAIN, VAL))
+    left = _training()  # after the other, whose random numbers are the same global ones
+    for _ in range(3):
+        _to(fit(left, TRAIN, VAL), (0, 2))
+    list(fit(left, TRAIN, VAL))
+    assert _end(left)[1] == _end(whole)[1]
 
 
 def test_clocks_go_on_and_do_not_count_the_time_between(monkeypatch: pytest.MonkeyPatch) -> None:

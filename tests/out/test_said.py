@@ -92,6 +92,12 @@ def test_what_was_kept_in_english_is_said_in_the_spoken_language() -> None:
         assert note_text("no sentence of ours") == "no sentence of ours"
 
 
+@pytest.mark.parametrize("text", ["a: b of c" * 200, "{" * 2000, "x (" * 600 + ")"])
+def test_texts_of_strangers_are_read_back_at_once(text: str) -> None:
+    with speaking(voice_of("uk")):
+        assert note_text(text) == text  # sentences of several fields would take minutes
+
+
 @pytest.mark.parametrize(
     ("forged", "shown"),
     [

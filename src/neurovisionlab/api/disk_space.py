@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from neurovisionlab.api.inspection import WORKERS
+from neurovisionlab.core.errors import ModelError
 from neurovisionlab.core.spec import CellSpec
 from neurovisionlab.lab.apart import asked
 from neurovisionlab.learn.named_models import source_of
@@ -16,20 +17,20 @@ _LEAST_MIB = 100  # below it nobody asks
 
 
 def disk_message(cells: Sequence[CellSpec], root: Path) -> str | None:
-    """Return how much disk the cells will take; None where it is little.
+    """Return how much disk the cells will take; None where it is little or cannot be known.
 
     Models that are code of somebody's own are not built for this: they are named instead.
 
     Args:
         cells: that will be trained.
         root: the run's folder, which need not be there.
-
-    Raises:
-        ModelError: a model cannot be built.
     """
     kept = _with_weights(cells)
     known = [cell for cell in kept if not source_of(cell.model).is_code]
-    weights_mib = sum(_weights_mib(known))
+    try:
+        weights_mib = sum(_weights_mib(known))
+    except (ModelError, RuntimeError):  # whatever is wrong, its cell says it: this is an estimate
+        return None
     total_mib = weights_mib + sum(map(_answers_mib, cells))
     if total_mib < _LEAST_MIB:
         return None
@@ -75,7 +76,8 @@ def _key(build: tuple[str, Build]) -> object:
 def _answers_mib(cell: CellSpec) -> float:
     """Return the size of logits, labels and indices of the evaluated images, at most."""
     num = sum(cell.data.num_images.values())
-    most = sum(filter(None, (cell.subset.train_images, cell.subset.test_images))) or num
+    asked = (cell.subset.train_images, cell.subset.test_images)
+    most = num if None in asked else sum(filter(None, asked))
     return min(num, most) * (4 * cell.num_classes + 16) / 2**20
 
 

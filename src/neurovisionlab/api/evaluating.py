@@ -93,8 +93,7 @@ class Asking:
         """Return what is known by now."""
         from neurovisionlab.lab.evaluation_rows import evaluation_rows
 
-        ids = {spec.evaluation_id for spec in self._asked.specs.values()}
-        rows = evaluation_rows(read(self._store), ids)
+        rows = evaluation_rows(read(self._store), list(self._asked.specs.values()))
         return Evaluated(rows, self.left_out, tuple(self._errors))
 
 

@@ -14,6 +14,7 @@ from neurovisionlab.cli.options import (
     new_console,
     open_run,
 )
+from neurovisionlab.core.errors import ModelError
 from neurovisionlab.out.neutral import echo
 
 if TYPE_CHECKING:
@@ -51,8 +52,8 @@ def evaluate(
 
         for table in found.tables:
             show_table(table, new_console())
-    for error in found.errors:
-        raise error
+    if found.errors:
+        raise ModelError("\n".join(map(str, found.errors)))
 
 
 def _tell(evaluation: Evaluation) -> None:

@@ -21,7 +21,7 @@ from neurovisionlab.core.bounds import (
 from neurovisionlab.core.frozen import Frozen, Identified
 from neurovisionlab.core.protocol import Count, Fraction, Magnitude, Protocol
 from neurovisionlab.core.records import EpochRow, Machine
-from neurovisionlab.core.spec import SCHEMA_VERSION, CellSpec, ThisVersion, slug
+from neurovisionlab.core.spec import FILE_VERSION, CellSpec, FileVersion, slug
 from neurovisionlab.core.statements import Note, Notes
 
 CONTENTION_LIMIT = 0.05  # share of all cores; above it, times are upper bounds and not ranked
@@ -227,7 +227,7 @@ class Costs(Frozen):
         does_not_fit: note on the amount of memory that did not suffice; null if it did.
     """
 
-    schema_version: ThisVersion = SCHEMA_VERSION
+    schema_version: FileVersion = FILE_VERSION
     spec: CostSpec
     num_parameters: Amount | None
     weights_mib: Measure | None

@@ -13,8 +13,11 @@ from neurovisionlab.core.bounds import MOST_CLASSES, Amount, FileName, Moment, W
 from neurovisionlab.core.frozen import Frozen, Identified
 from neurovisionlab.core.metrics import Scores
 from neurovisionlab.core.records import CellRecord, Machine, Predictions
-from neurovisionlab.core.spec import SCHEMA_VERSION, DataInfo, DataRef, ThisVersion, hash_of, slug
+from neurovisionlab.core.spec import FILE_VERSION, DataInfo, DataRef, FileVersion, hash_of, slug
 from neurovisionlab.core.statements import Notes
+
+# raised when labels, sizes or colours are matched otherwise
+MATCHING_RULE = 1
 
 AskedPart = Literal["train", "val", "test", "all"]
 
@@ -24,6 +27,7 @@ class EvaluationSpec(Identified):
 
     Attributes:
         cell_id: of the finished cell.
+        trained_at: when that cell was finished: trained anew, it is asked anew.
         data: the set; its digest identifies it, whatever it is called.
         part: of that set, "all" for every image.
         condition: what is done to the images before the model's own preprocessing.
@@ -32,6 +36,7 @@ class EvaluationSpec(Identified):
     FREE: ClassVar[frozenset[str]] = frozenset(("cell_id", "data"))
 
     cell_id: FileName
+    trained_at: Moment
     data: DataInfo
     part: AskedPart = "test"
     condition: Literal["as they are"] = "as they are"
@@ -39,11 +44,16 @@ class EvaluationSpec(Identified):
     @property
     def evaluation_id(self) -> str:
         """Readable name and the hash of everything that can change the answers."""
-        content = self.identity()
+        content = self.identity() | {"rule": MATCHING_RULE}
         content["cell"], content["digest"] = hash_of(self.cell_id), self.data.digest
         canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
         digest = hashlib.sha256(canonical.encode()).hexdigest()[:12]
         return f"{slug(self.data.name)}-{self.part}-{hash_of(self.cell_id)}-{digest}"
+
+    @property
+    def key(self) -> str:
+        """The part of the id that says what is asked, whatever set and cell are called."""
+        return hash_of(self.evaluation_id)
 
 
 class Evaluation(Frozen):
@@ -56,7 +66,7 @@ class Evaluation(Frozen):
         notes: how labels, sizes and colours were matched.
     """
 
-    schema_version: ThisVersion = SCHEMA_VERSION
+    schema_version: FileVersion = FILE_VERSION
     spec: EvaluationSpec
     labels: Annotated[tuple[Words, ...], Field(min_length=1, max_length=MOST_CLASSES)]
     num_left_out: Amount = 0

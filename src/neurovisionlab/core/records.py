@@ -27,7 +27,7 @@ from neurovisionlab.core.errors import DataError, SpecError, mould
 from neurovisionlab.core.frozen import Frozen
 from neurovisionlab.core.metrics import Scores
 from neurovisionlab.core.protocol import Fraction, Magnitude
-from neurovisionlab.core.spec import SCHEMA_VERSION, CellSpec, ThisVersion, hash_of
+from neurovisionlab.core.spec import FILE_VERSION, CellSpec, FileVersion, hash_of
 
 # the evaluations that a cell brings along, by the parts of its data set: what chooses among epochs
 # and settings, and what is looked at once, after all choices
@@ -169,7 +169,7 @@ class CellRecord(Frozen):
         execution, preprocessing: null in records from before they were kept.
     """
 
-    schema_version: ThisVersion = SCHEMA_VERSION
+    schema_version: FileVersion = FILE_VERSION
     cell_id: FileName
     cell: CellSpec
     status: Literal["done", "diverged"]
@@ -195,7 +195,10 @@ class CellRecord(Frozen):
         fields = {name: value for name, value in content.items() if name not in _FORMER}
         for name, (table, key) in _FORMER.items():
             if content.get(name) is not None:
-                fields[table] = fields.get(table, {}) | {key: content[name]}
+                known = fields.get(table, {})
+                if not isinstance(known, dict):  # neither form: refused as such
+                    return content
+                fields[table] = known | {key: content[name]}
         return fields
 
     @property
@@ -229,6 +232,19 @@ class CellRecord(Frozen):
         own = self.cell.cell_id
         if hash_of(self.cell_id) != hash_of(own):
             raise ValueError(f"cell_id: expected {own}, got {self.cell_id}; try the cell's own")
+        return self
+
+    @model_validator(mode="after")
+    def _preprocessing_is_of_its_cell(self) -> CellRecord:
+        if self.preprocessing is None:
+            return self
+        wanted = self.cell.image_px, self.cell.channels
+        got = self.preprocessing.image_px, self.preprocessing.channels
+        lengths = {len(self.preprocessing.mean), len(self.preprocessing.std)}
+        if got != wanted or lengths not in ({1}, {3}):
+            expected = f"images of {wanted[0]} px, {wanted[1]} channels, 1 or 3 constants"
+            said = f"{got[0]} px, {got[1]} channels, {sorted(lengths)} constants"
+            raise ValueError(f"preprocessing: expected {expected}, got {said}; try its cell's own")
         return self
 
     @model_validator(mode="after")
@@ -367,7 +383,7 @@ def _wrong_numbers(given: Predictions, num_images: int) -> tuple[str, str] | Non
         return f"labels in 0..{num_classes - 1}", _range(given.labels_N)
     if _outside(given.indices_N, num_images):
         return f"images in 0..{num_images - 1}", _range(given.indices_N)
-    if num and np.bincount(given.indices_N).max() > 1:
+    if len(np.unique(given.indices_N)) < num:
         return "each image once", "some twice"
     return None
 

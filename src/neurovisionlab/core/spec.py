@@ -43,7 +43,10 @@ from neurovisionlab.core.vary import vary_problems
 
 # Raised when the meaning of a stored cell changes; results of other versions are kept apart.
 SCHEMA_VERSION = 1
-ThisVersion = Annotated[int, Field(ge=SCHEMA_VERSION, le=SCHEMA_VERSION)]
+# Raised when the form of stored files changes: those of former versions are read, newer ones are
+# refused, so that nothing is trained anew. 2: tables by evaluation, notes as statements.
+FILE_VERSION = 2
+FileVersion = Annotated[int, Field(ge=SCHEMA_VERSION, le=FILE_VERSION)]
 
 MOST_FOLDS = 50
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")

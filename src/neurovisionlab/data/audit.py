@@ -23,7 +23,7 @@ from neurovisionlab.core.bounds import (
     Words,
 )
 from neurovisionlab.core.frozen import Frozen
-from neurovisionlab.core.spec import SCHEMA_VERSION, ThisVersion
+from neurovisionlab.core.spec import FILE_VERSION, FileVersion
 from neurovisionlab.core.statements import Notes
 from neurovisionlab.data.copies import Copies, contents_of, exact_copies, near_copies
 from neurovisionlab.data.images import ImageSet
@@ -75,7 +75,7 @@ class Audit(Frozen):
         absent: {part: classes without images in it that other parts have}.
     """
 
-    schema_version: ThisVersion = SCHEMA_VERSION
+    schema_version: FileVersion = FILE_VERSION
     name: Name
     digest: Hex
     synthetic: bool

@@ -32,7 +32,7 @@ class SharedLabels(NamedTuple):
 def shared_labels(name: str, of_set: Sequence[str], of_model: Sequence[str]) -> SharedLabels:
     """Match classes by name: first letter by letter, then whatever the case and spaces.
 
-    Spellings are matched only where no two classes of either side become the same by it.
+    A spelling is matched only where no two classes of either side become the same by it.
 
     Args:
         name: of the set, for the error.
@@ -42,9 +42,8 @@ def shared_labels(name: str, of_set: Sequence[str], of_model: Sequence[str]) -> 
     Raises:
         DataError: no class is shared.
     """
-    label_of = {known: label for label, known in enumerate(of_model)}
-    if not label_of.keys() & set(of_set):
-        label_of |= _by_spelling(of_set, of_model)
+    exactly = {known: label for label, known in enumerate(of_model)}
+    label_of = _by_spelling(of_set, of_model) | exactly
     table_C = np.array([label_of.get(one, -1) for one in of_set], np.int64)
     shared = np.flatnonzero(table_C >= 0).tolist()
     if not shared:

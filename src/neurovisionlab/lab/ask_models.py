@@ -87,7 +87,10 @@ def asked_of(results: Results, store: Store, ask: Ask) -> Asked:
         asked.refs[record.cell_id] = ref
         usual: AskedPart = "test" if infos[ref].num_images.get("test") else "all"
         asked.specs[record.cell_id] = EvaluationSpec(
-            cell_id=record.cell_id, data=infos[ref], part=ask.part or usual
+            cell_id=record.cell_id,
+            trained_at=record.finished_at,
+            data=infos[ref],
+            part=ask.part or usual,
         )
     if not asked.specs:
         raise no_label or _nobody(results, asked)
@@ -138,9 +141,11 @@ def _why_not(record: CellRecord, store: Store, ask: Ask) -> str | None:
 
 
 def _ref(name: str, record: CellRecord) -> DataRef:
-    """Return how a set is loaded for a cell: pictures of a folder at the size that it sees."""
-    is_folder = name.startswith("folder:")
-    return DataRef(name=name, image_px=record.cell.image_px if is_folder else None)
+    """Return how a set is loaded for a cell: a folder at its size, bad pictures as in its study."""
+    if not name.startswith("folder:"):
+        return DataRef(name=name)
+    own = record.cell.data_ref
+    return DataRef(name=name, image_px=record.cell.image_px, on_bad_image=own.on_bad_image)
 
 
 def _nobody(results: Results, asked: Asked) -> NvlError:

@@ -30,7 +30,7 @@ from neurovisionlab.core.records import (
     check_answers,
     check_predictions,
 )
-from neurovisionlab.core.spec import SCHEMA_VERSION
+from neurovisionlab.core.spec import FILE_VERSION
 from neurovisionlab.data.files import is_shortage
 from neurovisionlab.lab.folder import MOST_BYTES, RunFolder
 
@@ -120,8 +120,8 @@ def _refuse_newer(content: bytes, path: Path) -> None:
     except ValueError:
         return
     version = written.get("schema_version") if isinstance(written, dict) else None
-    if isinstance(version, int) and version > SCHEMA_VERSION:
-        expected, got = f"schema {SCHEMA_VERSION}", f"{version}, of a newer version of this program"
+    if isinstance(version, int) and version > FILE_VERSION:
+        expected, got = f"schema {FILE_VERSION}", f"{version}, of a newer version of this program"
         raise StoreError(mould(str(path), expected, got, "that version; nothing was changed"))
 
 

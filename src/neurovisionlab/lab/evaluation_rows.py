@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
 from neurovisionlab.core.errors import DataError
-from neurovisionlab.core.evaluations import EvaluationResult
+from neurovisionlab.core.evaluations import EvaluationResult, EvaluationSpec
 from neurovisionlab.core.records import CellRecord
 from neurovisionlab.core.spec import hash_of
 from neurovisionlab.core.statements import Note
@@ -46,14 +46,14 @@ class EvaluationRow:
     notes: tuple[Note, ...]
 
 
-def evaluation_rows(results: Results, ids: Collection[str]) -> tuple[EvaluationRow, ...]:
+def evaluation_rows(results: Results, specs: Sequence[EvaluationSpec]) -> tuple[EvaluationRow, ...]:
     """Return a row per data set, model and variant, in the order of the study.
 
     Args:
         results: of the run.
-        ids: of the evaluations that count (`EvaluationSpec.evaluation_id`).
+        specs: what was asked.
     """
-    kept = [one for one in results.evaluations if one.evaluation.spec.evaluation_id in ids]
+    kept = results.evaluations(specs)
     of_cell = {hash_of(one.evaluation.spec.cell_id): one for one in kept}
     groups: dict[tuple[str, str], list[tuple[CellRecord, EvaluationResult]]] = {}
     for record in results.records:

@@ -7,12 +7,12 @@ from pydantic import Field
 from neurovisionlab.core.expand import expand
 from neurovisionlab.core.frozen import Frozen
 from neurovisionlab.core.spec import (
-    SCHEMA_VERSION,
+    FILE_VERSION,
     CellSpec,
     DataInfo,
     DataRef,
+    FileVersion,
     Study,
-    ThisVersion,
 )
 from neurovisionlab.data.home import DataHome
 from neurovisionlab.data.pictures import Watch
@@ -32,7 +32,7 @@ class Plan(Frozen):
     study: Study
     infos: tuple[tuple[DataRef, DataInfo], ...]
     model_digests: dict[str, str] = Field(default_factory=dict)
-    schema_version: ThisVersion = SCHEMA_VERSION
+    schema_version: FileVersion = FILE_VERSION
 
     def cells(self) -> tuple[CellSpec, ...]:
         """Return the study's cells."""

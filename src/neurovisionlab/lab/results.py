@@ -6,14 +6,15 @@ predictions up to 1 GiB; beyond that they are read again.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
 from neurovisionlab.core.bounds import PartName
 from neurovisionlab.core.costs import Costs, CostSpec
-from neurovisionlab.core.evaluations import EvaluationResult
+from neurovisionlab.core.evaluations import EvaluationResult, EvaluationSpec
 from neurovisionlab.core.records import CellRecord, Failure, Predictions
-from neurovisionlab.core.spec import CellSpec, hash_of
+from neurovisionlab.core.spec import CellSpec
 from neurovisionlab.data.audit import Audit
 from neurovisionlab.lab.plan import Plan
 from neurovisionlab.lab.store import Store
@@ -59,12 +60,9 @@ class Results:
         """
         return self._store.predictions(cell_id, part)
 
-    @cached_property
-    def evaluations(self) -> tuple[EvaluationResult, ...]:
-        """What its models answered about other sets, those of cells that are finished."""
-        hashes = {hash_of(cell_id) for cell_id in self.finished_ids}
-        kept = self._store.evaluations()
-        return tuple(one for one in kept if hash_of(one.evaluation.spec.cell_id) in hashes)
+    def evaluations(self, specs: Sequence[EvaluationSpec]) -> tuple[EvaluationResult, ...]:
+        """Return what its models answered about other sets, as far as they were asked."""
+        return tuple(self._store.evaluations(specs))
 
     def costs(self, spec: CostSpec) -> Costs | None:
         """Return the measured costs of a model; None if they were not measured."""

@@ -21,7 +21,7 @@ import hashlib
 import io
 import json
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -43,8 +43,9 @@ from neurovisionlab.core.records import (
     SplitIndices,
 )
 from neurovisionlab.core.spec import (
-    SCHEMA_VERSION,
+    FILE_VERSION,
     CellSpec,
+    hash_of,
 )
 from neurovisionlab.data import files
 from neurovisionlab.data.audit import Audit
@@ -131,7 +132,7 @@ class Store:
         if plan is None:
             got, remedy = "none that can be read", "`nvl run` with its study, or a new --out DIR"
             what = str(self.root / "study.json")
-            raise StoreError(mould(what, f"a study of schema {SCHEMA_VERSION}", got, remedy))
+            raise StoreError(mould(what, f"a study of schema {FILE_VERSION}", got, remedy))
         return plan
 
     def known_plan(self) -> Plan | None:
@@ -303,12 +304,13 @@ class Store:
 
     def evaluation(self, spec: EvaluationSpec) -> Evaluation | None:
         """Return what was kept of what is asked; None where it was not asked, or not whole."""
-        kept = self._evaluation(spec.evaluation_id)
-        return None if kept is None else kept.evaluation
+        kept = self.evaluations([spec])
+        return kept[0].evaluation if kept else None
 
-    def evaluations(self) -> list[EvaluationResult]:
-        """Return all that are whole, with their predictions, by name."""
-        kept = (self._evaluation(name) for name in self._folder.names(EVALUATIONS))
+    def evaluations(self, specs: Sequence[EvaluationSpec]) -> list[EvaluationResult]:
+        """Return those that are whole, with their predictions; nothing else is read."""
+        names = {hash_of(name): name for name in self._folder.names(EVALUATIONS)}
+        kept = (self._evaluation(names[spec.key]) for spec in specs if spec.key in names)
         return [one for one in kept if one is not None]
 
     def _evaluation(self, name: str) -> EvaluationResult | None:
@@ -316,7 +318,7 @@ class Store:
         record = self._reader.record(Evaluation, *pieces, RECORD)
         if record is None:
             return None
-        if record.spec.evaluation_id != name:
+        if record.spec.key != hash_of(name):
             self._reader.say(f"its id is {record.spec.evaluation_id!r:.90}", *pieces, RECORD)
             return None
         predictions = self._reader.read(

@@ -237,10 +237,18 @@ def from_bytes(model: nn.Module, content: bytes) -> None:
 
 
 def metadata_of(content: bytes) -> dict[str, str]:
-    """Return the metadata in the header of a safetensors file."""
+    """Return the metadata in the header of a safetensors file.
+
+    Raises:
+        ValueError: they are no table of texts, or the header cannot be read.
+    """
     length = int.from_bytes(content[:8], "little")
-    metadata: dict[str, str] = json.loads(content[8 : 8 + length]).get("__metadata__", {})
-    return metadata
+    header = json.loads(content[8 : 8 + length])
+    metadata = header.get("__metadata__", {}) if isinstance(header, dict) else None
+    texts = [*metadata, *metadata.values()] if isinstance(metadata, dict) else [None]
+    if not all(isinstance(text, str) for text in texts):
+        raise ValueError("metadata that are no table of texts")
+    return dict(metadata or {})
 
 
 def put_back(model: nn.Module, state: Mapping[str, Any]) -> None:
@@ -286,6 +294,32 @@ def unrepeated(tensor: Tensor, like: Tensor | None = None) -> Tensor:
         if stride == 0:
             tensor = tensor.narrow(dimension, 0, 1)
     return tensor
+
+
+def put_all_back(
+    model: nn.Module, tensors: Mapping[str, Any], persistent: Mapping[str, bool]
+) -> None:
+    """Restore a model's whole state, buffers that came or changed their shape since among it.
+
+    Args:
+        model: of the same build.
+        tensors: its state, and its buffers outside the state.
+        persistent: {name of a buffer: whether it is part of the state}.
+
+    Raises:
+        ModelError: names or shapes are another model's.
+    """
+    buffers = dict(model.named_buffers(remove_duplicate=False))
+    for name, is_persistent in persistent.items():
+        here = buffers.get(name)
+        if here is None or here.shape != tensors[name].shape:
+            _put_buffer(model, name, tensors[name], is_persistent)
+    outside = [name for name, is_persistent in persistent.items() if not is_persistent]
+    put_back(model, {name: one for name, one in tensors.items() if name not in outside})
+    buffers = dict(model.named_buffers(remove_duplicate=False))
+    for name in outside:
+        if name in tensors:
+            buffers[name].copy_(tensors[name])
 
 
 def _put_buffer(model: nn.Module, name: str, tensor: Tensor, is_persistent: bool) -> None:

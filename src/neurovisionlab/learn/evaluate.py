@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from neurovisionlab.core.errors import DataError, mould
+from neurovisionlab.core.errors import DataError, ModelError, mould
 from neurovisionlab.core.evaluations import Evaluation, EvaluationResult, Question
 from neurovisionlab.core.metrics import score
 from neurovisionlab.core.records import CellRecord, Predictions, Preprocessing
@@ -45,17 +45,22 @@ def evaluate(question: Question, say: Callable[[object], None], home: DataHome) 
     indices_N = part_N[shared.table_C[images.labels_N[part_N]] >= 0]
     if not len(indices_N):
         expected = f"images of {', '.join(shared.names[:8])} in the {spec.part} part"
-        raise DataError(mould(spec.data.name, expected, "none", "--part all"))
+        there = [part for part, num in spec.data.num_images.items() if num]
+        remedy = " or ".join(f"--part {part}" for part in there if part != spec.part)
+        raise DataError(mould(spec.data.name, expected, "none", remedy or "another set"))
     restored = restore(record, question.weights)
     with memory_errors_explained(restored.device, record.cell_id):
         logits_NC = restored.logits(images.images_NHWC[indices_N])
+    if not np.isfinite(logits_NC).all():
+        got, remedy = "NaN or infinity", "another cell, or precision fp32"
+        raise ModelError(mould(record.cell_id, "finite answers", got, remedy))
     predictions = Predictions(logits_NC, shared.table_C[images.labels_N[indices_N]], indices_N)
     evaluation = Evaluation(
         spec=spec,
         labels=tuple(dict.fromkeys(shared.names)),
         num_left_out=len(part_N) - len(indices_N),
         scores=score(predictions.logits_NC, predictions.labels_N),
-        notes=tuple(matching_notes(images.info(), record, shared)),
+        notes=tuple(matching_notes(images.info(), record, shared, spec.part)),
         machine=describe_machine(restored.device),
         evaluated_at=now_iso(),
     )
@@ -69,9 +74,14 @@ def asked_indices(images: ImageSet, part: str) -> NDArray[np.int64]:
     return images.part(part)
 
 
-def matching_notes(info: DataInfo, record: CellRecord, shared: SharedLabels) -> Iterator[Statement]:
+def matching_notes(
+    info: DataInfo, record: CellRecord, shared: SharedLabels, part: str
+) -> Iterator[Statement]:
     """Yield how labels, sizes and colours of a set are brought to what the model knows."""
-    known = len(record.cell.data.class_names)
+    own = record.cell.data
+    if part != "test" and (info.digest == own.digest or info.name == own.name):
+        yield state("evaluations.own_images")
+    known = len(own.class_names)
     num_shared = len(dict.fromkeys(shared.names))
     if num_shared < len(info.class_names) or num_shared < known:
         counts = {"num_of_set": len(info.class_names), "num_of_model": known}

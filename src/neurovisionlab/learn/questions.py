@@ -52,16 +52,16 @@ def sizes(subjects: list[tuple[str, Build]], say: Say) -> list[float]:
     Raises:
         ModelError: a model cannot be built.
     """
-    import torch
-
     from neurovisionlab.learn.model_source import ModelShape
-    from neurovisionlab.learn.zoo import build, weights_mib
+    from neurovisionlab.learn.named_models import source_of
+    from neurovisionlab.learn.survey import built_for_size
+    from neurovisionlab.learn.zoo import weights_mib
 
     found = []
     for name, (image_px, channels, num_classes, protocol) in subjects:
-        with torch.device("meta"):
-            shape = ModelShape(image_px, channels, num_classes)
-            found.append(weights_mib(build(name, shape, protocol, reads_weights=False)))
+        shape = ModelShape(image_px, channels, num_classes)
+        fresh = protocol.changed(pretrained=False)  # as large, and no file of weights is read
+        found.append(weights_mib(built_for_size(source_of(name), shape, fresh)))
     return found
 
 

@@ -13,7 +13,7 @@ from neurovisionlab.core.records import CellRecord, Preprocessing
 from neurovisionlab.learn.answer import predict
 from neurovisionlab.learn.checkpoint import from_bytes, metadata_of
 from neurovisionlab.learn.clock import Stopwatches
-from neurovisionlab.learn.device import Device, choose
+from neurovisionlab.learn.device import Device, choose, seed_everything
 from neurovisionlab.learn.model_source import ModelShape
 from neurovisionlab.learn.pace import restored_form
 from neurovisionlab.learn.parts import batches_of
@@ -76,16 +76,31 @@ def restore(record: CellRecord, weights: bytes | None) -> Restored:
         got = "none: a record of an earlier version"
         remedy = "to train it anew, in another --out"
         raise StoreError(mould(record.cell_id, "what its images went through", got, remedy))
-    of_cell = metadata_of(weights).get("cell_id", record.cell_id)
+    of_cell = _cell_of(weights) or record.cell_id
     if of_cell.rpartition("-")[2] != record.cell_id.rpartition("-")[2]:
         raise ModelError(mould(record.cell_id, "its own weights", f"those of {of_cell}", "its own"))
     device = choose(protocol.precision, protocol.deterministic)
     check_code_unchanged(cell.model, cell.model_digest, protocol.pretrained)
     shape = ModelShape(cell.image_px, cell.channels, cell.num_classes)
-    model = build(cell.model, shape, protocol, reads_weights=False).to(device.torch_device)
+    with device.chance_kept():
+        seed_everything(cell.seed)  # code may keep what it draws where no file of weights has it
+        model = build(cell.model, shape, protocol, reads_weights=False).to(device.torch_device)
     restored_form(model, device, execution)
     from_bytes(model, weights)
     return Restored(model.eval(), preprocessing, device, protocol.batch_size)
+
+
+def _cell_of(weights: bytes) -> str | None:
+    """Return the id of the cell that a file of weights names; None where it names none.
+
+    Raises:
+        ModelError: its header cannot be read.
+    """
+    try:
+        return metadata_of(weights).get("cell_id")
+    except (ValueError, RecursionError) as error:
+        got = (str(error) or repr(error)).splitlines()[0]
+        raise ModelError(mould("weights", "a whole file of them", got, "to train anew")) from None
 
 
 def _why_no_weights(record: CellRecord) -> tuple[str, str]:

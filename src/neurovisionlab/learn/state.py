@@ -15,7 +15,7 @@ from torch.optim import lr_scheduler
 
 from neurovisionlab.core.protocol import Protocol
 from neurovisionlab.core.records import EpochRow
-from neurovisionlab.learn.checkpoint import put_back, unsaved_buffers
+from neurovisionlab.learn.checkpoint import put_all_back, put_back, unsaved_buffers
 from neurovisionlab.learn.clock import Stopwatches
 from neurovisionlab.learn.device import Chance, Device
 from neurovisionlab.learn.optimizers import make_optimizer
@@ -140,7 +140,9 @@ class Training:
 
     def begin_epoch(self) -> None:
         """Take note of how the epoch begins, unless it has begun already."""
-        if self.position.step:
+        if self.position.step and self.position.order is not None:
+            # the order of its images is drawn again; what was learnt from is left out
+            self.trainer.chance.order.set_state(self.position.order)
             return
         clocks = self.trainer.clocks
         self.position = Position(
@@ -170,11 +172,13 @@ class Training:
     def state_dict(self) -> StateDict:
         """Return all of it as tensors, numbers and text: what `torch.save` can keep.
 
-        Tensors are not copied.
+        Tensors are not copied: what is kept in memory while the training goes on must be.
         """
-        story = self.story
+        story, saved = self.story, self.model.state_dict().keys()
+        buffers = self.model.named_buffers(remove_duplicate=False)
         return {
             "model": {**unsaved_buffers(self.model), **self.model.state_dict()},
+            "persistent": {name: name in saved for name, _ in buffers},
             "movers": {name: one.state_dict() for name, one in self.movers._asdict().items()},
             "chance": _chance_state(self.trainer),
             "clocks": self.trainer.clocks.state_dict(),
@@ -192,17 +196,13 @@ class Training:
         Raises:
             ModelError: the weights are another model's.
         """
-        buffers = unsaved_buffers(self.model)
-        put_back(self.model, {k: v for k, v in state["model"].items() if k not in buffers})
-        for name, buffer in buffers.items():
-            buffer.copy_(state["model"][name])
+        state = copy.deepcopy(state)  # one state may begin several trainings
+        put_all_back(self.model, state["model"], state["persistent"])
         for name, kept in state["movers"].items():
             getattr(self.movers, name).load_state_dict(kept)
         _put_back_chance(self.trainer, state["chance"])
         self.trainer.clocks.load_state_dict(state["clocks"])
         self.position = Position(**state["position"])
-        if self.position.order is not None:  # the order of this epoch's images is drawn again
-            self.trainer.chance.order.set_state(self.position.order)
         self.sums.copy_(state["sums"])
         rows = [EpochRow.model_validate(row) for row in state["rows"]]
         best = None if state["best_epoch"] is None else rows[state["best_epoch"] - 1]

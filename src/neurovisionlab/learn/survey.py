@@ -41,10 +41,10 @@ def check(name: str, shape: ModelShape, protocol: Protocol) -> bool:
     source = source_of(name)
     with torch.random.fork_rng(devices=[]):
         plain = protocol.model_copy(update={"stem": "imagenet", "pretrained": False})
-        model = _trial(source, shape, protocol)
+        model = built_for_size(source, shape, protocol)
         changed = protocol.stem == "imagenet" or (
             not source.has_own_stem(protocol.stem)
-            and change_stem(_trial(source, shape, plain), protocol.stem)
+            and change_stem(built_for_size(source, shape, plain), protocol.stem)
         )
     got = _answer(source, model, shape)
     expected = [2, shape.num_classes]
@@ -54,7 +54,8 @@ def check(name: str, shape: ModelShape, protocol: Protocol) -> bool:
     return changed
 
 
-def _trial(source: ModelSource, shape: ModelShape, protocol: Protocol) -> nn.Module:
+def built_for_size(source: ModelSource, shape: ModelShape, protocol: Protocol) -> nn.Module:
+    """Return a model, without memory for its weights where that is possible."""
     if not protocol.pretrained and not source.is_code:
         try:
             with torch.device("meta"):
@@ -120,7 +121,7 @@ def facts(name: str) -> Facts:
     source = source_of(name)
     shape = source.usual_shape
     with torch.random.fork_rng(devices=[]):
-        model = _trial(source, shape, Protocol())
+        model = built_for_size(source, shape, Protocol())
     weights = source.published()
     return Facts(
         name=name,
@@ -143,7 +144,7 @@ def num_macs(name: str, shape: ModelShape, protocol: Protocol) -> int | None:
     """
     plain = protocol.model_copy(update={"pretrained": False})
     with torch.random.fork_rng(devices=[]):
-        return _num_macs(_trial(source_of(name), shape, plain), shape)
+        return _num_macs(built_for_size(source_of(name), shape, plain), shape)
 
 
 def _num_macs(model: nn.Module, shape: ModelShape) -> int | None:

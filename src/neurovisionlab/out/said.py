@@ -21,8 +21,10 @@ from neurovisionlab.out.words import (
     evaluation_words,
 )
 
-# what is kept with data and costs; earlier versions kept it in English
 KEPT: dict[str, Sentence] = data_words.WORDS | cost_words.WORDS | evaluation_words.WORDS
+# sentences that 0.1 kept in English, in the order in which they are tried
+_RETOLD = tuple(KEPT[key] for key in (*data_words.FORMERLY_KEPT, *cost_words.FORMERLY_KEPT))
+_LONGEST_RETOLD = 2_000  # texts come from files of strangers: none is matched at length
 WORDS: dict[str, Sentence] = advice_words.WORDS | claim_words.WORDS | cell_words.WORDS | KEPT
 
 
@@ -61,7 +63,7 @@ def _bare(value: Stated) -> str:
 
 def _retold(text: str) -> str:
     """Return an English note of an earlier version in the current language."""
-    for sentence in KEPT.values():
+    for sentence in _RETOLD if len(text) <= _LONGEST_RETOLD else ():
         fields = sentence.read(text)
         if fields is not None:
             return sentence.refill(fields)

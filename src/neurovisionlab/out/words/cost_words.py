@@ -23,3 +23,8 @@ WORDS: dict[str, Sentence] = {
         "{part}: machine too noisy for memory: its repeats differ by {spread_mib:.0f} MiB"
     ),
 }
+
+# what 0.1 kept in English
+FORMERLY_KEPT = tuple(
+    key for key in WORDS if key not in ("costs.others", "costs.noisy", "costs.noisy_memory")
+)

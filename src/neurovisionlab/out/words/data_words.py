@@ -94,3 +94,15 @@ WORDS: dict[str, Sentence] = {
     ),
     "data.look_alike": Sentence("class names that are hard to see or to tell apart: {names}"),
 }
+
+_YOUNGER = frozenset(
+    (
+        "data.group_share",
+        "data.large_subset",
+        "data.lacking",
+        "data.asked",
+        "data.absent_classes",
+        "data.absent_classes_of_subset",
+    )
+)
+FORMERLY_KEPT = tuple(key for key in WORDS if key not in _YOUNGER)

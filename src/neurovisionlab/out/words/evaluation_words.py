@@ -13,6 +13,7 @@ WORDS: dict[str, Sentence] = {
     "evaluations.resized": Sentence("images of {width_px}×{height_px} px resized to {side_px} px"),
     "evaluations.to_grey": Sentence("colour images made grey"),
     "evaluations.to_colour": Sentence("grey images in three equal channels"),
+    "evaluations.own_images": Sentence("some of these images trained the models: this is no test"),
     "evaluations.diverged": Sentence("not asked, its training diverged: {cell}"),
     "evaluations.of_earlier_version": Sentence(
         "not asked, kept by a version that did not keep what images go through: {cell}"
