@@ -18,7 +18,7 @@ from lab.fakes import WEIGHTS, fake_costs, fake_plan, fake_result
 from neurovisionlab.core.costs import cost_spec
 from neurovisionlab.core.errors import StoreError
 from neurovisionlab.core.records import CellRecord, Failure
-from neurovisionlab.core.spec import CellSpec
+from neurovisionlab.core.spec import FILE_VERSION, CellSpec
 from neurovisionlab.data import files
 from neurovisionlab.data.audit import Audit, audit
 from neurovisionlab.data.images import ImageSet, Provenance
@@ -150,7 +150,7 @@ def test_a_study_damaged_in_all_its_wordings_is_said_and_written_anew(tmp_path: 
     for path in (root / "study.json", *(root / "studies").iterdir()):
         path.write_bytes(b"")
     store, told = _opened(root)
-    with pytest.raises(StoreError, match=r"study\.json: expected a study of schema 1"):
+    with pytest.raises(StoreError, match=r"study\.json: expected a study of schema 2"):
         store.plan()
     assert len(told) == 2
     assert store.known_plan() is None
@@ -193,7 +193,7 @@ def test_damaged_audits_and_costs_are_looked_for_anew(tmp_path: Path, folder: st
 
 def _newer(path: Path) -> bytes:
     content = json.loads(path.read_bytes())
-    content["schema_version"] = 2
+    content["schema_version"] = FILE_VERSION + 1
     content["a_new_field"] = "kept"
     path.write_text(json.dumps(content))
     return path.read_bytes()
@@ -206,7 +206,7 @@ def test_what_a_newer_version_wrote_is_refused_and_never_overwritten(
     root = _made(tmp_path)
     newer = _newer(root / file)
     store, told = _opened(root)
-    with pytest.raises(StoreError, match="2, of a newer version of this program"):
+    with pytest.raises(StoreError, match="3, of a newer version of this program"):
         list(conduct(CELLS, store, lambda cell, say: fake_result(cell), execute_here))
         store.plan()
     assert (root / file).read_bytes() == newer
@@ -480,7 +480,7 @@ def test_costs_and_audits_of_a_newer_version_are_refused(tmp_path: Path, kind: s
     (path,) = (root / kind).iterdir()
     newer = _newer(path)
     store, told = _opened(root)
-    with pytest.raises(StoreError, match="2, of a newer version"):
+    with pytest.raises(StoreError, match="3, of a newer version"):
         store.costs(costs.spec) if kind == "costs" else store.audit(found.digest)
     assert (path.read_bytes(), told) == (newer, [])
 

@@ -197,6 +197,6 @@ def test_a_run_of_another_schema_version_is_refused(tmp_path: Path) -> None:
     with store.writing():
         store.keep_plan(fake_plan())
     path = tmp_path / "study.json"
-    path.write_text(path.read_text().replace('"schema_version": 1', '"schema_version": 99'))
+    path.write_text(path.read_text().replace('"schema_version": 2', '"schema_version": 99'))
     with pytest.raises(StoreError, match="99, of a newer version"):
         store.plan()
