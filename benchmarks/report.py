@@ -14,16 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from neurovisionlab.core.metrics import score
-from neurovisionlab.core.records import (
-    CellRecord,
-    CellResult,
-    Clocks,
-    EpochRow,
-    Machine,
-    Predictions,
-    ResourceUse,
-    SplitIndices,
-)
+from neurovisionlab.core.predictions import CellResult, Predictions, SplitIndices
+from neurovisionlab.core.records import CellRecord, Clocks, EpochRow, Machine, ResourceUse
 from neurovisionlab.core.spec import CellSpec, DataInfo, Study
 from neurovisionlab.lab.judgements import Conclusions
 from neurovisionlab.lab.plan import Plan

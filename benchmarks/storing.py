@@ -18,7 +18,7 @@ from pathlib import Path
 from unittest import mock
 
 import compare
-from neurovisionlab.core.records import CellResult
+from neurovisionlab.core.predictions import CellResult
 from neurovisionlab.core.spec import CellSpec, DataInfo, Study
 from neurovisionlab.lab.plan import Plan
 from neurovisionlab.lab.store import Store

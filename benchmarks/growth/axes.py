@@ -21,7 +21,7 @@ from growth.ceilings import Ceilings
 from growth.counts import Counts, count, floors
 from neurovisionlab import Protocol, Study, api
 from neurovisionlab.core.costs import CostSpec, Request
-from neurovisionlab.core.records import CellResult
+from neurovisionlab.core.predictions import CellResult
 from neurovisionlab.core.spec import CellSpec
 from neurovisionlab.data.home import DataHome
 from neurovisionlab.lab.conduct import conduct

@@ -17,7 +17,8 @@ from neurovisionlab.core.costs import Costs
 from neurovisionlab.core.errors import DataError, SpecError
 from neurovisionlab.core.expand import expand
 from neurovisionlab.core.frozen import Frozen
-from neurovisionlab.core.records import CellRecord, Failure, Predictions, check_predictions
+from neurovisionlab.core.predictions import Predictions, check_predictions
+from neurovisionlab.core.records import CellRecord, Failure
 from neurovisionlab.data.audit import Audit
 from neurovisionlab.lab.store import Plan
 

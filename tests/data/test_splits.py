@@ -16,7 +16,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from data.stand_ins import cell_over, made_up_set
 from neurovisionlab.core.errors import DataError
 from neurovisionlab.core.group_shares import fold_count, is_one_fold
-from neurovisionlab.core.records import SplitIndices
+from neurovisionlab.core.predictions import SplitIndices
 from neurovisionlab.core.spec import Subset
 from neurovisionlab.data.images import ImageSet, Provenance
 from neurovisionlab.data.remarks import remarks

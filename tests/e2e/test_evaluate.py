@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -131,8 +131,6 @@ def test_mistakes_are_one_error(run: Path, nvl_here: Nvl, words: list[str], said
 def test_a_run_without_weights_says_what_is_missing(
     run: Path, tmp_path: Path, nvl_here: Nvl
 ) -> None:
-    import shutil
-
     bare = tmp_path / "bare"
     shutil.copytree(run, bare)
     shutil.rmtree(bare / "evaluations", ignore_errors=True)
@@ -141,7 +139,6 @@ def test_a_run_without_weights_says_what_is_missing(
     told = nvl_here("evaluate", str(bare), "--on", f"npz:{run.parent / 'data'}")
     assert told.code == 2
     assert "got cells without weights" in told.err
-    record: dict[str, Any]
     for file in bare.glob("cells/*/record.json"):  # as 0.1 wrote it
         record = json.loads(file.read_text())
         del record["preprocessing"]

@@ -18,7 +18,7 @@ from e2e.studies import run_with_fakes, write_study
 from lab.fakes import fake_plan, fake_result
 from neurovisionlab import Split, Study, Subset, api
 from neurovisionlab.api import running
-from neurovisionlab.lab.executors import Done, Failed, Outcome, Work
+from neurovisionlab.lab.executors import Done, Failed, Work, WorkEvent
 from neurovisionlab.lab.store import Store
 
 
@@ -150,7 +150,7 @@ def test_a_failed_cell_is_exit_code_1_and_the_others_are_shown(
 ) -> None:
     study = write_study(tiny_npz, f"npz:{tiny_npz}", "seeds = [0, 1]")
 
-    def half_fails(cells: Iterable[Any], work: Work) -> Iterator[tuple[Any, Outcome]]:
+    def half_fails(cells: Iterable[Any], work: Work) -> Iterator[tuple[Any, WorkEvent]]:
         for cell in cells:
             yield cell, Failed("Killed", "out of memory") if cell.seed else Done(fake_result(cell))
 

@@ -13,7 +13,7 @@ import pytest
 from fuzz.mutations import Rng, clear_errors, mutants, rounds
 from fuzz.trees import mutated
 from hostile import HOSTILE
-from lab.fakes import fake_costs, fake_plan, fake_result
+from lab.fakes import answered, asked_of_its_own, fake_costs, fake_plan, fake_result
 from neurovisionlab.claims.claim_verdicts import judge_claims
 from neurovisionlab.cli.app import main
 from neurovisionlab.core.costs import cost_spec
@@ -23,6 +23,7 @@ from neurovisionlab.data.audit import audit
 from neurovisionlab.data.images import ImageSet, Provenance
 from neurovisionlab.lab.claim_evidence import evidence_of
 from neurovisionlab.lab.cost_rows import cost_rows
+from neurovisionlab.lab.evaluation_rows import evaluation_rows
 from neurovisionlab.lab.judgements import advise_run, judge_run
 from neurovisionlab.lab.named_files import read_publication
 from neurovisionlab.lab.results import read
@@ -31,6 +32,7 @@ from neurovisionlab.lab.trust import trusted
 from neurovisionlab.out import exports
 from neurovisionlab.out.cost_tables import cost_tables
 from neurovisionlab.out.data_sets import audit_lines
+from neurovisionlab.out.evaluation_tables import evaluation_tables
 from neurovisionlab.out.page.compare import compare_runs
 from neurovisionlab.out.page.report import write_report
 from neurovisionlab.out.tables import result_rows, summary_tables, to_csv
@@ -59,6 +61,9 @@ def seed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
         for number, cell in enumerate(plan.cells()[:-1]):
             store.put(fake_result(cell, skill=number % 3, diverged=number == 3))
             store.put_costs(fake_costs(cell, contention=0.2 * (number % 2)))
+        for record in store.finished(plan.cells()):
+            if record.status == "done":
+                store.put_evaluation(answered(asked_of_its_own(record)))
         for _, info in plan.infos:
             found = audit(_images()).changed(digest=info.digest, name=info.name)
             store.put_audit(found)
@@ -160,6 +165,8 @@ def _read(store: Store) -> int:
             if record.status == "done":
                 store.predictions(record.cell_id, part)  # type: ignore[arg-type]
         store.has_weights(record.cell_id)
+    found = read(store)
+    evaluation_tables(evaluation_rows(found, [asked_of_its_own(one) for one in found.records]))
     return len(cells)
 
 

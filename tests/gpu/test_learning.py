@@ -15,8 +15,9 @@ from torch import nn
 
 from lab.fakes import tiny_cells
 from neurovisionlab.core.errors import ResourceError
+from neurovisionlab.core.predictions import CellResult
 from neurovisionlab.core.protocol import Protocol
-from neurovisionlab.core.records import CellResult, EpochRow
+from neurovisionlab.core.records import EpochRow
 from neurovisionlab.data.augment import AUGMENTATIONS
 from neurovisionlab.data.batches import Batches, Scaling, stage
 from neurovisionlab.learn import pace, run

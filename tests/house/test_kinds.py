@@ -18,6 +18,8 @@ PREFIXES = {"timm:", "torchvision:"}
 KIND_FILES = {"learn/named_models.py": "makes one of them of a name"}
 # file: why it looks at the form of a name before there is a model
 FORM_FILES = {
+    "api/running.py": "lets cells read the main program again",
+    "lab/apart.py": "likewise",
     "core/bounds.py": "refuses addresses in records",
     "lab/trust.py": "leaves out code before anything of it is found",
     "learn/named_models.py": "makes a model of a name",

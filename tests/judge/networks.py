@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from neurovisionlab.core.records import EpochRow, Predictions
+from neurovisionlab.core.predictions import Predictions
+from neurovisionlab.core.records import EpochRow
 from neurovisionlab.judge.answers import Answers, answers_of
 from neurovisionlab.judge.samples import DEFAULT_RULES, Metric, Rules
 from neurovisionlab.judge.verdicts import ModelEstimate, PairVerdict, verdicts_of_dataset

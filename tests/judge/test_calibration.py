@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from neurovisionlab.core.errors import DataError
 from neurovisionlab.core.metrics import score
-from neurovisionlab.core.records import Predictions
+from neurovisionlab.core.predictions import Predictions
 from neurovisionlab.judge.calibration import (
     calibration_over_seeds,
     debiased_ece,

@@ -11,7 +11,7 @@ from scipy import stats as distributions
 
 from judge.networks import answers, compare, drawn_right, estimate, predictions
 from neurovisionlab.core.errors import DataError
-from neurovisionlab.core.records import Predictions
+from neurovisionlab.core.predictions import Predictions
 from neurovisionlab.judge.answers import Answers, answers_of
 from neurovisionlab.judge.differ import confusion_difference, differences, most_confused
 from neurovisionlab.judge.ranks import Overall, Refusal, overall, wilcoxon

@@ -8,20 +8,20 @@ from typing import Any
 import numpy as np
 
 from neurovisionlab.core.costs import Conditions, Costs, Window, cost_spec
+from neurovisionlab.core.evaluations import Evaluation, EvaluationResult, EvaluationSpec
 from neurovisionlab.core.metrics import score
+from neurovisionlab.core.predictions import CellResult, Predictions, SplitIndices
 from neurovisionlab.core.protocol import Protocol
 from neurovisionlab.core.records import (
     EVALUATED,
     CellRecord,
-    CellResult,
     Clocks,
     EpochRow,
     Machine,
-    Predictions,
     ResourceUse,
-    SplitIndices,
 )
 from neurovisionlab.core.spec import CellSpec, DataInfo, Study
+from neurovisionlab.core.statements import state
 from neurovisionlab.data.home import DataHome
 from neurovisionlab.lab.plan import Plan, make_plan
 
@@ -171,3 +171,31 @@ def tiny_cells(
     )
     home = DataHome.find(folder)
     return make_plan(study, home).cells(), home
+
+
+def asked_of_its_own(record: CellRecord) -> EvaluationSpec:
+    """Return a question about all images of a cell's own data set."""
+    moment = record.finished_at
+    return EvaluationSpec(
+        cell_id=record.cell_id, trained_at=moment, data=record.cell.data, part="all"
+    )
+
+
+def answered(
+    spec: EvaluationSpec, right_frac: float = 0.75, num: int = 40, num_classes: int = 3
+) -> EvaluationResult:
+    """Return what a model that is right so often would have answered about the first images."""
+    labels_N = np.arange(num, dtype=np.int64) % num_classes
+    answered_N = np.where(np.arange(num) < right_frac * num, labels_N, (labels_N + 1) % num_classes)
+    logits_NC = np.eye(num_classes, dtype=np.float32)[answered_N]
+    predictions = Predictions(logits_NC, labels_N, np.arange(num, dtype=np.int64))
+    evaluation = Evaluation(
+        spec=spec,
+        labels=tuple("abc"),
+        num_left_out=2,
+        scores=score(logits_NC, labels_N),
+        notes=(state("evaluations.to_grey"),),
+        machine=fake_machine(),
+        evaluated_at="2026-01-01T00:00:00+00:00",
+    )
+    return EvaluationResult(evaluation, predictions)

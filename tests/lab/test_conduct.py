@@ -10,7 +10,8 @@ import pytest
 
 from lab.fakes import fake_plan, fake_result
 from neurovisionlab.core.errors import StoreError
-from neurovisionlab.core.records import CellRecord, CellResult, Failure
+from neurovisionlab.core.predictions import CellResult
+from neurovisionlab.core.records import CellRecord, Failure
 from neurovisionlab.core.spec import CellSpec
 from neurovisionlab.lab.conduct import conduct, pending
 from neurovisionlab.lab.executors import execute_here

@@ -8,18 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lab.fakes import fake_machine, fake_plan, fake_result
+from lab.fakes import answered, fake_plan, fake_result
 from neurovisionlab.core.errors import DataError, ModelError, StoreError
 from neurovisionlab.core.evaluations import (
-    Evaluation,
     EvaluationResult,
     EvaluationSpec,
     Question,
 )
-from neurovisionlab.core.metrics import score
-from neurovisionlab.core.records import CellResult, Predictions, Preprocessing
+from neurovisionlab.core.predictions import CellResult
+from neurovisionlab.core.records import Preprocessing
 from neurovisionlab.core.spec import DataRef
-from neurovisionlab.core.statements import state
 from neurovisionlab.data.home import DataHome
 from neurovisionlab.data.sources import describe, load
 from neurovisionlab.judge.stats import share_interval
@@ -68,27 +66,8 @@ def _ask(tmp_path: Path, class_names: str = "abc", trust: bool = False) -> Ask:
     return Ask(f"npz:{folder}", None, DataHome(tmp_path, tmp_path / "cache"), trust)
 
 
-def _answered(question: Question, right_frac: float = 0.75, num: int = 40) -> EvaluationResult:
-    """Return what a model that is right so often would have answered."""
-    num_classes = question.record.cell.num_classes
-    labels_N = np.arange(num, dtype=np.int64) % num_classes
-    answered_N = np.where(np.arange(num) < right_frac * num, labels_N, (labels_N + 1) % num_classes)
-    logits_NC = np.eye(num_classes, dtype=np.float32)[answered_N]
-    predictions = Predictions(logits_NC, labels_N, np.arange(num, dtype=np.int64))
-    evaluation = Evaluation(
-        spec=question.spec,
-        labels=question.record.cell.data.class_names,
-        num_left_out=3,
-        scores=score(logits_NC, labels_N),
-        notes=(state("evaluations.to_grey"),),
-        machine=fake_machine(),
-        evaluated_at="2026-01-01T00:00:00+00:00",
-    )
-    return EvaluationResult(evaluation, predictions)
-
-
 def _work(question: Question, _: Any) -> EvaluationResult:
-    return _answered(question)
+    return answered(question.spec)
 
 
 def test_each_cell_is_asked_once_and_its_answers_are_kept(store: Store, tmp_path: Path) -> None:
@@ -97,7 +76,7 @@ def test_each_cell_is_asked_once_and_its_answers_are_kept(store: Store, tmp_path
     def work(question: Question, _: Any) -> EvaluationResult:
         told.append(question.record.cell_id)
         assert question.weights == store.weights(question.record.cell_id)
-        return _answered(question)
+        return answered(question.spec)
 
     with store.writing():
         first = list(evaluations(asked, store, work, execute_here))
@@ -113,11 +92,11 @@ def test_rows_have_the_accuracy_and_its_interval(store: Store, tmp_path: Path) -
     asked = asked_of(read(store), store, _ask(tmp_path))
     shares = iter((0.7, 0.2, 0.8, 0.3))  # both models with a seed, then with the other
     with store.writing():
-        list(evaluations(asked, store, lambda q, _: _answered(q, next(shares)), execute_here))
+        list(evaluations(asked, store, lambda q, _: answered(q.spec, next(shares)), execute_here))
     first, second = evaluation_rows(read(store), list(asked.specs.values()))
     assert (first.model, second.model) == ("resnet18", "vit-tiny")
     assert first.accuracy_frac == pytest.approx(0.75)
-    assert (first.num_networks, first.num_images, first.num_left_out) == (2, 40, 3)
+    assert (first.num_networks, first.num_images, first.num_left_out) == (2, 40, 2)
     right_SN = np.array([[1] * 28 + [0] * 12, [1] * 32 + [0] * 8], float)
     low, high = share_interval(right_SN > 0)
     assert (first.low_frac, first.high_frac) == pytest.approx((low, high))
@@ -181,7 +160,7 @@ def test_one_model_that_fails_does_not_keep_the_others_from_answering(
     def work(question: Question, _: Any) -> EvaluationResult:
         if question.record.cell.seed == 1:
             raise ModelError("expected a model, got none; try another")
-        return _answered(question)
+        return answered(question.spec)
 
     with store.writing():
         ended = list(evaluations(asked, store, work, execute_here))
@@ -207,7 +186,7 @@ def test_what_is_damaged_counts_as_absent_and_is_asked_again(
 ) -> None:
     asked = asked_of(read(store), store, _ask(tmp_path))
     with store.writing():
-        list(evaluations(asked, store, lambda q, _: _answered(q), execute_here))
+        list(evaluations(asked, store, lambda q, _: answered(q.spec), execute_here))
     folder = sorted((store.root / "evaluations").iterdir())[0]
     arrays = dict(np.load(folder / "predictions.npz"))
     if damage == "record":
@@ -230,7 +209,7 @@ def test_what_is_damaged_counts_as_absent_and_is_asked_again(
     told = []
     with again.writing():
         for _ in evaluations(
-            asked, again, lambda q, _: told.append(q) or _answered(q), execute_here
+            asked, again, lambda q, _: told.append(q) or answered(q.spec), execute_here
         ):
             pass
     assert len(told) == 1
@@ -269,7 +248,7 @@ def test_others_answers_are_not_even_opened(
 def test_links_in_the_folder_are_not_followed(store: Store, tmp_path: Path) -> None:
     asked = asked_of(read(store), store, _ask(tmp_path))
     with store.writing():
-        list(evaluations(asked, store, lambda q, _: _answered(q), execute_here))
+        list(evaluations(asked, store, lambda q, _: answered(q.spec), execute_here))
     inside = store.root / "evaluations"
     inside.rename(tmp_path / "elsewhere")
     inside.symlink_to(tmp_path / "elsewhere")
@@ -277,7 +256,7 @@ def test_links_in_the_folder_are_not_followed(store: Store, tmp_path: Path) -> N
     assert read(Store(store.root, lambda _: None)).evaluations(specs) == ()
     silent = Store(store.root, lambda _: None)
     with silent.writing(), pytest.raises(StoreError):
-        list(evaluations(asked, silent, lambda q, _: _answered(q), execute_here))
+        list(evaluations(asked, silent, lambda q, _: answered(q.spec), execute_here))
 
 
 def test_a_part_is_the_sets_own_and_all_is_every_image(tmp_path: Path) -> None:

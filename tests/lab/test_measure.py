@@ -12,7 +12,7 @@ from lab.fakes import fake_machine
 from neurovisionlab.core.costs import Costs, CostSpec, Measurements, PartResult, Request, Window
 from neurovisionlab.core.errors import ModelError
 from neurovisionlab.core.protocol import Protocol
-from neurovisionlab.lab.executors import Failed, Outcome, execute_here
+from neurovisionlab.lab.executors import Failed, WorkEvent, execute_here
 from neurovisionlab.lab.measurements import Effort, measure
 from neurovisionlab.out.said import note_text
 
@@ -98,7 +98,7 @@ def test_unknown_contention_is_not_taken_for_contention() -> None:
 
 
 def test_a_process_killed_for_memory_is_a_result() -> None:
-    def killed(cells: Any, work: Any) -> Iterator[tuple[Any, Outcome]]:
+    def killed(cells: Any, work: Any) -> Iterator[tuple[Any, WorkEvent]]:
         for cell in cells:
             yield cell, Failed("Killed", "its process was ended by SIGKILL, signal 9")
 
@@ -116,7 +116,7 @@ def test_a_process_killed_for_memory_is_a_result() -> None:
 def test_a_crash_is_no_lack_of_memory_and_keeps_no_other_model(kind: str, message: str) -> None:
     _, work = _work(itertools.repeat(_window(0.0)))
 
-    def crashing(cells: Any, work: Any) -> Iterator[tuple[Any, Outcome]]:
+    def crashing(cells: Any, work: Any) -> Iterator[tuple[Any, WorkEvent]]:
         for cell in cells:
             if cell.spec.model == "glyphnet":
                 yield cell, Failed(kind, message)
@@ -137,7 +137,7 @@ def test_a_crash_is_no_lack_of_memory_and_keeps_no_other_model(kind: str, messag
 
 @pytest.mark.parametrize("is_user_error", [True, False])
 def test_other_failures_are_said(is_user_error: bool) -> None:
-    def failing(cells: Any, work: Any) -> Iterator[tuple[Any, Outcome]]:
+    def failing(cells: Any, work: Any) -> Iterator[tuple[Any, WorkEvent]]:
         for cell in cells:
             yield cell, Failed("ValueError", "no such layer", is_user_error=is_user_error)
 

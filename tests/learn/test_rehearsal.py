@@ -13,7 +13,8 @@ import torch
 from lab.fakes import tiny_cells
 from learn import odd_models
 from neurovisionlab.core.errors import ModelError, ResourceError, SpecError
-from neurovisionlab.core.records import CellResult, EpochRow
+from neurovisionlab.core.predictions import CellResult
+from neurovisionlab.core.records import EpochRow
 from neurovisionlab.core.spec import CellSpec
 from neurovisionlab.data.home import DataHome
 from neurovisionlab.learn import rehearsal, run

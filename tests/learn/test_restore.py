@@ -14,7 +14,7 @@ import torch
 
 from lab.fakes import tiny_cells
 from neurovisionlab.core.errors import ModelError, StoreError
-from neurovisionlab.core.records import CellResult
+from neurovisionlab.core.predictions import CellResult
 from neurovisionlab.data.sources import load
 from neurovisionlab.learn import pace
 from neurovisionlab.learn.model_source import ModelShape

@@ -16,7 +16,8 @@ from sklearn.metrics import accuracy_score, f1_score, log_loss
 from lab.fakes import tiny_cells
 from neurovisionlab.core.errors import DataError, ModelError
 from neurovisionlab.core.metrics import score
-from neurovisionlab.core.records import CellRecord, CellResult, EpochRow, Progress
+from neurovisionlab.core.predictions import CellResult
+from neurovisionlab.core.records import CellRecord, EpochRow, Progress
 from neurovisionlab.core.spec import CellSpec
 from neurovisionlab.data.batches import Batches
 from neurovisionlab.data.home import DataHome

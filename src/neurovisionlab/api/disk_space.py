@@ -26,7 +26,8 @@ def disk_message(cells: Sequence[CellSpec], root: Path) -> str | None:
         root: the run's folder, which need not be there.
     """
     kept = _with_weights(cells)
-    known = [cell for cell in kept if not source_of(cell.model).is_code]
+    code = [m for m in dict.fromkeys(cell.model for cell in kept) if source_of(m).is_code]
+    known = [cell for cell in kept if cell.model not in code]
     try:
         weights_mib = sum(_weights_mib(known))
     except (ModelError, RuntimeError):  # whatever is wrong, its cell says it: this is an estimate
@@ -34,8 +35,7 @@ def disk_message(cells: Sequence[CellSpec], root: Path) -> str | None:
     total_mib = weights_mib + sum(map(_answers_mib, cells))
     if total_mib < _LEAST_MIB:
         return None
-    unknown = dict.fromkeys(cell.model for cell in kept if cell not in known)
-    beside = f", and the weights of {', '.join(unknown)}" if unknown else ""
+    beside = f", and the weights of {', '.join(code)}" if code else ""
     policy = kept[0].protocol.keep_weights if kept else "none"
     line = f'disk: about {_amount(total_mib)} for results (keep_weights = "{policy}"){beside}'
     free_mib = _free_mib(root)

@@ -11,6 +11,7 @@ from neurovisionlab.api.disk_space import disk_message
 from neurovisionlab.api.inspection import WORKERS, check_models, look_at_models
 from neurovisionlab.api.measuring import check_settings, measure_run
 from neurovisionlab.core.costs import Costs
+from neurovisionlab.core.model_names import is_of_main
 from neurovisionlab.core.records import CellRecord
 from neurovisionlab.core.spec import (
     CellSpec,
@@ -168,7 +169,7 @@ def prepare(
 
 def _local(study: Study) -> Execute:
     """Return the executor of a study's cells; models from `__main__` need it in each process."""
-    with_main = any(model.startswith("__main__:") for model in study.models)
+    with_main = any(map(is_of_main, study.models))
     return local(_workers(study), with_main)
 
 

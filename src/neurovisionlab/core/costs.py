@@ -134,8 +134,23 @@ class Request(Frozen):
     seconds: float = 1.0
 
 
-class Measurements(Frozen):
-    """Results of one measured part: fields of `Costs` and `Conditions`. Unset: not of this part."""
+class ModelNumbers(Frozen):
+    """What can be measured of a model. Null means not measured or not measurable, never 0.
+
+    Attributes:
+        weights_mib: size of the file of fp32 weights and buffers.
+        macs: multiply-accumulates of matrix products and convolutions for one image; 2 FLOPs each.
+        train_images_per_s: median over rounds, batch preparation included.
+        train_peak_mib: peak of training above the process's baseline; on a GPU, peak memory
+            allocated by the caching allocator.
+        train_reserved_mib, train_process_mib: on a GPU, memory reserved by the allocator, and
+            growth of the process's memory above the baseline as reported by the driver.
+        infer_peak_mib: as `train_peak_mib`, for the weights and a batch of one image alone.
+        latency_*_ms: percentiles over single images.
+        throughput_images_per_s: at the best batch size, `best_batch`; `throughput_by_batch` has
+            all.
+        energy_j_per_image: at the best batch size.
+    """
 
     num_parameters: Amount | None = None
     weights_mib: Measure | None = None
@@ -150,8 +165,15 @@ class Measurements(Frozen):
     latency_p99_ms: Measure | None = None
     throughput_images_per_s: Measure | None = None
     best_batch: Count | None = None
-    throughput_by_batch: dict[Count, Measure] = Field(default_factory=dict)
+    throughput_by_batch: Annotated[dict[Count, Measure], Field(max_length=1000)] = Field(
+        default_factory=dict
+    )
     energy_j_per_image: Measure | None = None
+
+
+class Measurements(ModelNumbers):
+    """Results of one measured part, for `Costs` and `Conditions`. Unset: not of this part."""
+
     energy_note: Note | None = None
     memory_method: Words | None = None
     gpu_temperature_c: Magnitude | None = None
@@ -207,45 +229,16 @@ class Conditions(Frozen):
     measured_at: Moment
 
 
-class Costs(Frozen):
-    """Costs of one model on one machine. Null means not measured or not measurable, never 0.
+class Costs(ModelNumbers):
+    """Costs of one model on one machine.
 
     Attributes:
-        weights_mib: size of the file of fp32 weights and buffers.
-        macs: multiply-accumulates of matrix products and convolutions for one image; 2 FLOPs each.
-        train_images_per_s: median over rounds, batch preparation included.
-        train_peak_mib: peak of training above the process's baseline; on a GPU, peak memory
-            allocated by the caching allocator.
-        train_reserved_mib, train_process_mib: on a GPU, memory reserved by the allocator, and
-            growth of the process's memory above the baseline as reported by the driver.
-        infer_peak_mib: as `train_peak_mib`, for the weights and a batch of one image alone.
-        latency_*_ms: percentiles over single images.
-        throughput_images_per_s: at the best batch size, `best_batch`; `throughput_by_batch` has
-            all.
-        energy_j_per_image: at the best batch size; `energy_note` names the counter, or the reason
-            for a missing value.
+        energy_note: the counter of energy, or the reason for a missing value.
         does_not_fit: note on the amount of memory that did not suffice; null if it did.
     """
 
     schema_version: FileVersion = FILE_VERSION
     spec: CostSpec
-    num_parameters: Amount | None
-    weights_mib: Measure | None
-    macs: Amount | None
-    train_images_per_s: Measure | None = None
-    train_peak_mib: Magnitude | None = None
-    train_reserved_mib: Magnitude | None = None
-    train_process_mib: Magnitude | None = None
-    infer_peak_mib: Magnitude | None = None
-    latency_p50_ms: Measure | None = None
-    latency_p95_ms: Measure | None = None
-    latency_p99_ms: Measure | None = None
-    throughput_images_per_s: Measure | None = None
-    best_batch: Count | None = None
-    throughput_by_batch: Annotated[dict[Count, Measure], Field(max_length=1000)] = Field(
-        default_factory=dict
-    )
-    energy_j_per_image: Measure | None = None
     energy_note: Note
     does_not_fit: Note | None = None
     conditions: Conditions

@@ -12,7 +12,8 @@ from pydantic import Field, model_validator
 from neurovisionlab.core.bounds import MOST_CLASSES, Amount, FileName, Moment, Words
 from neurovisionlab.core.frozen import Frozen, Identified
 from neurovisionlab.core.metrics import Scores
-from neurovisionlab.core.records import CellRecord, Machine, Predictions
+from neurovisionlab.core.predictions import Predictions
+from neurovisionlab.core.records import CellRecord, Machine
 from neurovisionlab.core.spec import FILE_VERSION, DataInfo, DataRef, FileVersion, hash_of, slug
 from neurovisionlab.core.statements import Notes
 

@@ -26,6 +26,15 @@ def is_own(name: str) -> bool:
     return ":" in name and not name.startswith((TIMM, TORCHVISION))
 
 
+def is_of_main(name: str) -> bool:
+    """Return whether a name stands for code of the program that is running.
+
+    >>> [is_of_main(name) for name in ("__main__:net", "my_models:tiny")]
+    [True, False]
+    """
+    return name.startswith("__main__:")
+
+
 def no_address(name: str) -> str:
     """Return a name; refuse what timm would take for an address: local-dir:, hf-hub: and others.
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from neurovisionlab.core.records import SplitIndices
+from neurovisionlab.core.predictions import SplitIndices
 from neurovisionlab.core.spec import CellSpec
 from neurovisionlab.core.statements import Stated, Statement, state
 from neurovisionlab.data.images import ImageSet

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from neurovisionlab.core.errors import DataError, mould
 from neurovisionlab.core.group_shares import fold_count, is_one_fold
-from neurovisionlab.core.records import SplitIndices
+from neurovisionlab.core.predictions import SplitIndices
 from neurovisionlab.core.spec import CellSpec
 from neurovisionlab.data.group_division import hold_out
 from neurovisionlab.data.images import ImageSet

@@ -14,7 +14,7 @@ from scipy.special import log_softmax
 
 from neurovisionlab.core.errors import DataError, mould
 from neurovisionlab.core.metrics import Floats
-from neurovisionlab.core.records import Predictions
+from neurovisionlab.core.predictions import Predictions
 
 
 @dataclass(frozen=True)

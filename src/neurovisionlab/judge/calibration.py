@@ -20,8 +20,8 @@ from scipy.special import erf, log_softmax, softmax
 from neurovisionlab.core.errors import DataError, mould
 from neurovisionlab.core.frozen import Frozen
 from neurovisionlab.core.metrics import Floats, calibration_bins, score
+from neurovisionlab.core.predictions import Predictions
 from neurovisionlab.core.protocol import Fraction, PositiveInt
-from neurovisionlab.core.records import Predictions
 from neurovisionlab.judge import stats
 
 COOLEST, HOTTEST = 0.01, 100.0

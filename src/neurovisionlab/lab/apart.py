@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from neurovisionlab.core.errors import ModelError, mould
+from neurovisionlab.core.model_names import is_of_main
 from neurovisionlab.lab.executors import Done, Failed, Work, local
 from neurovisionlab.learn.settings import check_limit_s
 
@@ -26,7 +27,7 @@ def asked(question: Work, subject: Any, name: str, preload: Sequence[str]) -> An
         RuntimeError: a bug, with the traceback from the process.
     """
     limit_s = check_limit_s()
-    execute = local(preload, with_main=name.startswith("__main__:"), limit_s=limit_s)
+    execute = local(preload, with_main=is_of_main(name), limit_s=limit_s)
     for _, outcome in execute([subject], question):
         if isinstance(outcome, Done):
             return outcome.result

@@ -47,8 +47,9 @@ class Asked:
     """Which cells are asked what, and which are not asked, and why.
 
     Attributes:
-        specs: {a cell's record by its id: what it is asked}.
-        refs: {the same id: how the set is loaded for it}.
+        records: {cell id: record of a cell that is asked}.
+        specs: {cell id: what it is asked}.
+        refs: {cell id: how the set is loaded for it}.
         left_out: a statement for each cell that is not asked.
     """
 

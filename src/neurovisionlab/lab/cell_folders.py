@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from neurovisionlab.core.bounds import PartName
-from neurovisionlab.core.records import CellRecord, Predictions, PredictionsByPart
+from neurovisionlab.core.predictions import Predictions, PredictionsByPart
+from neurovisionlab.core.records import CellRecord
 from neurovisionlab.core.spec import hash_of
 from neurovisionlab.lab.damage import Reader, read_predictions
 from neurovisionlab.lab.folder import RunFolder

@@ -8,14 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from neurovisionlab.core.records import (
-    CellRecord,
-    CellResult,
-    EpochRow,
-    Failure,
-    Progress,
-    best_on_validation,
-)
+from neurovisionlab.core.predictions import CellResult
+from neurovisionlab.core.records import CellRecord, EpochRow, Failure, Progress, best_on_validation
 from neurovisionlab.core.spec import CellSpec, hash_of
 from neurovisionlab.lab.executors import Execute, Failed, Said, Work
 from neurovisionlab.lab.store import Store

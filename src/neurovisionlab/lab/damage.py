@@ -21,15 +21,14 @@ from pydantic import BaseModel, ValidationError
 
 from neurovisionlab.core.errors import NvlError, StoreError, mould
 from neurovisionlab.core.evaluations import Evaluation
-from neurovisionlab.core.records import (
-    EVALUATED,
-    CellRecord,
+from neurovisionlab.core.predictions import (
     Predictions,
     PredictionsByPart,
     SplitIndices,
     check_answers,
     check_predictions,
 )
+from neurovisionlab.core.records import EVALUATED, CellRecord
 from neurovisionlab.core.spec import FILE_VERSION
 from neurovisionlab.data.files import is_shortage
 from neurovisionlab.lab.folder import MOST_BYTES, RunFolder

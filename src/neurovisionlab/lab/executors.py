@@ -59,17 +59,17 @@ class Failed:
     is_user_error: bool = False
 
 
-Outcome = Said | Done | Failed
+WorkEvent = Said | Done | Failed
 
 
 class Execute(Protocol):
     """Signature of every executor: any number of `Said` per cell, then one `Done` or `Failed`."""
 
-    def __call__(self, cells: Iterable[Cell], work: Work, /) -> Iterator[tuple[Cell, Outcome]]:
+    def __call__(self, cells: Iterable[Cell], work: Work, /) -> Iterator[tuple[Cell, WorkEvent]]:
         """Run `work(cell, say)` on each cell."""
 
 
-def execute_here(cells: Iterable[Cell], work: Work) -> Iterator[tuple[Cell, Outcome]]:
+def execute_here(cells: Iterable[Cell], work: Work) -> Iterator[tuple[Cell, WorkEvent]]:
     """Run cells in this process, one at a time; messages are passed on after the work."""
     for cell in cells:
         said: list[Any] = []
@@ -95,7 +95,7 @@ def local(
     ends.
     """
 
-    def execute(cells: Iterable[Cell], work: Work) -> Iterator[tuple[Cell, Outcome]]:
+    def execute(cells: Iterable[Cell], work: Work) -> Iterator[tuple[Cell, WorkEvent]]:
         context = multiprocessing.get_context("forkserver")
         start_early(preload)
         for cell in cells:
@@ -122,7 +122,7 @@ class _Own:
     with_main: bool
     limit_s: float | None
 
-    def outcomes(self, cell: Any, work: Work) -> Iterator[Outcome]:
+    def outcomes(self, cell: Any, work: Work) -> Iterator[WorkEvent]:
         """Run one cell; kill its process if the caller stops iterating."""
         ours, theirs = self.context.Pipe(duplex=False)
         lifeline, held = self.context.Pipe(duplex=False)
@@ -143,12 +143,12 @@ class _Own:
                     process.kill()
                 _end(process)
 
-    def _next(self, ours: Connection, process: BaseProcess) -> Outcome:
+    def _next(self, ours: Connection, process: BaseProcess) -> WorkEvent:
         try:
             if not ours.poll(self.limit_s):
                 process.kill()
                 return Failed("TimedOut", f"its process said nothing for {self.limit_s:g} s")
-            outcome: Outcome = ours.recv()
+            outcome: WorkEvent = ours.recv()
             return outcome
         except (EOFError, OSError):  # end of file, between two messages or within one
             if _end(process):
@@ -184,7 +184,7 @@ def _child(
             os._exit(0)  # the parent is gone: nobody reads the result
 
     try:
-        end: Outcome = Done(work(cell, say))
+        end: WorkEvent = Done(work(cell, say))
     except Exception as error:
         end = _failure(error)
     with contextlib.suppress(BrokenPipeError):  # the parent is gone: nobody reads the result
@@ -192,7 +192,7 @@ def _child(
     pipe.close()
 
 
-def _send(pipe: Connection, end: Outcome) -> None:
+def _send(pipe: Connection, end: WorkEvent) -> None:
     try:
         pipe.send(end)
     except BrokenPipeError:

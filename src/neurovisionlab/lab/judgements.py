@@ -14,7 +14,8 @@ import numpy as np
 from neurovisionlab.core.bounds import PartName
 from neurovisionlab.core.errors import DataError, NvlError, StoreError, mould
 from neurovisionlab.core.frozen import Frozen
-from neurovisionlab.core.records import CellRecord, Predictions
+from neurovisionlab.core.predictions import Predictions
+from neurovisionlab.core.records import CellRecord
 from neurovisionlab.core.statements import Statement, state
 from neurovisionlab.judge.advice import Prefer, advise, advise_cases
 from neurovisionlab.judge.answers import Answers, answers_of

@@ -13,7 +13,8 @@ from pathlib import Path
 from neurovisionlab.core.bounds import PartName
 from neurovisionlab.core.costs import Costs, CostSpec
 from neurovisionlab.core.evaluations import EvaluationResult, EvaluationSpec
-from neurovisionlab.core.records import CellRecord, Failure, Predictions
+from neurovisionlab.core.predictions import Predictions
+from neurovisionlab.core.records import CellRecord, Failure
 from neurovisionlab.core.spec import CellSpec
 from neurovisionlab.data.audit import Audit
 from neurovisionlab.lab.plan import Plan

@@ -21,7 +21,7 @@ import hashlib
 import io
 import json
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -35,17 +35,11 @@ from neurovisionlab.core.bounds import PartName
 from neurovisionlab.core.costs import Costs, CostSpec
 from neurovisionlab.core.errors import StoreError, mould
 from neurovisionlab.core.evaluations import Evaluation, EvaluationResult, EvaluationSpec
-from neurovisionlab.core.records import (
-    CellRecord,
-    CellResult,
-    Failure,
-    Predictions,
-    SplitIndices,
-)
+from neurovisionlab.core.predictions import CellResult, Predictions, SplitIndices
+from neurovisionlab.core.records import CellRecord, Failure
 from neurovisionlab.core.spec import (
     FILE_VERSION,
     CellSpec,
-    hash_of,
 )
 from neurovisionlab.data import files
 from neurovisionlab.data.audit import Audit
@@ -55,14 +49,13 @@ from neurovisionlab.lab.damage import (
     Reader,
     Tell,
     are_weights,
-    read_answers,
     read_split,
 )
+from neurovisionlab.lab.evaluation_folders import Evaluations, arrays_by_name
 from neurovisionlab.lab.folder import RunFolder, Write
 from neurovisionlab.lab.plan import Plan
 
 WEIGHTS = "weights.safetensors"
-EVALUATIONS = "evaluations"
 AT_WORK = "unfinished"
 _MOST_LOG_BYTES = 1 << 28
 
@@ -85,6 +78,7 @@ class Store:
         self._folder = RunFolder(root)
         self._reader = Reader(self._folder, tell)
         self._cells = Cells(self._folder, self._reader)
+        self._evaluations = Evaluations(self._folder, self._reader)
 
     @classmethod
     def existing(cls, root: Path, tell: Tell = warn) -> Store:
@@ -176,7 +170,7 @@ class Store:
         text = record.model_dump_json(indent=1).encode()
         parts: dict[str, Write] = {RECORD: lambda file: file.write(text)}
         if result.predictions:
-            arrays = _arrays(result.predictions)
+            arrays = arrays_by_name(result.predictions)
             parts[PREDICTIONS] = lambda file: np.savez(file, **arrays)
         weights = result.weights
         if weights is not None:
@@ -291,16 +285,7 @@ class Store:
         Raises:
             StoreError: it cannot be written.
         """
-        text = result.evaluation.model_dump_json(indent=1).encode()
-        arrays = _arrays({"asked": result.predictions})
-        parts: dict[str, Write] = {
-            RECORD: lambda file: file.write(text),
-            PREDICTIONS: lambda file: np.savez(file, **arrays),
-        }
-        name = result.evaluation.spec.evaluation_id
-        with self._folder.said():
-            files.make_folder(self._folder.path(EVALUATIONS))
-        self._folder.put_folder(parts, (AT_WORK, name), EVALUATIONS, name)
+        self._evaluations.put(result, draft=(AT_WORK, result.evaluation.spec.evaluation_id))
 
     def evaluation(self, spec: EvaluationSpec) -> Evaluation | None:
         """Return what was kept of what is asked; None where it was not asked, or not whole."""
@@ -309,22 +294,7 @@ class Store:
 
     def evaluations(self, specs: Sequence[EvaluationSpec]) -> list[EvaluationResult]:
         """Return those that are whole, with their predictions; nothing else is read."""
-        names = {hash_of(name): name for name in self._folder.names(EVALUATIONS)}
-        kept = (self._evaluation(names[spec.key]) for spec in specs if spec.key in names)
-        return [one for one in kept if one is not None]
-
-    def _evaluation(self, name: str) -> EvaluationResult | None:
-        pieces = (EVALUATIONS, name)
-        record = self._reader.record(Evaluation, *pieces, RECORD)
-        if record is None:
-            return None
-        if record.spec.key != hash_of(name):
-            self._reader.say(f"its id is {record.spec.evaluation_id!r:.90}", *pieces, RECORD)
-            return None
-        predictions = self._reader.read(
-            lambda file: read_answers(file, record), *pieces, PREDICTIONS
-        )
-        return None if predictions is None else EvaluationResult(record, predictions)
+        return self._evaluations.found(specs)
 
     # audits of the data
 
@@ -407,19 +377,6 @@ class Store:
             StoreError: the file cannot be written.
         """
         return self._folder.write(content, *name.split("/"))
-
-
-def _arrays(predictions: Mapping[str, Predictions]) -> dict[str, Any]:
-    """Return the arrays of an .npz of predictions, by name."""
-    return {
-        f"{part}_{kind}": array
-        for part, given in predictions.items()
-        for kind, array in (
-            ("logits", given.logits_NC),
-            ("labels", given.labels_N),
-            ("indices", given.indices_N),
-        )
-    }
 
 
 def _whole(file: BinaryIO) -> bytes:

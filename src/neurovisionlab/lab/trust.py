@@ -31,9 +31,9 @@ def own_models(specs: Iterable[WithModel]) -> tuple[str, ...]:
 
 
 def trusted(specs: Iterable[Specified], trust: bool) -> list[Specified]:
-    """Return what may be measured: without trust all but code, with it code that did not change.
+    """Return what may be imported: without `trust` all but users' code, with it all.
 
-    With `trust` all, provided that the code has not changed. Nothing is imported here.
+    Nothing is imported here.
 
     Raises:
         ModelError: nothing is left without `trust`; or code has changed since the run, in which

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from neurovisionlab.core.errors import DataError, ModelError, mould
 from neurovisionlab.core.evaluations import Evaluation, EvaluationResult, Question
 from neurovisionlab.core.metrics import score
-from neurovisionlab.core.records import CellRecord, Predictions, Preprocessing
+from neurovisionlab.core.predictions import Predictions
+from neurovisionlab.core.records import CellRecord, Preprocessing
 from neurovisionlab.core.spec import DataInfo
 from neurovisionlab.core.statements import Statement, state
 from neurovisionlab.data.home import DataHome

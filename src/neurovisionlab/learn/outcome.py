@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from torch import nn
 
 from neurovisionlab.core.bounds import PartName
 from neurovisionlab.core.metrics import Scores
-from neurovisionlab.core.records import (
-    CellRecord,
-    EpochRow,
-    Execution,
-    Preprocessing,
-    ResourceUse,
-    SplitIndices,
-)
+from neurovisionlab.core.predictions import SplitIndices
+from neurovisionlab.core.records import CellRecord, EpochRow, Execution, Preprocessing, ResourceUse
 from neurovisionlab.core.spec import CellSpec
 from neurovisionlab.learn.clock import now_iso
 from neurovisionlab.learn.device import describe_machine
+from neurovisionlab.learn.pace import USUAL
 from neurovisionlab.learn.state import Story, Trainer
 from neurovisionlab.learn.zoo import num_parameters, weights_mib
 
-# stands in the record that is tried before there is any epoch
+# stands in the record that is tried before the first epoch
 _IMAGINED = EpochRow(
     epoch=1,
     learning_rate=0.0,
@@ -47,7 +42,7 @@ class Outcome:
         indices: which images trained, and which were asked about.
         preprocessing: what its images went through.
         weights_source: whose pretrained weights it began with; None for none.
-        story: its epochs.
+        story: its epochs; before there are any, an imagined one.
         execution: in which form it trained.
         scores: {evaluation: what came out}; empty where it diverged.
         contention_frac: share of the processors that others took, 0 to 1; None: not known.
@@ -59,14 +54,10 @@ class Outcome:
     indices: SplitIndices
     preprocessing: Preprocessing
     weights_source: str | None
-    story: Story
-    execution: Execution
+    story: Story = field(default_factory=lambda: Story([_IMAGINED]))
+    execution: Execution = USUAL
     scores: dict[PartName, Scores] = field(default_factory=dict)
     contention_frac: float | None = None
-
-    def imagined(self, model: nn.Module) -> CellRecord:
-        """Return the record as far as it can be told before the first epoch."""
-        return replace(self, model=model, story=Story([_IMAGINED])).record()
 
     def record(self) -> CellRecord:
         """Return the record of the cell."""

@@ -40,6 +40,9 @@ FORMATS: dict[MemoryFormat, torch.memory_format] = {
 }
 
 
+USUAL = Execution(memory_format="channels_last")
+
+
 class Settled(NamedTuple):
     """A model as it will be trained, and the way it was chosen.
 
@@ -64,7 +67,7 @@ def settle(model: nn.Module, train: Batches, trainer: Trainer) -> Settled:
     put_into_usual_form(model, trainer.device)
     num_steps = steps_per_epoch(len(train), trainer.protocol) * trainer.protocol.epochs
     if num_steps < STEPS_WORTH_A_TRIAL or not (compiles or tries):
-        return Settled(model, Execution(memory_format="channels_last"))
+        return Settled(model, USUAL)
     formats: tuple[MemoryFormat, ...] = tuple(FORMATS) if tries else ("channels_last",)
     with left_as_it_was(model, trainer.device):
         trial = _Trial(model, train, trainer)

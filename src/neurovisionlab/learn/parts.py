@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurovisionlab.core.bounds import PartName
-from neurovisionlab.core.records import VALIDATION, Preprocessing, SplitIndices
+from neurovisionlab.core.predictions import SplitIndices
+from neurovisionlab.core.records import VALIDATION, Preprocessing
 from neurovisionlab.core.spec import CellSpec
 from neurovisionlab.data.augment import AUGMENTATIONS, no_augmentation
 from neurovisionlab.data.batches import Batches, Scaling, Staged, stage, statistics

@@ -38,7 +38,7 @@ def rehearse(
     cell: CellSpec,
     parts: Parts,
     trainer: Trainer,
-    record_of: Callable[[nn.Module], CellRecord],
+    record: Callable[[], CellRecord],
 ) -> None:
     """Rehearse the steps of a cell; the model and all random states are restored.
 
@@ -49,7 +49,7 @@ def rehearse(
         cell: the cell of the model.
         parts: its images.
         trainer: its clocks and random generators are not touched.
-        record_of: returns the record of the model as far as it is known now.
+        record: returns the cell's record as far as it is known now.
 
     Raises:
         ModelError: the model cannot be trained, evaluated, or stored.
@@ -62,7 +62,7 @@ def rehearse(
     with left_as_it_was(model, trainer.device) as snapshot:
         built = Built.of(model)
         attempt.learn_and_answer()
-        check_readable(record_of(model))
+        check_readable(record())
         with explained(cell.model, "keeping its weights", source_of(cell.model).remedy):
             if cell.protocol.keep_epoch == "best":
                 put_back(model, copy.deepcopy(model.state_dict()))

@@ -11,14 +11,8 @@ from torch import nn
 from neurovisionlab.core.bounds import PartName
 from neurovisionlab.core.errors import DataError, mould
 from neurovisionlab.core.metrics import score
-from neurovisionlab.core.records import (
-    CellResult,
-    EpochRow,
-    Execution,
-    Predictions,
-    Progress,
-    SplitIndices,
-)
+from neurovisionlab.core.predictions import CellResult, Predictions, SplitIndices
+from neurovisionlab.core.records import EpochRow, Progress
 from neurovisionlab.core.spec import CellSpec
 from neurovisionlab.data.home import DataHome
 from neurovisionlab.data.images import ImageSet
@@ -34,7 +28,7 @@ from neurovisionlab.learn.outcome import Outcome
 from neurovisionlab.learn.pace import put_into_usual_form, settle
 from neurovisionlab.learn.parts import Parts, preprocessing_of, stage_parts
 from neurovisionlab.learn.rehearsal import rehearse
-from neurovisionlab.learn.state import Story, Trainer, Training
+from neurovisionlab.learn.state import Trainer, Training
 from neurovisionlab.learn.train import fit
 from neurovisionlab.learn.zoo import build, check_unchanged
 
@@ -70,14 +64,17 @@ def _run_on(device: Device, cell: CellSpec, watch: WatchCell, home: DataHome) ->
         parts = stage_parts(images, indices, cell, device)
         del images
     trainer = Trainer(cell.protocol, device, chance, clocks)
-    outcome = Outcome(
-        *(cell, model, trainer, indices, preprocessing_of(parts.train), weights_source),
-        story=Story(),
-        execution=Execution(memory_format="channels_last"),
+    begun = Outcome(
+        cell=cell,
+        model=model,
+        trainer=trainer,
+        indices=indices,
+        preprocessing=preprocessing_of(parts.train),
+        weights_source=weights_source,
     )
     with clocks.on("setup"):
         put_into_usual_form(model, device)
-        rehearse(model, cell, parts, trainer, outcome.imagined)
+        rehearse(model, cell, parts, trainer, begun.record)
         built = Built.of(model)
         settled = settle(model, parts.train, trainer)
         training = Training(model, trainer, len(parts.train), cell.num_classes, settled.forward)
@@ -88,7 +85,7 @@ def _run_on(device: Device, cell: CellSpec, watch: WatchCell, home: DataHome) ->
         weights = None if training.story.diverged else _serialised(model, cell, built)
         scores = {part: score(p.logits_NC, p.labels_N) for part, p in predictions.items()}
     outcome = dataclasses.replace(
-        outcome,
+        begun,
         story=training.story,
         execution=settled.execution,
         scores=scores,

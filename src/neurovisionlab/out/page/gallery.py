@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from neurovisionlab.core.records import Predictions, best_on_validation
+from neurovisionlab.core.predictions import Predictions
+from neurovisionlab.core.records import best_on_validation
 from neurovisionlab.lab.judgements import Judgement
 from neurovisionlab.lab.results import Results
 from neurovisionlab.out.page.album import Album
