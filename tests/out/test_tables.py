@@ -198,3 +198,10 @@ def test_markdown_keeps_its_columns() -> None:
     assert lines[2] == "| a\\|b | 1 |"
     unescaped = [line.replace("\\|", "").count("|") for line in lines]
     assert unescaped == [3, 3, 3, 3]
+
+
+def test_columns_of_words_are_read_from_the_left() -> None:
+    rows = (("1", "real", "embedded", "12", ""), ("2", "", "on disk (3 MiB)", "–", ""))
+    table = Table(title="", columns=tuple("abcde"), rows=rows)
+    assert table.are_text == (True, True, True, False, False)
+    assert Table(title="", columns=("a", "b"), rows=()).are_text == (True, False)

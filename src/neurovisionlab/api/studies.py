@@ -51,16 +51,20 @@ def presets() -> list[Preset]:
 
 
 class StudyDifferences(tuple[Difference, ...]):
-    """Settings that differ between two studies."""
+    """Settings that differ between two studies.
 
-    __slots__ = ()
+    Attributes:
+        names: of the studies, as they were asked for.
+    """
+
+    names: tuple[str, str]
 
     @property
     def table(self) -> Table:
         """The differences as a table to print, the first study's values before the second's."""
         from neurovisionlab.out.tables import differences_table
 
-        return differences_table(self)
+        return differences_table(self, self.names)
 
     def _repr_html_(self) -> str:
         return tables_html([self.table])
@@ -70,6 +74,11 @@ def difference(first: str, second: str) -> StudyDifferences:
     """Return the settings in which two studies differ, given as to `load_study`.
 
     Names and descriptions of the studies do not count.
+
+    Raises:
+        SpecError: see `load_study`.
     """
-    found = differences(load_study(first), load_study(second))
-    return StudyDifferences(one for one in found if one.setting not in ("name", "description"))
+    every = differences(load_study(first), load_study(second))
+    found = StudyDifferences(one for one in every if one.setting not in ("name", "description"))
+    found.names = (first, second)
+    return found

@@ -59,15 +59,15 @@ def files_html(paths: Iterable[Path]) -> str:
 
 
 def _table(table: Table) -> str:
-    head = _row("th", table.columns)
-    body = "".join(_row("td", row) for row in table.rows)
+    sides = [_LEFT if is_text else _RIGHT for is_text in table.are_text]
+    head = _row("th", table.columns, sides)
+    body = "".join(_row("td", row, sides) for row in table.rows)
     notes = "".join(f"<p><small>{_text(note)}</small></p>" for note in table.notes)
     caption = f'<caption style="{_LEFT}"><b>{_text(table.title)}</b></caption>'
     return f"<table>{caption}<thead>{head}</thead><tbody>{body}</tbody></table>{notes}"
 
 
-def _row(tag: str, cells: Sequence[str]) -> str:
-    sides = (_LEFT, *[_RIGHT] * (len(cells) - 1))
+def _row(tag: str, cells: Sequence[str], sides: Sequence[str]) -> str:
     texts = (
         f'<{tag} style="{side}">{_text(cell)}</{tag}>'
         for side, cell in zip(sides, cells, strict=True)

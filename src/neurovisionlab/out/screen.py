@@ -29,8 +29,8 @@ Events = Iterable[tuple[CellSpec, object]]
 def show_table(table: Table, console: Console) -> None:
     """Print one table with its notes below."""
     grid = RichTable(title=escape(table.title), title_justify="left", title_style="bold")
-    for number, column in enumerate(table.columns):
-        grid.add_column(escape(column), justify="left" if number == 0 else "right")
+    for column, is_text in zip(table.columns, table.are_text, strict=True):
+        grid.add_column(escape(column), justify="left" if is_text else "right")
     for row in table.rows:
         grid.add_row(*(escape(cell) for cell in row))
     console.print(grid)

@@ -73,11 +73,20 @@ class Table(Frozen):
     rows: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...] = ()
 
+    @property
+    def are_text(self) -> tuple[bool, ...]:
+        """Which columns are read from the left: the first, and those of words alone."""
+        columns = list(zip(*self.rows, strict=True)) or [()] * len(self.columns)
+        return tuple(
+            number == 0 or (any(cells) and all(cell[:1].isalpha() for cell in cells if cell))
+            for number, cells in enumerate(columns)
+        )
 
-def differences_table(found: Iterable[Difference]) -> Table:
-    """Return a table of settings that differ between two studies; a missing value is a dash."""
+
+def differences_table(found: Iterable[Difference], names: tuple[str, str]) -> Table:
+    """Return a table of settings in which two named studies differ; a missing value is a dash."""
     rows = tuple((one.setting, setting_text(one.first), setting_text(one.second)) for one in found)
-    return Table(title="", columns=("setting", "first", "second"), rows=rows)
+    return Table(title="", columns=("setting", *names), rows=rows)
 
 
 def setting_text(value: object) -> str:
