@@ -137,7 +137,7 @@ def test_strips_of_deep_pictures_hold_what_the_whole_holds(
     for pixels in (1 << 18, 130):
         monkeypatch.setattr("neurovisionlab.data.strips.STRIP_PIXELS", pixels)
         got = decode(paths, 20)
-        found.append((got.images_NHWC.tobytes(), notes_of(got, paths), str(got.survey.found)))
+        found.append((got.images_NHWC.tobytes(), notes_of(got, paths), str(got.survey.extremes)))
         found[-1] += (got.survey.counts_V.tobytes(),)
     assert found[0] == found[1]
     assert "infinite or no numbers: 1 (3.tif)" in found[0][1]

@@ -22,23 +22,23 @@ class Verdicts:
     """Conclusions that a run's results support.
 
     Attributes:
-        found: the conclusions as a record.
+        judgements: the conclusions as a record.
     """
 
-    found: Judgements
+    judgements: Judgements
 
     @property
     def paragraphs(self) -> tuple[Paragraph, ...]:
         """The conclusions in sentences, headlines first."""
         from neurovisionlab.out.verdict_paragraphs import paragraphs
 
-        return tuple(paragraphs(self.found))
+        return tuple(paragraphs(self.judgements))
 
     def as_json(self) -> dict[str, object]:
         """Return the conclusions as JSON-compatible values, statements in English."""
         from neurovisionlab.out.said import json_of
 
-        return json_of(self.found)
+        return json_of(self.judgements)
 
     def _repr_html_(self) -> str:
         return paragraphs_html((one.title, one.lines) for one in self.paragraphs)

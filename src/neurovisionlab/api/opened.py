@@ -36,7 +36,7 @@ class OpenRun:
         self.store = store
 
     @cached_property
-    def found(self) -> Results:
+    def results(self) -> Results:
         """The study and its results so far.
 
         Raises:
@@ -45,7 +45,7 @@ class OpenRun:
         return read(self.store)
 
     def _repr_html_(self) -> str:
-        return run_html(self.found)
+        return run_html(self.results)
 
 
 def open(folder: str | Path, tell: Tell = warn) -> OpenRun:  # noqa: A001  # as `api.open`
@@ -78,4 +78,4 @@ def results_of(run: RunLike) -> Results:
     Raises:
         StoreError: the folder holds no run, or no readable study.
     """
-    return run.found if isinstance(run, OpenRun) else read(store_of(run))
+    return run.results if isinstance(run, OpenRun) else read(store_of(run))

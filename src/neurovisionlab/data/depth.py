@@ -217,36 +217,36 @@ class Survey:
 
     Attributes:
         num_train: number of training images, which come first.
-        found: {position of the image: its range, without counts}.
+        extremes: {position of the image: its range, without counts}.
         counts_V: int64 [65536], sum of the counts of the training images.
     """
 
     num_train: int
-    found: dict[int, Extremes] = field(default_factory=dict)
+    extremes: dict[int, Extremes] = field(default_factory=dict)
     counts_V: NDArray[np.int64] = field(default_factory=lambda: np.zeros(1 << 16, np.int64))
 
     def add(self, position: int, one: Extremes) -> None:
         """Add the image at a position of the data set."""
         if one.counts_V is not None and position < self.num_train:
             self.counts_V += one.counts_V
-        self.found[position] = replace(one, counts_V=None)
+        self.extremes[position] = replace(one, counts_V=None)
 
     def rules(self) -> DepthRules:
         """Return the rule of each family that occurs, from training images if there are any."""
         return {
             own: _rule(own, self._deciding(own))
-            for own in dict.fromkeys(one.family for one in self.found.values())
+            for own in dict.fromkeys(one.family for one in self.extremes.values())
         }
 
     def _deciding(self, own: Family) -> list[Extremes]:
-        every = {at: one for at, one in self.found.items() if one.family == own}
+        every = {at: one for at, one in self.extremes.items() if one.family == own}
         return [one for at, one in every.items() if at < self.num_train] or list(every.values())
 
     def notes(self, names: Sequence[str]) -> tuple[Statement, ...]:
         """Return notes on the scaling of deep images and its losses; `names` are by position."""
         said: list[Statement] = []
         for own, rule in self.rules().items():
-            every = {at: one for at, one in self.found.items() if one.family == own}
+            every = {at: one for at, one in self.extremes.items() if one.family == own}
             deciding = self._deciding(own)
             top = _value(rule.top)
             said.append(state(notes.DEEP, top=top, count=len(every)))

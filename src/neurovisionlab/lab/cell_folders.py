@@ -21,7 +21,7 @@ class _Seen:
 
     state: object
     record: CellRecord | None = None
-    told: PredictionsByPart | None = None
+    predictions: PredictionsByPart | None = None
 
 
 class Cells:
@@ -69,7 +69,7 @@ class Cells:
         seen = self._look(name)
         if seen.record is None or seen.record.status == "diverged":
             return None
-        told = seen.told or self._told(name, seen.record)
+        told = seen.predictions or self._told(name, seen.record)
         return None if told is None else told[part]
 
     def _look(self, name: str) -> _Seen:

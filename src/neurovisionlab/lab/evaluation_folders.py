@@ -44,7 +44,7 @@ class Evaluations:
             files.make_folder(self._folder.path(EVALUATIONS))
         self._folder.put_folder(parts, draft, EVALUATIONS, result.evaluation.spec.evaluation_id)
 
-    def found(self, specs: Sequence[EvaluationSpec]) -> list[EvaluationResult]:
+    def results(self, specs: Sequence[EvaluationSpec]) -> list[EvaluationResult]:
         """Return the evaluations of `specs` that are whole; no other folder is read."""
         names = {hash_of(name): name for name in self._folder.names(EVALUATIONS)}
         kept = (self._read(names[spec.key]) for spec in specs if spec.key in names)

@@ -106,7 +106,7 @@ def judge_run(results: Results, metrics: tuple[Metric, ...] | None = None) -> Ju
 class Judged(NamedTuple):
     """A run's conclusions, or the reason for their absence."""
 
-    found: Judgements | None
+    judgements: Judgements | None
     why_none: str | None = None
 
 
@@ -140,7 +140,7 @@ class Conclusions:
     @cached_property
     def answers(self) -> dict[str, list[Answers]]:
         """{data set: predictions of its models}; empty if there are no conclusions."""
-        return all_answers(self.results) if self.judged.found else {}
+        return all_answers(self.results) if self.judged.judgements else {}
 
 
 def advise_run(

@@ -294,7 +294,7 @@ class Store:
 
     def evaluations(self, specs: Sequence[EvaluationSpec]) -> list[EvaluationResult]:
         """Return those that are whole, with their predictions; nothing else is read."""
-        return self._evaluations.found(specs)
+        return self._evaluations.results(specs)
 
     # audits of the data
 

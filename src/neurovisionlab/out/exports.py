@@ -93,7 +93,7 @@ def write_exports(store: Store, conclusions: Conclusions) -> list[Path]:
 
 def _files(conclusions: Conclusions) -> Iterator[tuple[str, bytes]]:
     """Yield (name, content) of every export."""
-    results, judged = conclusions.results, conclusions.judged.found
+    results, judged = conclusions.results, conclusions.judged.judgements
     records, costs = results.records, cost_rows(results)
     rows = tidy_rows(records, judged)
     tables = [

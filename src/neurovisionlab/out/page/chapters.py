@@ -76,7 +76,7 @@ class Chapter:
     costs: Table | None
     cost_charts: tuple[Drawing, ...]
     audit: tuple[str, ...]
-    told: JudgedChapter
+    judged: JudgedChapter
 
 
 class Sources(NamedTuple):
@@ -110,7 +110,7 @@ def chapter(info: DataInfo, summary: Table, sources: Sources) -> Chapter:
         costs=cost_table(costs),
         cost_charts=tuple(_cost_drawings(costs)),
         audit=() if audit is None else tuple(audit_lines(audit)),
-        told=_told(judged, sources),
+        judged=_told(judged, sources),
     )
 
 
